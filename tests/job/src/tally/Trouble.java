@@ -1,0 +1,55 @@
+package tally;
+
+import java.nio.file.Files;
+import java.nio.file.Paths;
+import org.apache.flink.api.common.functions.RichMapFunction;
+import org.apache.flink.runtime.state.FunctionInitializationContext;
+import org.apache.flink.runtime.state.FunctionSnapshotContext;
+import org.apache.flink.streaming.api.checkpoint.CheckpointedFunction;
+
+/**
+ * What can go wrong in a job, on request. It stands behind {@link Emitted} and before the committed sink: a job that
+ * fails has then emitted something that it never committed.
+ */
+final class Trouble extends RichMapFunction<String, String> implements CheckpointedFunction {
+    private static final long serialVersionUID = 1L;
+    private final Options options;
+    private transient long passed;
+
+    Trouble(Options options) {
+        this.options = options;
+    }
+
+    @Override
+    public String map(String line) {
+        passed++;
+        if (passed >= options.failAfter) {
+            failUntilHealed();
+        }
+        return line;
+    }
+
+    private void failUntilHealed() {
+        if (!options.failUntil.isEmpty() && !exists(options.failUntil)) {
+            throw new IllegalStateException("told to fail until " + options.failUntil + " exists");
+        }
+    }
+
+    @Override
+    public void snapshotState(FunctionSnapshotContext context) throws InterruptedException {
+        Thread.sleep(options.snapshotMillis);
+        if (!options.failCommits) {
+            failUntilHealed();
+        }
+        if (!options.failSnapshotWhile.isEmpty() && exists(options.failSnapshotWhile)) {
+            throw new IllegalStateException("told to fail snapshots while " + options.failSnapshotWhile + " exists");
+        }
+    }
+
+    @Override
+    public void initializeState(FunctionInitializationContext context) {}
+
+    private static boolean exists(String path) {
+        return Files.exists(Paths.get(path));
+    }
+}
