@@ -12,7 +12,7 @@
 //! | --- | --- |
 //! | [`cli`] | clap types and one file a verb; output, progress, prompts, error → message, hints, exit code |
 //! | [`ops`] | install, upgrade, rollback, uninstall …: `plan(Options) -> Plan` and `execute(Plan, …) -> Report` |
-//! | [`operation`] | the state machine under all of them: `next(&Journal, &Observed) -> Step`, pure |
+//! | [`operation`] | the state machine under all of them: `next(&Journal) -> Step`, pure |
 //! | [`release`] | a revision's record, the Secrets that store it, the operation in progress (lock and journal) |
 //! | [`flink`] | Flink's REST API over a transport, savepoints, jobs, the source and destination of state |
 //! | [`cluster`] | Kubernetes: client, discovery, server-side apply, prune, readiness, rights |
@@ -21,11 +21,13 @@
 //! | [`package`] | metadata, layouts, schema, archive (reproducible pack, safe unpack) |
 //! | [`values`] | merge and the `--set` grammar |
 //! | [`version`] | version ranges as Helm's users write them |
+//! | [`id`] | Flink's ids of jobs and triggers |
 //! | [`yaml`] | the one way in and out of YAML |
 
 pub mod cli;
 pub mod cluster;
 pub mod flink;
+pub mod id;
 pub mod operation;
 pub mod ops;
 pub mod package;
@@ -38,16 +40,48 @@ pub mod yaml;
 
 /// Which top-level module may name which others in `use crate::…` or a `crate::…` path.
 pub const ALLOWED: &[(&str, &[&str])] = &[
-    ("cli", &["ops", "operation", "release", "flink", "cluster", "repository", "render", "package", "values", "version", "yaml"]),
-    ("ops", &["operation", "release", "flink", "cluster", "repository", "render", "package", "values", "version", "yaml"]),
-    ("operation", &[]),
-    ("release", &["cluster", "operation", "render"]),
-    ("flink", &["cluster"]),
+    (
+        "cli",
+        &[
+            "ops",
+            "operation",
+            "release",
+            "flink",
+            "cluster",
+            "repository",
+            "render",
+            "package",
+            "values",
+            "version",
+            "yaml",
+            "id",
+        ],
+    ),
+    (
+        "ops",
+        &[
+            "operation",
+            "release",
+            "flink",
+            "cluster",
+            "repository",
+            "render",
+            "package",
+            "values",
+            "version",
+            "yaml",
+            "id",
+        ],
+    ),
+    ("operation", &["id"]),
+    ("release", &["cluster", "operation", "render", "id"]),
+    ("flink", &["cluster", "id"]),
     ("cluster", &["render"]),
     ("repository", &["package", "version", "yaml"]),
     ("render", &["package", "values", "version", "yaml"]),
     ("package", &["values", "version", "yaml"]),
     ("values", &["yaml"]),
     ("version", &[]),
+    ("id", &[]),
     ("yaml", &[]),
 ];

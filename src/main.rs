@@ -1,1 +1,7 @@
-fn main(){}
+//! `kubectl flink`: parse, run, exit code.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    kubectl_flink::cli::main()
+}

@@ -1,1 +1,68 @@
-//! TODO head
+//! The command line: clap types, one file a verb in [`commands`], and what a person sees.
+//!
+//! A command parses, makes one call into [`crate::ops`] and renders its report. Data goes to stdout, talk to stderr.
+
+pub mod args;
+pub mod commands;
+mod complete;
+mod error;
+mod output;
+mod plan;
+mod progress;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, FromArgMatches};
+
+pub use args::Cli;
+pub use error::{CommandError, exit};
+pub use output::{Format, Output};
+
+/// Runs the program with the process's arguments.
+pub fn main() -> ExitCode {
+    let arguments: Vec<std::ffi::OsString> = std::env::args_os().collect();
+    if let Some(code) = complete::as_kubectl_completion(&arguments) {
+        return code;
+    }
+    let cli = match Cli::command()
+        .try_get_matches_from(&arguments)
+        .and_then(|matches| Cli::from_arg_matches(&matches))
+    {
+        Ok(cli) => cli,
+        Err(error) => {
+            let code = if error.use_stderr() { exit::USAGE } else { exit::DONE };
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    let output = Output::of_process(cli.global.format(), cli.global.quiet);
+    start_tracing(cli.global.verbosity);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            output.error(&CommandError::io("the asynchronous runtime could not be started", error));
+            return ExitCode::from(exit::FAILED);
+        }
+    };
+    let done = runtime.block_on(commands::run(&cli, &output));
+    runtime.shutdown_background();
+    match done {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            output.error(&error);
+            ExitCode::from(error.code)
+        }
+    }
+}
+
+fn start_tracing(verbosity: u8) {
+    let level = match verbosity {
+        0 => "off",
+        1..=4 => "kubectl_flink=info",
+        5..=7 => "kubectl_flink=debug",
+        _ => "kubectl_flink=trace,kube=debug",
+    };
+    let filter = tracing_subscriber::EnvFilter::try_from_env("KUBECTL_FLINK_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+}

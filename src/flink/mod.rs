@@ -1,1 +1,46 @@
-//! TODO head
+//! Flink's REST API over a transport, savepoints, jobs, and the source and destination of state.
+//!
+//! Nothing here knows what a release is, and nothing prints. Ids are given by the caller; the clock is only used for
+//! deadlines and pauses. [`Client`] alone owns deadlines, the cap on answers, what may be asked again, and Flink's
+//! error body; a [`Transport`] only carries bytes.
+
+mod access;
+mod backoff;
+pub mod cause;
+mod client;
+mod direct;
+mod error;
+mod fence;
+pub mod health;
+mod jars;
+pub mod job_start;
+mod jobs;
+mod multipart;
+mod port_forward;
+mod proxy;
+mod requests;
+pub mod roles;
+pub mod savepoint;
+pub mod tls;
+pub mod transport;
+mod types;
+
+pub use access::Access;
+pub use client::{Client, Deadlines};
+pub use direct::{Direct, DirectError};
+pub use error::{FlinkError, Refusal};
+pub use fence::{Change, Fence, Unfenced};
+pub use health::Health;
+pub use job_start::{How, StartError, Started};
+pub use jobs::SavepointStatus;
+pub use port_forward::PortForward;
+pub use proxy::Proxy;
+pub use requests::{Program, RunRequest, SavepointFormat, SavepointFormatError, StopRequest};
+pub use roles::{Destination, Readiness, RestCluster, Source, Want};
+pub use savepoint::{End, StopError, Waiting, Why};
+pub use transport::{Content, Jar, Transport};
+pub use types::{
+    CheckpointConfig, CheckpointCounts, Checkpoints, CompletedCheckpoint, Config, FailedCheckpoint, Features,
+    JarInfo, JobDetail, JobOverview, JobState, LatestCheckpoints, Overview, Plan, PlanNode, RestoredFrom,
+    RootException, Tasks, Vertex,
+};

@@ -1,1 +1,16 @@
-//! TODO head
+//! The state machine under every operation that changes a release.
+//!
+//! [`next`] looks at the [`Journal`] (what was decided and what has happened) and says which [`Step`] comes now;
+//! whoever carries the step out reports an [`Event`], and [`Journal::record`] writes it down. Install, upgrade, rollback,
+//! uninstall and changes of single jobs are the same machine with different journals.
+//!
+//! This module is pure: no I/O, no clock, no randomness. It never decides what a person wants, only what is safe next.
+
+mod journal;
+mod step;
+
+pub use journal::{Event, JobMove, Journal, Kind, Pods, Setback, Start, StateFrom, Stop, Strategy, Trigger};
+pub use step::{Outcome, Step, Target, next};
+
+#[cfg(test)]
+mod tests;

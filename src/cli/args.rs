@@ -1,0 +1,358 @@
+//! The command line's types: global flags, and flags that verbs share. Names are kubectl's and Helm's.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use serde_json::Value;
+
+use super::{CommandError, Format, commands};
+use crate::cluster::ConnectOptions;
+use crate::ops::change::{ChangeOptions, StateChoice};
+use crate::values::{self, Setting};
+
+/// A package manager for Apache Flink on Kubernetes.
+#[derive(Parser)]
+#[command(name = "kubectl-flink", bin_name = "kubectl flink", version, max_term_width = 80)]
+pub struct Cli {
+    /// Flags of every verb.
+    #[command(flatten)]
+    pub global: GlobalArgs,
+    /// The verb.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The verbs.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Install a package as a release
+    Install(commands::install::InstallArgs),
+    /// Upgrade a release, carrying its jobs' state
+    Upgrade(commands::upgrade::UpgradeArgs),
+    /// Return to an earlier revision, carrying the jobs' state
+    Rollback(commands::rollback::RollbackArgs),
+    /// Uninstall a release; records where its state is
+    #[command(visible_alias = "delete")]
+    Uninstall(commands::uninstall::UninstallArgs),
+    /// List releases
+    #[command(visible_alias = "ls")]
+    List(commands::list::ListArgs),
+    /// Show a release: Pods, Flink, jobs, checkpoints, failures
+    Status(commands::status::StatusArgs),
+    /// Show a release's revisions and their savepoints
+    #[command(visible_alias = "hist")]
+    History(commands::history::HistoryArgs),
+    /// Show what a revision's record holds
+    Get(commands::get::GetArgs),
+    /// Render a package without installing it
+    Template(commands::template::TemplateArgs),
+    /// List, submit, stop and cancel a release's jobs
+    #[command(visible_alias = "jobs")]
+    Job(commands::job::JobArgs),
+    /// List and take savepoints
+    #[command(visible_alias = "savepoints")]
+    Savepoint(commands::savepoint::SavepointArgs),
+    /// Forward a local port to the Flink UI and print its address
+    Ui(commands::ui::UiArgs),
+    /// Print the logs of a release's Pods
+    Logs(commands::logs::LogsArgs),
+    /// Print the version
+    Version(commands::version::VersionArgs),
+    /// Print or install shell completion
+    Completion(commands::completion::CompletionArgs),
+}
+
+/// Flags of every verb.
+#[derive(Args, Clone, Debug)]
+pub struct GlobalArgs {
+    /// Namespace of the release
+    #[arg(short = 'n', long, global = true, help_heading = "Global flags")]
+    pub namespace: Option<String>,
+    /// Context of the kubeconfig
+    #[arg(long, visible_alias = "kube-context", global = true, help_heading = "Global flags")]
+    pub context: Option<String>,
+    /// Path of the kubeconfig
+    #[arg(long, global = true, help_heading = "Global flags")]
+    pub kubeconfig: Option<PathBuf>,
+    /// User to impersonate
+    #[arg(long = "as", value_name = "USER", global = true, help_heading = "Global flags")]
+    pub as_user: Option<String>,
+    /// Group to impersonate; may be repeated
+    #[arg(long = "as-group", value_name = "GROUP", global = true, help_heading = "Global flags")]
+    pub as_group: Vec<String>,
+    /// Cluster of the kubeconfig
+    #[arg(long, global = true, hide_short_help = true, help_heading = "Global flags")]
+    pub cluster: Option<String>,
+    /// User of the kubeconfig
+    #[arg(long, global = true, hide_short_help = true, help_heading = "Global flags")]
+    pub user: Option<String>,
+    /// Address of the API server
+    #[arg(short = 's', long, global = true, hide_short_help = true, help_heading = "Global flags")]
+    pub server: Option<String>,
+    /// Bearer token
+    #[arg(
+        long,
+        global = true,
+        hide_short_help = true,
+        hide_env_values = true,
+        help_heading = "Global flags"
+    )]
+    pub token: Option<String>,
+    /// Do not check the API server's certificate
+    #[arg(long, global = true, hide_short_help = true, help_heading = "Global flags")]
+    pub insecure_skip_tls_verify: bool,
+    /// Address of Flink's REST API, instead of through the API server
+    #[arg(long, value_name = "URL", global = true, hide_short_help = true, help_heading = "Global flags")]
+    pub flink_url: Option<url::Url>,
+    /// Output format
+    #[arg(short = 'o', long, value_enum, global = true, help_heading = "Global flags")]
+    pub output: Option<Format>,
+    /// No progress on stderr
+    #[arg(short = 'q', long, global = true, hide_short_help = true, help_heading = "Global flags")]
+    pub quiet: bool,
+    /// How long one request may take: 30s, 1m
+    #[arg(
+        long,
+        value_name = "DURATION",
+        value_parser = duration,
+        global = true,
+        hide_short_help = true,
+        help_heading = "Global flags"
+    )]
+    pub request_timeout: Option<Duration>,
+    /// Verbosity of the log on stderr, 0 to 9
+    #[arg(
+        short = 'v',
+        long = "v",
+        value_name = "LEVEL",
+        default_value_t = 0,
+        global = true,
+        hide_short_help = true,
+        help_heading = "Global flags"
+    )]
+    pub verbosity: u8,
+}
+
+impl GlobalArgs {
+    /// The output format.
+    pub fn format(&self) -> Format {
+        self.output.unwrap_or_default()
+    }
+
+    /// Options for connecting.
+    pub fn connect_options(&self) -> ConnectOptions {
+        ConnectOptions {
+            kubeconfig: self.kubeconfig.clone(),
+            context: self.context.clone(),
+            cluster: self.cluster.clone(),
+            user: self.user.clone(),
+            namespace: self.namespace.clone(),
+            as_user: self.as_user.clone(),
+            as_group: self.as_group.clone(),
+            server: self.server.clone(),
+            token: self.token.clone().map(Into::into),
+            insecure_skip_tls_verify: self.insecure_skip_tls_verify,
+            request_timeout: self.request_timeout,
+            ..ConnectOptions::default()
+        }
+    }
+}
+
+/// Where values come from.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ValuesArgs {
+    /// Values file, or - for stdin; may be repeated, later ones win
+    #[arg(short = 'f', long = "values", value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Set values: a.b=1,c[0]=x
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    pub set: Vec<String>,
+    /// Set values as strings
+    #[arg(long = "set-string", value_name = "PATH=VALUE")]
+    pub set_string: Vec<String>,
+    /// Set values from files' contents
+    #[arg(long = "set-file", value_name = "PATH=FILE")]
+    pub set_file: Vec<String>,
+    /// Set values from JSON
+    #[arg(long = "set-json", value_name = "PATH=JSON")]
+    pub set_json: Vec<String>,
+    /// Set one value literally
+    #[arg(long = "set-literal", value_name = "PATH=VALUE")]
+    pub set_literal: Vec<String>,
+}
+
+impl ValuesArgs {
+    /// The user's values: a map.
+    pub fn collect(&self) -> Result<Value, CommandError> {
+        let mut settings = Vec::new();
+        for path in &self.files {
+            let text = if path.as_os_str() == "-" {
+                std::io::read_to_string(std::io::stdin())
+            } else {
+                fs_err::read_to_string(path)
+            };
+            let text = text.map_err(|source| crate::ops::Cause::File { path: path.clone(), source })?;
+            settings.push(Setting::File { origin: path.display().to_string(), text });
+        }
+        settings.extend(self.set_json.iter().cloned().map(Setting::SetJson));
+        settings.extend(self.set.iter().cloned().map(Setting::Set));
+        settings.extend(self.set_string.iter().cloned().map(Setting::SetString));
+        settings.extend(self.set_file.iter().cloned().map(Setting::SetFile));
+        settings.extend(self.set_literal.iter().cloned().map(Setting::SetLiteral));
+        Ok(values::collect(&settings, &|path| fs_err::read_to_string(path))?)
+    }
+}
+
+/// Where state comes from.
+#[derive(Args, Clone, Debug, Default)]
+pub struct StateArgs {
+    /// Stop each job with a new savepoint and start from it
+    #[arg(long, conflicts_with_all = ["from_savepoint", "stateless"], help_heading = "State")]
+    pub with_savepoint: bool,
+    /// Start from the recorded savepoint, or from a path (JOB=PATH where there are several jobs)
+    #[arg(long, value_name = "recorded|[JOB=]PATH", conflicts_with = "stateless", help_heading = "State")]
+    pub from_savepoint: Vec<String>,
+    /// Drop the state: jobs count from the start
+    #[arg(long, help_heading = "State")]
+    pub stateless: bool,
+    /// Accept state that no operator of the new job takes
+    #[arg(long, help_heading = "State")]
+    pub allow_non_restored_state: bool,
+    /// Format of a new savepoint
+    #[arg(long, value_name = "FORMAT", value_parser = ["canonical", "native"], default_value = "canonical", ignore_case = true, help_heading = "State")]
+    pub savepoint_format: String,
+}
+
+impl StateArgs {
+    /// The choice, if one was made.
+    pub fn choice(&self) -> Result<Option<StateChoice>, CommandError> {
+        if self.with_savepoint {
+            return Ok(Some(StateChoice::Savepoint));
+        }
+        if self.stateless {
+            return Ok(Some(StateChoice::Stateless));
+        }
+        from_savepoint(&self.from_savepoint)
+    }
+}
+
+/// Reads `recorded`, `PATH` and `JOB=PATH`.
+pub fn from_savepoint(given: &[String]) -> Result<Option<StateChoice>, CommandError> {
+    if given.is_empty() {
+        return Ok(None);
+    }
+    if given.iter().any(|value| value == "recorded") {
+        if given.len() > 1 {
+            return Err(CommandError::usage("--from-savepoint recorded and a path exclude each other"));
+        }
+        return Ok(Some(StateChoice::Recorded));
+    }
+    let paths: Vec<_> = given
+        .iter()
+        .map(|value| match value.split_once('=') {
+            // A job's name is a DNS label: what has a slash or a colon before the `=` is a path.
+            Some((job, path)) if !job.contains(['/', ':']) => (Some(job.to_owned()), path.to_owned()),
+            _ => (None, value.clone()),
+        })
+        .collect();
+    if let Some((_, path)) = paths.iter().find(|(_, path)| !path.contains('/')) {
+        return Err(CommandError::usage(format!("--from-savepoint {path}: neither `recorded` nor a path"))
+            .hint("a path looks like file:///…/savepoint-1a2b3c-… or s3://…"));
+    }
+    Ok(Some(StateChoice::Paths(paths)))
+}
+
+/// Flags of verbs that change a release.
+#[derive(Args, Clone, Debug)]
+pub struct ChangeArgs {
+    /// Do not wait for Pods and jobs to be ready
+    #[arg(long, overrides_with = "wait", help_heading = "Waiting")]
+    pub no_wait: bool,
+    /// Wait for Pods and jobs to be ready (the default)
+    #[arg(
+        long,
+        value_name = "true|false",
+        hide_possible_values = true,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        overrides_with = "no_wait",
+        help_heading = "Waiting"
+    )]
+    pub wait: Option<bool>,
+    /// How long each wait may take: 90s, 5m, 1h
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration, help_heading = "Waiting")]
+    pub timeout: Duration,
+    /// How long a job without checkpointing must run undisturbed to count as healthy
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration, help_heading = "Waiting")]
+    pub gate_quiet: Duration,
+    /// What the record says of the change
+    #[arg(long)]
+    pub description: Option<String>,
+    /// Show the plan and stop; `client` asks no cluster, `server` has it check the objects
+    #[arg(long, value_name = "client|server", num_args = 0..=1, require_equals = true, default_missing_value = "server", value_enum)]
+    pub dry_run: Option<DryRun>,
+    /// Take fields from other managers
+    #[arg(long)]
+    pub force_conflicts: bool,
+    /// Take over objects that belong to somebody else
+    #[arg(long)]
+    pub take_ownership: bool,
+    /// Answer yes to confirmations; never chooses what happens to state
+    #[arg(short = 'y', long)]
+    pub yes: bool,
+    /// Write what a run that died left into the records, and go on
+    #[arg(long)]
+    pub take_over: bool,
+}
+
+/// How much a dry run asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum DryRun {
+    /// No cluster.
+    Client,
+    /// The API server checks the objects.
+    Server,
+}
+
+impl ChangeArgs {
+    /// The options that every change has in common.
+    pub fn options(&self, name: &str) -> ChangeOptions {
+        ChangeOptions {
+            wait: self.wait.unwrap_or(!self.no_wait),
+            gate_quiet: self.gate_quiet,
+            description: self.description.clone(),
+            force_conflicts: self.force_conflicts,
+            take_ownership: self.take_ownership,
+            take_over: self.take_over,
+            ..ChangeOptions::new(name)
+        }
+    }
+}
+
+/// Reads Go's durations as far as people use them: `90s`, `5m`, `1h30m`, `500ms`; a bare number is seconds.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let bad = || format!("{text:?} is not a duration such as 90s, 5m or 1h30m");
+    if let Ok(seconds) = text.parse::<u64>() {
+        return Ok(Duration::from_secs(seconds));
+    }
+    let mut total = Duration::ZERO;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits =
+            rest.find(|c: char| !(c.is_ascii_digit() || c == '.')).filter(|at| *at > 0).ok_or_else(bad)?;
+        let number: f64 = rest[..digits].parse().map_err(|_| bad())?;
+        let unit_end = rest[digits..].find(|c: char| c.is_ascii_digit()).map_or(rest.len(), |at| digits + at);
+        let seconds = match &rest[digits..unit_end] {
+            "ms" => number / 1000.0,
+            "s" => number,
+            "m" => number * 60.0,
+            "h" => number * 3600.0,
+            _ => return Err(bad()),
+        };
+        total += Duration::try_from_secs_f64(seconds).map_err(|_| bad())?;
+        rest = &rest[unit_end..];
+    }
+    if text.is_empty() { Err(bad()) } else { Ok(total) }
+}

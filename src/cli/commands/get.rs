@@ -1,0 +1,120 @@
+//! `kubectl flink get values|manifest|notes|savepoint|all NAME`.
+
+use clap::{Args, Subcommand};
+
+use super::connect;
+use crate::cli::args::GlobalArgs;
+use crate::cli::{CommandError, Format, Output};
+use crate::ops::query;
+use crate::release::Record;
+
+/// Flags of `get`.
+#[derive(Args, Clone)]
+#[command(disable_help_subcommand = true)]
+pub struct GetArgs {
+    /// What to show.
+    #[command(subcommand)]
+    pub part: PartCommand,
+}
+
+/// What `get` shows.
+#[derive(Subcommand, Clone)]
+pub enum PartCommand {
+    /// The user's values
+    Values {
+        /// Which revision.
+        #[command(flatten)]
+        of: Of,
+        /// The package's defaults too
+        #[arg(short = 'a', long)]
+        all: bool,
+    },
+    /// The objects
+    Manifest(Of),
+    /// The package's notes
+    Notes(Of),
+    /// The savepoints that a revision's jobs were restored from and ended by
+    Savepoint(Of),
+    /// Everything
+    All(Of),
+}
+
+/// Which revision.
+#[derive(Args, Clone)]
+pub struct Of {
+    /// Name of the release
+    pub name: String,
+    /// The revision; without it the deployed one
+    #[arg(long)]
+    pub revision: Option<u32>,
+}
+
+/// Runs `get`.
+pub async fn run(args: &GetArgs, global: &GlobalArgs, output: &Output) -> Result<u8, CommandError> {
+    let (PartCommand::Values { of, .. }
+    | PartCommand::Manifest(of)
+    | PartCommand::Notes(of)
+    | PartCommand::Savepoint(of)
+    | PartCommand::All(of)) = &args.part;
+    let context = connect(global, None).await?;
+    let record = query::record(&context, &of.name, of.revision).await?;
+    match &args.part {
+        PartCommand::Values { all, .. } => print_values(&record, *all, output)?,
+        PartCommand::Manifest(_) => output.data(&record.manifest),
+        PartCommand::Notes(_) => output.data(&format!("{}\n", record.notes.trim_end())),
+        PartCommand::Savepoint(_) => print_savepoints(&record, output)?,
+        PartCommand::All(_) => {
+            let summary = serde_json::json!({
+                "name": record.name, "namespace": record.namespace, "revision": record.revision, "status": record.status,
+                "package": format!("{}-{}", record.package.name, record.package.version), "digest": record.package.digest,
+                "layout": record.layout, "generation": record.generation, "description": record.description,
+                "values": record.user_values, "computedValues": record.values, "jobs": record.jobs,
+                "manifest": record.manifest, "notes": record.notes,
+            });
+            if !output.structured(&summary)? {
+                output.data(&crate::yaml::to_string(&summary));
+            }
+        }
+    }
+    Ok(0)
+}
+
+fn print_values(record: &Record, all: bool, output: &Output) -> Result<(), CommandError> {
+    let values = if all { &record.values } else { &record.user_values };
+    if output.format == Format::Json {
+        output.structured(values)?;
+    } else {
+        output.data(&crate::yaml::to_string(values));
+    }
+    Ok(())
+}
+
+fn print_savepoints(record: &Record, output: &Output) -> Result<(), CommandError> {
+    let rows: Vec<_> = record
+        .jobs
+        .iter()
+        .map(|job| {
+            serde_json::json!({
+                "job": job.name, "restoredFrom": job.restored_from, "endedBy": job.ended_by, "taken": job.taken,
+            })
+        })
+        .collect();
+    if output.structured(&rows)? {
+        return Ok(());
+    }
+    let mut text = String::new();
+    for job in &record.jobs {
+        text.push_str(&format!("{}\n", job.name));
+        let none = "-".to_owned();
+        text.push_str(&format!("  restored from  {}\n", job.restored_from.as_ref().unwrap_or(&none)));
+        text.push_str(&format!(
+            "  ended by       {}\n",
+            job.ended_by.as_ref().map_or(&none, |savepoint| &savepoint.path)
+        ));
+        for savepoint in &job.taken {
+            text.push_str(&format!("  taken          {}\n", savepoint.path));
+        }
+    }
+    output.data(&text);
+    Ok(())
+}

@@ -1,0 +1,116 @@
+//! `kubectl flink install NAME PACKAGE`.
+
+use clap::Args;
+
+use super::{cancel_on_interrupt, connect, print_report};
+use crate::cli::args::{ChangeArgs, DryRun, GlobalArgs, ValuesArgs, from_savepoint};
+use crate::cli::{CommandError, Output, plan};
+use crate::ops::{install, template};
+use crate::repository;
+
+/// Flags of `install`.
+#[derive(Args, Clone)]
+#[command(override_usage = "kubectl flink install NAME PACKAGE [OPTIONS]\n       \
+                            kubectl flink install --generate-name PACKAGE [OPTIONS]")]
+pub struct InstallArgs {
+    /// Name of the release
+    #[arg(value_name = "NAME")]
+    pub first: String,
+    /// A package of the binary (flink), a folder (./…) or an archive (….tgz)
+    #[arg(value_name = "PACKAGE")]
+    pub second: Option<String>,
+    /// Make up the name
+    #[arg(short = 'g', long)]
+    pub generate_name: bool,
+    /// Version of the package, or a range of versions
+    #[arg(long)]
+    pub version: Option<String>,
+    /// Layout of the package
+    #[arg(long)]
+    pub layout: Option<String>,
+    /// Make the namespace if it is missing
+    #[arg(long)]
+    pub create_namespace: bool,
+    /// Run layout `job` without durable state
+    #[arg(long)]
+    pub accept_volatile: bool,
+    /// Start from the recorded savepoint of an uninstalled release of this name, or from a path
+    #[arg(long, value_name = "recorded|[JOB=]PATH", help_heading = "State")]
+    pub from_savepoint: Vec<String>,
+    /// Accept state that no operator of the job takes
+    #[arg(long, help_heading = "State")]
+    pub allow_non_restored_state: bool,
+    /// Values.
+    #[command(flatten)]
+    pub values: ValuesArgs,
+    /// How the change is made.
+    #[command(flatten)]
+    pub change: ChangeArgs,
+}
+
+impl InstallArgs {
+    fn name_and_package(&self) -> Result<(String, String), CommandError> {
+        match (&self.second, self.generate_name) {
+            (Some(package), false) => Ok((self.first.clone(), package.clone())),
+            (None, true) => {
+                let package = &self.first;
+                let base = package.rsplit('/').next().unwrap_or(package).trim_end_matches(".tgz");
+                let base: String =
+                    base.chars().take_while(|c| c.is_ascii_lowercase() || *c == '-').take(28).collect();
+                let seconds = jiff::Timestamp::now().as_second();
+                let base = if base.is_empty() { "flink" } else { base.trim_end_matches('-') };
+                Ok((format!("{base}-{seconds}"), package.clone()))
+            }
+            (None, false) => Err(CommandError::usage("install needs a NAME and a PACKAGE")
+                .hint(format!("kubectl flink install {} flink", self.first))
+                .hint(format!("kubectl flink install --generate-name {}", self.first))),
+            (Some(_), true) => Err(CommandError::usage("--generate-name and a NAME exclude each other")),
+        }
+    }
+
+    /// The operation's options.
+    pub fn options(&self) -> Result<install::Options, CommandError> {
+        let (name, package) = self.name_and_package()?;
+        crate::ops::check_release_name(&name)?;
+        let mut change = self.change.options(&name);
+        change.choice = from_savepoint(&self.from_savepoint)?;
+        change.allow_non_restored_state = self.allow_non_restored_state;
+        change.create_namespace = self.create_namespace;
+        change.accept_volatile = self.accept_volatile;
+        Ok(install::Options {
+            change,
+            package: repository::open(&package, self.version.as_deref())?,
+            layout: self.layout.clone(),
+            user_values: self.values.collect()?,
+            capabilities: None,
+        })
+    }
+}
+
+/// Runs `install`.
+pub async fn run(args: &InstallArgs, global: &GlobalArgs, output: &Output) -> Result<u8, CommandError> {
+    let options = args.options()?;
+    install::check(&options)?;
+    if args.change.dry_run == Some(DryRun::Client) {
+        let rendered = template::template(&template::Options {
+            name: options.change.name.clone(),
+            namespace: global.namespace.clone().unwrap_or_else(|| "default".to_owned()),
+            package: options.package.clone(),
+            layout: options.layout.clone(),
+            user_values: options.user_values.clone(),
+            capabilities: template::assumed_capabilities(),
+            is_upgrade: false,
+        })?;
+        output.data(&crate::render::to_manifest(&rendered.objects));
+        return Ok(0);
+    }
+    let context = connect(global, Some(args.change.timeout)).await?;
+    let shown = install::plan(&context, &options).await?;
+    if args.change.dry_run.is_some() {
+        return plan::print(&shown, output);
+    }
+    let cancellation = cancel_on_interrupt();
+    let report = install::execute(&context, &options, &shown, output, &cancellation).await?;
+    print_report(&report, output)?;
+    Ok(0)
+}

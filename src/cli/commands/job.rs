@@ -1,0 +1,198 @@
+//! `kubectl flink job list|submit|stop|cancel`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::{cancel_on_interrupt, connect, print_report, read_file};
+use crate::cli::args::{ChangeArgs, GlobalArgs, from_savepoint};
+use crate::cli::output::{moment, table};
+use crate::cli::{CommandError, Format, Output};
+use crate::ops::change::StateChoice;
+use crate::ops::jobs::{self, JobRow};
+
+/// Flags of `job`.
+#[derive(Args, Clone)]
+#[command(disable_help_subcommand = true)]
+pub struct JobArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: JobCommand,
+}
+
+/// What `job` does.
+#[derive(Subcommand, Clone)]
+pub enum JobCommand {
+    /// List a release's jobs
+    #[command(visible_alias = "ls")]
+    List {
+        /// Name of the release
+        name: String,
+    },
+    /// Upload a jar and start it as a job of a session release
+    Submit(SubmitArgs),
+    /// Stop a job with a savepoint
+    Stop(StopArgs),
+    /// Cancel a job; its state since the last savepoint is dropped
+    Cancel(CancelArgs),
+}
+
+/// Flags of `job submit`.
+#[derive(Args, Clone)]
+pub struct SubmitArgs {
+    /// Name of the release
+    pub name: String,
+    /// The jar
+    pub jar: PathBuf,
+    /// The program's arguments
+    #[arg(last = true, value_name = "ARG")]
+    pub args: Vec<String>,
+    /// Name of the job in the release; without it the jar's
+    #[arg(long = "name", value_name = "JOB")]
+    pub job: Option<String>,
+    /// The class with the main method; without it the jar's manifest names it
+    #[arg(short = 'c', long, visible_alias = "entry-class")]
+    pub class: Option<String>,
+    /// Parallelism
+    #[arg(short = 'p', long)]
+    pub parallelism: Option<u32>,
+    /// Start from a savepoint
+    #[arg(long, value_name = "recorded|PATH", help_heading = "State")]
+    pub from_savepoint: Option<String>,
+    /// Accept state that no operator of the job takes
+    #[arg(long, help_heading = "State")]
+    pub allow_non_restored_state: bool,
+    /// How the change is made.
+    #[command(flatten)]
+    pub change: ChangeArgs,
+}
+
+/// Flags of `job stop`.
+#[derive(Args, Clone)]
+pub struct StopArgs {
+    /// Which job, and how.
+    #[command(flatten)]
+    pub of: CancelArgs,
+    /// Format of the savepoint
+    #[arg(long, value_name = "FORMAT", value_parser = ["canonical", "native"], default_value = "canonical", ignore_case = true)]
+    pub savepoint_format: String,
+}
+
+/// Flags of `job cancel`, and of `job stop` too.
+#[derive(Args, Clone)]
+pub struct CancelArgs {
+    /// Name of the release
+    pub name: String,
+    /// The job, by name or id
+    pub job: String,
+    /// How the change is made.
+    #[command(flatten)]
+    pub change: ChangeArgs,
+}
+
+/// Runs `job`.
+pub async fn run(args: &JobArgs, global: &GlobalArgs, output: &Output) -> Result<u8, CommandError> {
+    match &args.command {
+        JobCommand::List { name } => {
+            let context = connect(global, None).await?;
+            let rows = jobs::list(&context, name).await?;
+            print_rows(&rows, output)?;
+        }
+        JobCommand::Submit(args) => submit(args, global, output).await?,
+        JobCommand::Stop(args) => stop(&args.of, Some(&args.savepoint_format), global, output).await?,
+        JobCommand::Cancel(args) => stop(args, None, global, output).await?,
+    }
+    Ok(0)
+}
+
+/// A job must not be stopped by somebody who wanted to look.
+fn refuse_dry_run(change: &ChangeArgs) -> Result<(), CommandError> {
+    if change.dry_run.is_none() {
+        return Ok(());
+    }
+    Err(CommandError::usage("changes of jobs have no --dry-run yet"))
+}
+
+async fn submit(args: &SubmitArgs, global: &GlobalArgs, output: &Output) -> Result<(), CommandError> {
+    refuse_dry_run(&args.change)?;
+    let jar = read_file(&args.jar)?;
+    if !jar.starts_with(b"PK") {
+        return Err(CommandError::usage(format!("{} is not a jar", args.jar.display())));
+    }
+    let jar_name = args.jar.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let job = args.job.clone().unwrap_or_else(|| jar_name.trim_end_matches(".jar").to_owned());
+    let mut change = args.change.options(&args.name);
+    change.choice = from_savepoint(args.from_savepoint.as_slice())?;
+    change.allow_non_restored_state = args.allow_non_restored_state;
+    change.description.get_or_insert_with(|| format!("Job {job} submitted"));
+    let context = connect(global, Some(args.change.timeout)).await?;
+    let options = jobs::SubmitOptions {
+        change,
+        job,
+        jar_name,
+        jar,
+        entry_class: args.class.clone(),
+        args: args.args.clone(),
+        parallelism: args.parallelism,
+    };
+    let report = jobs::submit(&context, &options, output, &cancel_on_interrupt()).await?;
+    print_report(&report, output)
+}
+
+/// Stops a job with a savepoint of a format, or cancels it.
+async fn stop(
+    args: &CancelArgs,
+    format: Option<&String>,
+    global: &GlobalArgs,
+    output: &Output,
+) -> Result<(), CommandError> {
+    refuse_dry_run(&args.change)?;
+    let mut change = args.change.options(&args.name);
+    let how = if format.is_some() { "stopped" } else { "cancelled" };
+    change.choice = Some(if format.is_some() { StateChoice::Savepoint } else { StateChoice::Stateless });
+    if let Some(format) = format {
+        change.savepoint_format = format.to_uppercase();
+    }
+    change.description.get_or_insert_with(|| format!("Job {} {how}", args.job));
+    let context = connect(global, Some(args.change.timeout)).await?;
+    let options = jobs::StopOptions { change, job: args.job.clone() };
+    let report = jobs::stop(&context, &options, output, &cancel_on_interrupt()).await?;
+    print_report(&report, output)
+}
+
+fn print_rows(rows: &[JobRow], output: &Output) -> Result<(), CommandError> {
+    if output.structured(&rows)? {
+        return Ok(());
+    }
+    if output.format == Format::Name {
+        output.data(&rows.iter().map(|row| format!("{}\n", row.name)).collect::<String>());
+        return Ok(());
+    }
+    let cells: Vec<Vec<String>> = rows
+        .iter()
+        .map(|row| {
+            let started = row
+                .started
+                .and_then(|at| jiff::Timestamp::from_millisecond(i64::try_from(at).ok()?).ok())
+                .map(moment);
+            vec![
+                row.name.clone(),
+                row.state.clone(),
+                format!("{}/{}", row.running_tasks, row.total_tasks),
+                row.origin.to_owned(),
+                started.unwrap_or_else(|| "-".to_owned()),
+                row.id.clone().unwrap_or_else(|| "-".to_owned()),
+            ]
+        })
+        .collect();
+    if cells.is_empty() {
+        output.talk("No jobs.");
+        return Ok(());
+    }
+    let shown = if output.format == Format::Wide { 6 } else { 5 };
+    let heads = ["NAME", "STATE", "TASKS", "ORIGIN", "STARTED", "ID"];
+    let cells: Vec<Vec<String>> =
+        cells.into_iter().map(|row| row.into_iter().take(shown).collect()).collect();
+    output.data(&table(&heads[..shown], &cells));
+    Ok(())
+}

@@ -1,0 +1,61 @@
+//! `kubectl flink logs NAME [-f]`.
+
+use clap::Args;
+
+use super::connect;
+use crate::cli::args::GlobalArgs;
+use crate::cli::{CommandError, Output};
+use crate::cluster::pods::LogOptions;
+use crate::ops::logs::{self, Role};
+
+/// Flags of `logs`.
+#[derive(Args, Clone)]
+pub struct LogsArgs {
+    /// Name of the release
+    pub name: String,
+    /// Go on as lines come
+    #[arg(short = 'f', long)]
+    pub follow: bool,
+    /// The last so many lines of each container
+    #[arg(long)]
+    pub tail: Option<u32>,
+    /// The containers' former instances
+    #[arg(short = 'p', long)]
+    pub previous: bool,
+    /// The TaskManagers' logs instead of the JobManager's
+    #[arg(long, conflicts_with = "all_roles")]
+    pub task_managers: bool,
+    /// All Pods' logs
+    #[arg(long)]
+    pub all_roles: bool,
+}
+
+/// Runs `logs`.
+pub async fn run(args: &LogsArgs, global: &GlobalArgs, output: &Output) -> Result<u8, CommandError> {
+    let context = connect(global, None).await?;
+    let role = match (args.task_managers, args.all_roles) {
+        (true, _) => Role::TaskManager,
+        (_, true) => Role::All,
+        _ => Role::JobManager,
+    };
+    let options = LogOptions {
+        follow: args.follow,
+        tail_lines: args.tail,
+        previous: args.previous,
+        ..LogOptions::default()
+    };
+    let mut pods_seen: Vec<String> = Vec::new();
+    let several = role != Role::JobManager;
+    logs::stream(&context, &args.name, role, &options, &mut |line| {
+        if !pods_seen.contains(&line.pod) {
+            pods_seen.push(line.pod.clone());
+        }
+        if several {
+            output.data(&format!("[{}] {}\n", line.pod, line.text));
+        } else {
+            output.data(&format!("{}\n", line.text));
+        }
+    })
+    .await?;
+    Ok(0)
+}

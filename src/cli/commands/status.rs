@@ -1,0 +1,110 @@
+//! `kubectl flink status NAME`.
+
+use clap::Args;
+
+use super::connect;
+use crate::cli::args::GlobalArgs;
+use crate::cli::output::{moment, wrap};
+use crate::cli::{CommandError, Output};
+use crate::ops::query::{self, JobStatus, StatusReport};
+
+/// Flags of `status`.
+#[derive(Args, Clone)]
+pub struct StatusArgs {
+    /// Name of the release
+    pub name: String,
+    /// A revision other than the one that runs
+    #[arg(long)]
+    pub revision: Option<u32>,
+}
+
+/// Runs `status`.
+pub async fn run(args: &StatusArgs, global: &GlobalArgs, output: &Output) -> Result<u8, CommandError> {
+    let context = connect(global, None).await?;
+    let report = query::status(&context, &args.name, args.revision).await?;
+    if output.structured(&report)? {
+        return Ok(0);
+    }
+    output.data(&render(&report));
+    Ok(0)
+}
+
+fn render(report: &StatusReport) -> String {
+    let release = &report.release;
+    let mut lines = vec![
+        format!("NAME:       {}", release.name),
+        format!("NAMESPACE:  {}", release.namespace),
+        format!("REVISION:   {} ({}, {})", release.revision, release.status, moment(release.updated)),
+        format!("PACKAGE:    {}, layout {}", release.package, release.layout),
+    ];
+    if !release.description.is_empty() {
+        lines.push(format!("            {}", folded(&release.description)));
+    }
+    if let Some(generation) = &report.generation {
+        lines.push(format!("GENERATION: {generation}"));
+    }
+    match (&report.flink, &report.unreachable) {
+        (Some(flink), _) => lines.push(format!(
+            "FLINK:      {}, {} TaskManager{}, {} of {} slots free",
+            flink.version,
+            flink.task_managers,
+            if flink.task_managers == 1 { "" } else { "s" },
+            flink.slots_available,
+            flink.slots_total
+        )),
+        (None, Some(reason)) => {
+            lines.push(format!("FLINK:      {}", folded(&format!("does not answer: {reason}"))));
+        }
+        (None, None) => {}
+    }
+    for reason in &report.not_ready {
+        lines.push(format!("NOT READY:  {}", folded(reason)));
+    }
+    for job in &report.jobs {
+        render_job(job, &mut lines);
+    }
+    for failed in &report.failed_attempts {
+        let what = format!("revision {}: {}", failed.revision, failed.description);
+        lines.push(format!("FAILED:     {}", folded(&what)));
+    }
+    if let Some(operation) = &report.operation {
+        lines.push(format!("OPERATION:  {}", folded(operation)));
+    }
+    lines.join("\n") + "\n"
+}
+
+/// Behind a head of 12 columns, within 80.
+fn folded(text: &str) -> String {
+    wrap(text, 68, "            ")
+}
+
+fn render_job(job: &JobStatus, lines: &mut Vec<String>) {
+    let row = &job.row;
+    let tasks = if row.total_tasks > 0 {
+        format!(", {} of {} tasks run", row.running_tasks, row.total_tasks)
+    } else {
+        String::new()
+    };
+    lines.push(format!("JOB:        {} {}{tasks}", row.name, row.state));
+    if let Some(id) = &row.id {
+        lines.push(format!("  id          {id}"));
+    }
+    if let Some(checkpoint) = &job.last_checkpoint {
+        let when = checkpoint.completed.map(moment).unwrap_or_default();
+        lines.push(format!(
+            "  checkpoint  {} at {when} ({} ms, {} bytes)",
+            checkpoint.id,
+            checkpoint.duration.as_millis(),
+            checkpoint.size
+        ));
+    }
+    if let Some(path) = &row.restored_from {
+        lines.push(format!("  restored    {path}"));
+    }
+    if let Some(path) = &job.stopped_with {
+        lines.push(format!("  savepoint   {path}"));
+    }
+    if let Some(exception) = &job.root_exception {
+        lines.push(format!("  exception   {}", wrap(exception, 66, "              ")));
+    }
+}

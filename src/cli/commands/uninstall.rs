@@ -1,0 +1,103 @@
+//! `kubectl flink uninstall NAME`.
+
+use clap::Args;
+
+use super::{cancel_on_interrupt, connect};
+use crate::cli::args::{ChangeArgs, GlobalArgs};
+use crate::cli::{CommandError, Output, error::exit, plan};
+use crate::ops::change::StateChoice;
+use crate::ops::uninstall::{self, Kept};
+
+/// Flags of `uninstall`.
+#[derive(Args, Clone)]
+pub struct UninstallArgs {
+    /// Name of the release
+    pub name: String,
+    /// Stop each job with a savepoint; the record and the volume that hold it are kept
+    #[arg(long, conflicts_with = "stateless", help_heading = "State")]
+    pub with_savepoint: bool,
+    /// Drop the jobs' state
+    #[arg(long, help_heading = "State")]
+    pub stateless: bool,
+    /// Format of a new savepoint
+    #[arg(long, value_name = "FORMAT", value_parser = ["canonical", "native"], default_value = "canonical", ignore_case = true, help_heading = "State")]
+    pub savepoint_format: String,
+    /// Delete the records and the volume too, with every recorded savepoint
+    #[arg(long, help_heading = "State")]
+    pub purge: bool,
+    /// How the change is made.
+    #[command(flatten)]
+    pub change: ChangeArgs,
+}
+
+/// Runs `uninstall`.
+pub async fn run(args: &UninstallArgs, global: &GlobalArgs, output: &Output) -> Result<u8, CommandError> {
+    crate::ops::check_release_name(&args.name)?;
+    let mut change = args.change.options(&args.name);
+    change.choice = match (args.with_savepoint, args.stateless) {
+        (true, _) => Some(StateChoice::Savepoint),
+        (_, true) => Some(StateChoice::Stateless),
+        _ => None,
+    };
+    change.savepoint_format = args.savepoint_format.to_uppercase();
+    let mut options = uninstall::Options { change, purge: args.purge };
+    let context = connect(global, Some(args.change.timeout)).await?;
+    let (mut shown, kept) = uninstall::plan(&context, &options).await?;
+    if args.change.dry_run.is_some() {
+        return plan::print(&shown, output);
+    }
+    if let Some(choice) = plan::ask_choice(output, &shown)? {
+        options.change.choice = Some(choice);
+        shown = uninstall::plan(&context, &options).await?.0;
+    }
+    if args.purge {
+        confirm_purge(args, &kept, output)?;
+    }
+    let report = uninstall::execute(&context, &options, &shown, output, &cancel_on_interrupt()).await?;
+    if output.structured(&report)? {
+        return Ok(exit::DONE);
+    }
+    let mut text = format!("release {:?} uninstalled\n", report.name);
+    for job in &report.jobs {
+        if let Some(path) = &job.savepoint {
+            text.push_str(&format!("the state of {} is in {path}\n", job.name));
+        }
+    }
+    let keeps =
+        !args.purge && (report.jobs.iter().any(|job| job.savepoint.is_some()) || !kept.savepoints.is_empty());
+    if keeps {
+        let claim = kept.claim.as_ref().map(|claim| format!(" and the claim {claim}")).unwrap_or_default();
+        text.push_str(&format!(
+            "kept: the release's record{claim},\n      as long as a recorded savepoint lives there\n"
+        ));
+        text.push_str(&format!(
+            "  come back:   kubectl flink install {} PACKAGE --from-savepoint recorded\n",
+            args.name
+        ));
+        text.push_str(&format!("  delete them: kubectl flink uninstall {} --purge\n", args.name));
+    }
+    output.data(&text);
+    Ok(exit::DONE)
+}
+
+fn confirm_purge(args: &UninstallArgs, kept: &Kept, output: &Output) -> Result<(), CommandError> {
+    if kept.savepoints.is_empty() {
+        return Ok(());
+    }
+    output.talk("With the records these savepoints are lost to the release, and with the volume those that live there:");
+    for (revision, job, path) in &kept.savepoints {
+        output.talk(&format!("  revision {revision}, {job}: {path}"));
+    }
+    if args.change.yes {
+        return Ok(());
+    }
+    if output.can_ask() && output.ask("Delete them? Type yes: ").as_deref() == Some("yes") {
+        return Ok(());
+    }
+    Err(CommandError {
+        code: exit::REFUSED,
+        lines: vec![format!("not purged: {} recorded savepoints would be lost", kept.savepoints.len())],
+        left_behind: vec![],
+        hints: vec![format!("kubectl flink uninstall {} --purge --yes", args.name)],
+    })
+}

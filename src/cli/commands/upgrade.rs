@@ -1,0 +1,146 @@
+//! `kubectl flink upgrade NAME [PACKAGE]`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{cancel_on_interrupt, connect, print_report, read_file};
+use crate::cli::args::{ChangeArgs, GlobalArgs, StateArgs, ValuesArgs};
+use crate::cli::{CommandError, Output, plan};
+use crate::ops::change::ChangeOptions;
+use crate::ops::{Cause, install, query, upgrade};
+use crate::release::Status;
+use crate::repository;
+
+/// Flags of `upgrade`.
+#[derive(Args, Clone)]
+pub struct UpgradeArgs {
+    /// Name of the release
+    pub name: String,
+    /// The package; without it the recorded one
+    pub package: Option<String>,
+    /// Version of the package, or a range of versions
+    #[arg(long)]
+    pub version: Option<String>,
+    /// Layout of the package; without it the recorded one
+    #[arg(long)]
+    pub layout: Option<String>,
+    /// Install the release if there is none
+    #[arg(short = 'i', long)]
+    pub install: bool,
+    /// Make the namespace if it is missing (with --install)
+    #[arg(long, requires = "install")]
+    pub create_namespace: bool,
+    /// Drop the user's recorded values
+    #[arg(long, conflicts_with = "reuse_values")]
+    pub reset_values: bool,
+    /// Keep the package's old defaults too
+    #[arg(long)]
+    pub reuse_values: bool,
+    /// Keep at most so many revisions (0: all); one whose savepoint exists is never dropped
+    #[arg(long, default_value_t = 10, value_name = "N")]
+    pub history_max: u32,
+    /// Run layout `job` without durable state
+    #[arg(long)]
+    pub accept_volatile: bool,
+    /// A job's jar, where the cluster does not keep it: JOB=FILE
+    #[arg(long, value_name = "JOB=FILE")]
+    pub jar: Vec<String>,
+    /// Undo a failure before the new job's first completed checkpoint (the default)
+    #[arg(long, overrides_with = "no_rollback_on_failure", visible_alias = "atomic", help_heading = "State")]
+    pub rollback_on_failure: bool,
+    /// Leave a failed revision as it is
+    #[arg(long, help_heading = "State")]
+    pub no_rollback_on_failure: bool,
+    /// Where state comes from.
+    #[command(flatten)]
+    pub state: StateArgs,
+    /// Values.
+    #[command(flatten)]
+    pub values: ValuesArgs,
+    /// How the change is made.
+    #[command(flatten)]
+    pub change: ChangeArgs,
+}
+
+impl UpgradeArgs {
+    fn change_options(&self) -> Result<ChangeOptions, CommandError> {
+        let mut change = self.change.options(&self.name);
+        change.choice = self.state.choice()?;
+        change.allow_non_restored_state = self.state.allow_non_restored_state;
+        change.savepoint_format = self.state.savepoint_format.to_uppercase();
+        change.rollback_on_failure = !self.no_rollback_on_failure;
+        change.history_max = self.history_max;
+        change.accept_volatile = self.accept_volatile;
+        change.create_namespace = self.create_namespace;
+        for jar in &self.jar {
+            let Some((job, file)) = jar.split_once('=') else {
+                return Err(CommandError::usage(format!("--jar {jar}: it must be JOB=FILE")));
+            };
+            change.jars.insert(job.to_owned(), read_file(&PathBuf::from(file))?);
+        }
+        Ok(change)
+    }
+}
+
+/// Runs `upgrade`.
+pub async fn run(args: &UpgradeArgs, global: &GlobalArgs, output: &Output) -> Result<u8, CommandError> {
+    crate::ops::check_release_name(&args.name)?;
+    let change = args.change_options()?;
+    let user_values = args.values.collect()?;
+    let package = args
+        .package
+        .as_deref()
+        .map(|package| repository::open(package, args.version.as_deref()))
+        .transpose()?;
+    let context = connect(global, Some(args.change.timeout)).await?;
+    let cancellation = cancel_on_interrupt();
+    if args.install && !exists(&context, &args.name).await? {
+        let Some(package) = package else {
+            return Err(CommandError::usage(
+                "upgrade --install needs a PACKAGE where there is no release yet",
+            )
+            .hint(format!("kubectl flink upgrade {} flink --install", args.name)));
+        };
+        let options = install::Options {
+            change,
+            package,
+            layout: args.layout.clone(),
+            user_values,
+            capabilities: None,
+        };
+        let shown = install::plan(&context, &options).await?;
+        if args.change.dry_run.is_some() {
+            return plan::print(&shown, output);
+        }
+        let report = install::execute(&context, &options, &shown, output, &cancellation).await?;
+        print_report(&report, output)?;
+        return Ok(0);
+    }
+    let carry = match (args.reset_values, args.reuse_values) {
+        (true, _) => upgrade::Carry::Nothing,
+        (_, true) => upgrade::Carry::Everything,
+        _ => upgrade::Carry::UserValues,
+    };
+    let mut options = upgrade::Options { change, package, layout: args.layout.clone(), user_values, carry };
+    let mut shown = upgrade::plan(&context, &options).await?;
+    if args.change.dry_run.is_some() {
+        return plan::print(&shown, output);
+    }
+    if let Some(choice) = plan::ask_choice(output, &shown)? {
+        options.change.choice = Some(choice);
+        shown = upgrade::plan(&context, &options).await?;
+    }
+    plan::show(&shown, output);
+    let report = upgrade::execute(&context, &options, &shown, output, &cancellation).await?;
+    print_report(&report, output)?;
+    Ok(0)
+}
+
+async fn exists(context: &crate::ops::Context, name: &str) -> Result<bool, CommandError> {
+    match query::history(context, name, 0).await {
+        Ok(history) => Ok(history.last().is_some_and(|last| last.status != Status::Uninstalled)),
+        Err(failure) if matches!(*failure.cause, Cause::NotFound { .. }) => Ok(false),
+        Err(failure) => Err(failure.into()),
+    }
+}

@@ -1,0 +1,107 @@
+//! An error at the edge: what happened, to what, hints, and the exit code.
+
+use std::fmt::Write as _;
+
+use crate::ops::{Failure, Phase};
+
+/// The exit codes (`diff --exit-code` has meanings of its own).
+pub mod exit {
+    /// Done.
+    pub const DONE: u8 = 0;
+    /// Failed; something may have been left behind.
+    pub const FAILED: u8 = 1;
+    /// The command line is wrong.
+    pub const USAGE: u8 = 2;
+    /// Refused before anything changed.
+    pub const REFUSED: u8 = 3;
+    /// The cluster or Flink could not be reached, before anything changed.
+    pub const UNREACHABLE: u8 = 4;
+    /// Failed and undone.
+    pub const UNDONE: u8 = 5;
+}
+
+/// What a command ends with when it does not succeed.
+#[derive(Debug)]
+pub struct CommandError {
+    /// The exit code.
+    pub code: u8,
+    /// What happened, to what; then its causes, one a line.
+    pub lines: Vec<String>,
+    /// What was left behind.
+    pub left_behind: Vec<String>,
+    /// What to type next.
+    pub hints: Vec<String>,
+}
+
+impl CommandError {
+    /// The command line is wrong.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self { code: exit::USAGE, lines: vec![message.into()], left_behind: vec![], hints: vec![] }
+    }
+
+    /// Something of this machine failed.
+    pub fn io(doing: impl Into<String>, error: std::io::Error) -> Self {
+        Self {
+            code: exit::FAILED,
+            lines: vec![doing.into(), error.to_string()],
+            left_behind: vec![],
+            hints: vec![],
+        }
+    }
+
+    /// With a hint.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// As text for stderr.
+    pub fn render(&self, bold: &dyn Fn(&str) -> String) -> String {
+        let mut text = String::new();
+        let mut lines = self.lines.iter();
+        if let Some(first) = lines.next() {
+            let _ = writeln!(text, "{} {first}", bold("error:"));
+        }
+        for line in lines {
+            let _ = writeln!(text, "  {}", line.trim_end().replace('\n', "\n  "));
+        }
+        for left in &self.left_behind {
+            let _ = writeln!(text, "{} {left}", bold("left:"));
+        }
+        for hint in &self.hints {
+            let _ = writeln!(text, "{} {hint}", bold("hint:"));
+        }
+        text
+    }
+}
+
+impl From<Failure> for CommandError {
+    fn from(failure: Failure) -> Self {
+        let mut lines = vec![failure.cause.to_string()];
+        let mut source = std::error::Error::source(&*failure.cause);
+        while let Some(error) = source {
+            let text = error.to_string();
+            if !lines.iter().any(|line| line.contains(&text)) {
+                lines.push(text);
+            }
+            source = error.source();
+        }
+        let (code, left_behind) = match failure.phase {
+            Phase::Refused => (exit::REFUSED, vec![]),
+            Phase::Unreachable => (exit::UNREACHABLE, vec![]),
+            Phase::Failed { left_behind } => (exit::FAILED, left_behind),
+            Phase::Undone => {
+                lines.push("the operation was undone: all is as it was before".to_owned());
+                (exit::UNDONE, vec![])
+            }
+        };
+        Self { code, lines, left_behind, hints: failure.next }
+    }
+}
+
+impl<E: Into<crate::ops::Cause>> From<E> for CommandError {
+    fn from(error: E) -> Self {
+        Failure::refused(error).into()
+    }
+}

@@ -1,0 +1,150 @@
+//! The only place that writes: data to stdout, talk to stderr.
+
+use std::fmt::Write as _;
+use std::io::{IsTerminal, Write};
+
+use serde::Serialize;
+
+use super::CommandError;
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Table,
+    /// For people with wide terminals.
+    Wide,
+    /// JSON.
+    Json,
+    /// YAML.
+    Yaml,
+    /// Names only, one a line.
+    Name,
+}
+
+/// Where results and talk go.
+pub struct Output {
+    /// How results are printed.
+    pub format: Format,
+    quiet: bool,
+    colour: bool,
+    terminal: bool,
+    pub(super) said: super::progress::Said,
+}
+
+impl Output {
+    /// The process's own stdout and stderr.
+    pub fn of_process(format: Format, quiet: bool) -> Self {
+        let terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+        let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        Self { format, quiet, colour, terminal, said: super::progress::Said::default() }
+    }
+
+    /// Whether a person can be asked.
+    pub fn can_ask(&self) -> bool {
+        self.terminal
+    }
+
+    /// Writes data. A reader that went away (`| head`) ends it quietly.
+    pub fn data(&self, text: &str) {
+        let mut stdout = std::io::stdout().lock();
+        let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    }
+
+    /// Writes a line of talk.
+    pub fn talk(&self, line: &str) {
+        if !self.quiet {
+            let _ = writeln!(std::io::stderr().lock(), "{line}");
+        }
+    }
+
+    /// Writes a warning.
+    pub fn warn(&self, line: &str) {
+        let _ = writeln!(std::io::stderr().lock(), "{} {line}", self.bold("warning:"));
+    }
+
+    /// Writes an error with its hints.
+    pub fn error(&self, error: &CommandError) {
+        let text = error.render(&|text| self.bold(text));
+        let _ = std::io::stderr().lock().write_all(text.as_bytes());
+    }
+
+    /// Text in bold, where the terminal can.
+    pub fn bold(&self, text: &str) -> String {
+        if self.colour { format!("\u{1b}[1m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+
+    /// Prints a value as JSON or YAML; `false` where the format is for people.
+    pub fn structured<T: Serialize>(&self, value: &T) -> Result<bool, CommandError> {
+        match self.format {
+            Format::Json => {
+                let text = serde_json::to_string_pretty(value).map_err(|error| {
+                    CommandError::io("the result cannot be written as JSON", error.into())
+                })?;
+                self.data(&format!("{text}\n"));
+                Ok(true)
+            }
+            Format::Yaml => {
+                self.data(&crate::yaml::to_string(value));
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// Reads one line from the person; `None` at the end of input.
+    pub fn ask(&self, question: &str) -> Option<String> {
+        let mut stderr = std::io::stderr().lock();
+        let _ = write!(stderr, "{question}").and_then(|()| stderr.flush());
+        let mut line = String::new();
+        match std::io::stdin().read_line(&mut line) {
+            Ok(read) if read > 0 => Some(line.trim().to_owned()),
+            _ => None,
+        }
+    }
+}
+
+/// Rows as columns: upper-case heads, two or more spaces between, nothing after the last column.
+pub fn table(heads: &[&str], rows: &[Vec<String>]) -> String {
+    let mut widths: Vec<usize> = heads.iter().map(|head| head.chars().count()).collect();
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let mut text = String::new();
+    let head_row: Vec<String> = heads.iter().map(|head| (*head).to_owned()).collect();
+    for row in std::iter::once(&head_row).chain(rows) {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(&widths) {
+            let _ = write!(line, "{cell:<width$}  ");
+        }
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
+    text
+}
+
+/// Text in lines of at most so many columns where its words allow it; all but the first begin with `indent`.
+pub fn wrap(text: &str, width: usize, indent: &str) -> String {
+    let mut wrapped = String::new();
+    let mut column = 0;
+    for word in text.split_whitespace() {
+        let length = word.chars().count();
+        if column > 0 && column + 1 + length > width {
+            let _ = write!(wrapped, "\n{indent}");
+            column = 0;
+        } else if column > 0 {
+            wrapped.push(' ');
+            column += 1;
+        }
+        wrapped.push_str(word);
+        column += length;
+    }
+    wrapped
+}
+
+/// A moment in time as people read it: UTC, to the second.
+pub fn moment(timestamp: jiff::Timestamp) -> String {
+    timestamp.strftime("%Y-%m-%d %H:%M:%S").to_string()
+}

@@ -1,0 +1,102 @@
+//! A plan as a person reads it, and the questions that go with it.
+
+use std::fmt::Write as _;
+
+use super::output::wrap;
+use super::{CommandError, Output};
+use crate::operation::Kind;
+use crate::ops::change::{Plan, StateChoice, Summary};
+
+/// A plan in words.
+pub fn render(summary: &Summary) -> String {
+    let mut text = String::new();
+    let verb = match summary.operation {
+        Kind::Install => "install",
+        Kind::Upgrade => "upgrade",
+        Kind::Rollback => "rollback",
+        Kind::Uninstall => "uninstall",
+        Kind::Jobs => "change the jobs of",
+    };
+    let _ = match summary.from_revision {
+        Some(from) if from != summary.to_revision => {
+            writeln!(text, "Plan: {verb} {} (revision {from} → {})", summary.release, summary.to_revision)
+        }
+        _ => writeln!(text, "Plan: {verb} {} (revision {})", summary.release, summary.to_revision),
+    };
+    let _ = writeln!(text, "  package   {}, layout {}", summary.package, summary.layout);
+    if summary.operation != Kind::Uninstall {
+        let pods = match (&summary.from_generation, summary.new_pods) {
+            (Some(from), true) => format!("new: generation {from} is replaced by {}", summary.to_generation),
+            (None, true) => format!("new: generation {}", summary.to_generation),
+            _ => format!("the same: generation {}", summary.to_generation),
+        };
+        let _ = writeln!(text, "  Pods      {pods}");
+    }
+    let counts = [
+        (summary.objects.create.len(), "new"),
+        (summary.objects.change.len(), "changed"),
+        (summary.objects.delete.len(), "deleted"),
+    ];
+    let counts: Vec<String> = counts
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect();
+    let _ = writeln!(
+        text,
+        "  objects   {}",
+        if counts.is_empty() { "unchanged".to_owned() } else { counts.join(", ") }
+    );
+    if summary.jobs.is_empty() {
+        let _ = writeln!(text, "  jobs      none is stopped or started");
+    }
+    for job in &summary.jobs {
+        let _ = writeln!(text, "  job       {}: {}", job.name, job.action);
+        if let Some(state) = &job.state {
+            let _ = writeln!(text, "            {state}");
+        }
+    }
+    let _ = writeln!(text, "  failure   {}", wrap(&summary.on_failure, 68, "            "));
+    text
+}
+
+/// On a terminal, asks what happens to state where the plan needs it. Elsewhere the operation itself refuses.
+pub fn ask_choice(output: &Output, plan: &Plan) -> Result<Option<StateChoice>, CommandError> {
+    if plan.summary.choice_needed.is_empty() || !output.can_ask() {
+        return Ok(None);
+    }
+    output.talk(&render(&plan.summary));
+    let uninstall = plan.summary.operation == Kind::Uninstall;
+    output.talk(&format!("What happens to the state of {}?", plan.summary.choice_needed.join(", ")));
+    output.talk("  1  a new savepoint          (--with-savepoint)");
+    if !uninstall {
+        output.talk("  2  the recorded savepoint   (--from-savepoint recorded)");
+    }
+    output.talk("  3  it is dropped            (--stateless)");
+    match output.ask("Choice (nothing: leave all as it is): ").as_deref() {
+        Some("1") => Ok(Some(StateChoice::Savepoint)),
+        Some("2") if !uninstall => Ok(Some(StateChoice::Recorded)),
+        Some("3") => Ok(Some(StateChoice::Stateless)),
+        _ => Err(CommandError {
+            code: super::exit::REFUSED,
+            lines: vec!["nothing was chosen, nothing was changed".to_owned()],
+            left_behind: vec![],
+            hints: vec![],
+        }),
+    }
+}
+
+/// Prints a plan as the result of a dry run.
+pub fn print(plan: &Plan, output: &Output) -> Result<u8, CommandError> {
+    if !output.structured(&plan.summary)? {
+        output.data(&render(&plan.summary));
+    }
+    Ok(super::exit::DONE)
+}
+
+/// Shows a plan before it is carried out.
+pub fn show(plan: &Plan, output: &Output) {
+    if !plan.summary.unchanged {
+        output.talk(render(&plan.summary).trim_end());
+    }
+}

@@ -1,0 +1,237 @@
+//! The cluster and its jobs: look at them, stop, cancel.
+
+use http::Method;
+use serde::Deserialize;
+
+use super::cause;
+use super::client::{Client, json};
+use super::error::FlinkError;
+use super::requests::StopRequest;
+use super::transport::Payload;
+use super::types::{
+    CheckpointConfig, Checkpoints, Config, JobDetail, JobOverview, JobState, Overview, RawCheckpointConfig,
+    RootException,
+};
+use crate::id::{JobId, TriggerId};
+
+/// What became of a savepoint trigger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SavepointStatus {
+    /// Flink is at it.
+    InProgress,
+    /// Written.
+    Completed {
+        /// Its path, as Flink writes it.
+        location: String,
+    },
+    /// Flink says COMPLETED and gives a cause: it failed.
+    Failed {
+        /// One line of the cause.
+        cause: String,
+        /// A savepoint that was written all the same, before the job failed on its way to the end.
+        location: Option<String>,
+    },
+}
+
+impl Client {
+    /// `TaskManagers`, slots and Flink's version.
+    pub async fn overview(&self) -> Result<Overview, FlinkError> {
+        self.read("/overview".to_owned()).await
+    }
+
+    /// What this REST API lets be done.
+    pub async fn config(&self) -> Result<Config, FlinkError> {
+        self.read("/config".to_owned()).await
+    }
+
+    /// All jobs that this `JobManager` knows, also those that ended since it started.
+    pub async fn jobs(&self) -> Result<Vec<JobOverview>, FlinkError> {
+        #[derive(Deserialize)]
+        struct Answer {
+            jobs: Vec<JobOverview>,
+        }
+        Ok(self.read::<Answer>("/jobs/overview".to_owned()).await?.jobs)
+    }
+
+    /// A job as the overview lists it: fresh, with its tasks. `None` where Flink lists no such job.
+    pub async fn find(&self, job: JobId) -> Result<Option<JobOverview>, FlinkError> {
+        Ok(self.jobs().await?.into_iter().find(|one| one.id == job))
+    }
+
+    /// A job's details, up to `web.refresh-interval` old; its vertices are missing while it initializes.
+    pub async fn job(&self, job: JobId) -> Result<JobDetail, FlinkError> {
+        self.read(format!("/jobs/{job}")).await
+    }
+
+    /// A job's state, fresh.
+    pub async fn job_state(&self, job: JobId) -> Result<JobState, FlinkError> {
+        #[derive(Deserialize)]
+        struct Answer {
+            status: JobState,
+        }
+        Ok(self.read::<Answer>(format!("/jobs/{job}/status")).await?.status)
+    }
+
+    /// Counts and the newest checkpoints, up to `web.refresh-interval` old. [`FlinkError::NotFound`] also for a job
+    /// that still initializes.
+    pub async fn checkpoints(&self, job: JobId) -> Result<Checkpoints, FlinkError> {
+        self.read(format!("/jobs/{job}/checkpoints")).await
+    }
+
+    /// How a job takes its checkpoints.
+    pub async fn checkpoint_config(&self, job: JobId) -> Result<CheckpointConfig, FlinkError> {
+        Ok(self.read::<RawCheckpointConfig>(format!("/jobs/{job}/checkpoints/config")).await?.into())
+    }
+
+    /// The newest exception of a job, or nothing where it had none.
+    pub async fn exceptions(&self, job: JobId) -> Result<Option<RootException>, FlinkError> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Answer {
+            exception_history: History,
+        }
+        #[derive(Deserialize)]
+        struct History {
+            entries: Vec<Entry>,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Entry {
+            stacktrace: String,
+            timestamp: Option<u64>,
+            task_name: Option<String>,
+        }
+        let answer: Answer = self.read(format!("/jobs/{job}/exceptions")).await?;
+        Ok(answer.exception_history.entries.into_iter().next().map(|entry| RootException {
+            at: entry.timestamp,
+            first_line: cause::headline(&entry.stacktrace),
+            task: entry.task_name,
+        }))
+    }
+
+    /// How often a job was restarted since its `JobManager` has it; `None` as long as Flink has not gathered the metric
+    /// (it does so on demand, every ten seconds at most).
+    pub async fn restarts(&self, job: JobId) -> Result<Option<u64>, FlinkError> {
+        #[derive(Deserialize)]
+        struct Metric {
+            id: String,
+            value: String,
+        }
+        let metrics: Vec<Metric> = self.read(format!("/jobs/{job}/metrics?get=numRestarts")).await?;
+        Ok(metrics.iter().find(|one| one.id == "numRestarts").and_then(|one| one.value.parse().ok()))
+    }
+
+    /// Asks for a stop with savepoint. Accepted says nothing yet: ask [`Client::savepoint`], better by
+    /// [`super::savepoint::stop`].
+    pub async fn stop(&self, job: JobId, request: &StopRequest) -> Result<(), FlinkError> {
+        self.trigger(format!("/jobs/{job}/stop"), json(&request.stop_body())).await
+    }
+
+    /// Asks for a savepoint beside the running job.
+    pub async fn trigger_savepoint(&self, job: JobId, request: &StopRequest) -> Result<(), FlinkError> {
+        self.trigger(format!("/jobs/{job}/savepoints"), json(&request.savepoint_body())).await
+    }
+
+    async fn trigger(&self, path: String, body: Payload) -> Result<(), FlinkError> {
+        self.change(Method::POST, path, body, self.deadlines().change).await.map(drop)
+    }
+
+    /// What became of a trigger. [`FlinkError::NotFound`]: this `JobManager` does not know it, or no longer (an answer
+    /// is kept for `rest.async.store-duration`, five minutes).
+    pub async fn savepoint(&self, job: JobId, trigger: TriggerId) -> Result<SavepointStatus, FlinkError> {
+        self.read::<Operation>(format!("/jobs/{job}/savepoints/{trigger}")).await?.status()
+    }
+
+    /// Asks for a job to be canceled, without a savepoint. [`FlinkError::Refused`] with 409 where it has ended.
+    pub async fn cancel(&self, job: JobId) -> Result<(), FlinkError> {
+        let path = format!("/jobs/{job}?mode=cancel");
+        self.change(Method::PATCH, path, Payload::Empty, self.deadlines().change).await.map(drop)
+    }
+
+    /// Shuts the whole cluster down; Flink removes its own HA files. A live job would be dropped without a word: the
+    /// caller makes sure that each has ended.
+    pub async fn delete_cluster(&self) -> Result<(), FlinkError> {
+        self.change(Method::DELETE, "/cluster".to_owned(), Payload::Empty, self.deadlines().change)
+            .await
+            .map(drop)
+    }
+
+    /// Asks for a savepoint to be deleted; gives the id to ask [`Client::disposal`] about.
+    pub async fn dispose(&self, path: &str) -> Result<TriggerId, FlinkError> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "kebab-case")]
+        struct Answer {
+            request_id: TriggerId,
+        }
+        let body = json(&serde_json::json!({ "savepoint-path": path }));
+        let reply = self
+            .change(Method::POST, "/savepoint-disposal".to_owned(), body, self.deadlines().change)
+            .await?;
+        Ok(reply.decode::<Answer>()?.request_id)
+    }
+
+    /// Whether the savepoint is deleted: `Ok(true)` yes, `Ok(false)` Flink is at it.
+    pub async fn disposal(&self, trigger: TriggerId) -> Result<bool, FlinkError> {
+        let path = format!("/savepoint-disposal/{trigger}");
+        let answer: Operation = self.read(path.clone()).await?;
+        match (answer.status.id.as_str(), answer.operation.and_then(|one| one.failure_cause)) {
+            ("COMPLETED", None) => Ok(true),
+            ("COMPLETED", Some(cause)) => Err(FlinkError::Refused {
+                request: format!("GET {path}"),
+                status: 200,
+                message: cause::headline(&cause.stack_trace),
+                kind: super::error::Refusal::Other,
+            }),
+            _ => Ok(false),
+        }
+    }
+}
+
+/// Flink's answer about an operation that takes its time.
+#[derive(Deserialize)]
+struct Operation {
+    status: OperationStatus,
+    operation: Option<OperationResult>,
+}
+
+#[derive(Deserialize)]
+struct OperationStatus {
+    id: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct OperationResult {
+    location: Option<String>,
+    failure_cause: Option<FailureCause>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct FailureCause {
+    #[serde(default)]
+    stack_trace: String,
+}
+
+impl Operation {
+    fn status(self) -> Result<SavepointStatus, FlinkError> {
+        let odd = |message: String| FlinkError::Body {
+            request: "GET /jobs/…/savepoints/…".to_owned(),
+            message,
+        };
+        match (self.status.id.as_str(), self.operation) {
+            ("IN_PROGRESS", _) => Ok(SavepointStatus::InProgress),
+            ("COMPLETED", Some(OperationResult { failure_cause: Some(cause), .. })) => {
+                Ok(SavepointStatus::Failed {
+                    cause: cause::headline(&cause.stack_trace),
+                    location: cause::savepoint_in(&cause.stack_trace),
+                })
+            }
+            ("COMPLETED", Some(OperationResult { location: Some(location), .. })) => {
+                Ok(SavepointStatus::Completed { location })
+            }
+            ("COMPLETED", _) => Err(odd("COMPLETED with neither a location nor a cause".to_owned())),
+            (id, _) => Err(odd(format!("status {id:?}"))),
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! What the product asks of Flink: the bodies of its requests.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::Serialize;
+
+use crate::id::{JobId, TriggerId};
+
+/// The format of a savepoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, serde::Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum SavepointFormat {
+    /// The same for all state backends: the state can change its backend.
+    #[default]
+    Canonical,
+    /// The backend's own: faster with large state.
+    Native,
+}
+
+impl fmt::Display for SavepointFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Canonical => "CANONICAL",
+            Self::Native => "NATIVE",
+        })
+    }
+}
+
+/// The text names no savepoint format.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a savepoint format: canonical or native")]
+pub struct SavepointFormatError(pub String);
+
+impl FromStr for SavepointFormat {
+    type Err = SavepointFormatError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.to_ascii_lowercase().as_str() {
+            "canonical" => Ok(Self::Canonical),
+            "native" => Ok(Self::Native),
+            _ => Err(SavepointFormatError(text.to_owned())),
+        }
+    }
+}
+
+/// A savepoint to take, by stopping the job or beside it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize)]
+pub struct StopRequest {
+    /// Chosen by us and written down before it is sent: the answer is asked for under it.
+    pub trigger: TriggerId,
+    /// A directory of its own for this trigger, as a URI, so that a savepoint whose answer is lost can be found.
+    pub directory: String,
+    /// The savepoint's format.
+    pub format: SavepointFormat,
+    /// Whether windows are ended first: right only for a job that will never go on.
+    pub drain: bool,
+}
+
+impl StopRequest {
+    /// The body of `POST /jobs/{id}/stop`.
+    pub(super) fn stop_body(&self) -> impl Serialize {
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Body<'a> {
+            target_directory: &'a str,
+            drain: bool,
+            format_type: SavepointFormat,
+            trigger_id: TriggerId,
+        }
+        Body {
+            target_directory: &self.directory,
+            drain: self.drain,
+            format_type: self.format,
+            trigger_id: self.trigger,
+        }
+    }
+
+    /// The body of `POST /jobs/{id}/savepoints`, whose names are written otherwise.
+    pub(super) fn savepoint_body(&self) -> impl Serialize {
+        #[derive(Serialize)]
+        struct Body<'a> {
+            #[serde(rename = "target-directory")]
+            target_directory: &'a str,
+            #[serde(rename = "cancel-job")]
+            cancel_job: bool,
+            #[serde(rename = "formatType")]
+            format_type: SavepointFormat,
+            #[serde(rename = "triggerId")]
+            trigger_id: TriggerId,
+        }
+        Body {
+            target_directory: &self.directory,
+            cancel_job: false,
+            format_type: self.format,
+            trigger_id: self.trigger,
+        }
+    }
+}
+
+/// A program to run from a jar that Flink has.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Program {
+    /// The class with `main()`; the jar's manifest names it where this does not.
+    pub entry_class: Option<String>,
+    /// `main()`'s arguments.
+    pub args: Vec<String>,
+    /// The default parallelism; the cluster's where absent.
+    pub parallelism: Option<u32>,
+}
+
+/// A job to start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunRequest {
+    /// The id that the job will have: chosen by us and written down before it is sent, so that it can be looked up.
+    pub job: JobId,
+    /// The program.
+    pub program: Program,
+    /// The savepoint or checkpoint to start from.
+    pub savepoint: Option<String>,
+    /// Whether state that no operator takes may be dropped.
+    pub allow_non_restored_state: bool,
+}
+
+impl Program {
+    /// The body of `POST /jars/{id}/plan`.
+    pub(super) fn plan_body(&self) -> serde_json::Value {
+        let mut body = serde_json::json!({ "programArgsList": self.args });
+        if let Some(class) = &self.entry_class {
+            body["entryClass"] = class.as_str().into();
+        }
+        if let Some(parallelism) = self.parallelism {
+            body["parallelism"] = parallelism.into();
+        }
+        body
+    }
+}
+
+impl RunRequest {
+    /// The body of `POST /jars/{id}/run`. The claim mode is always `NO_CLAIM`: with CLAIM Flink would delete a
+    /// recorded savepoint when it no longer needs it.
+    pub(super) fn body(&self) -> serde_json::Value {
+        let mut body = self.program.plan_body();
+        body["jobId"] = self.job.to_string().into();
+        body["allowNonRestoredState"] = self.allow_non_restored_state.into();
+        body["claimMode"] = "NO_CLAIM".into();
+        if let Some(path) = &self.savepoint {
+            body["savepointPath"] = path.as_str().into();
+        }
+        body
+    }
+}

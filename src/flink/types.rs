@@ -1,0 +1,397 @@
+//! Flink's answers as far as the product reads them, the same for 1.18 to 2.3: unknown fields are ignored, and what
+//! only some versions send is optional. Times are milliseconds since 1970, durations milliseconds, sizes bytes.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::id::JobId;
+
+/// `GET /overview`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Overview {
+    /// Registered `TaskManagers`.
+    pub taskmanagers: u32,
+    /// Slots of all of them.
+    pub slots_total: u32,
+    /// Slots that no job holds.
+    pub slots_available: u32,
+    /// Flink's version: "2.3.0".
+    pub flink_version: String,
+}
+
+/// `GET /config`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Config {
+    /// Flink's version: "2.3.0".
+    pub flink_version: String,
+    /// For how long Flink answers a job's details from its cache (`web.refresh-interval`).
+    #[serde(default)]
+    pub refresh_interval: u64,
+    /// What the REST API lets be done.
+    #[serde(default)]
+    pub features: Features,
+}
+
+/// What Flink's REST API lets be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct Features {
+    /// `web.submit.enable`: jars can be uploaded and run.
+    pub web_submit: bool,
+    /// `web.cancel.enable`.
+    pub web_cancel: bool,
+}
+
+/// The state of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum JobState {
+    /// The `JobMaster` is being made.
+    Initializing,
+    /// Made, nothing scheduled yet.
+    Created,
+    /// Scheduled. Says little: look at the tasks.
+    Running,
+    /// On its way to failed.
+    Failing,
+    /// Failed for good.
+    Failed,
+    /// On its way to canceled.
+    Cancelling,
+    /// Canceled.
+    Canceled,
+    /// Ended well, a stop with savepoint included.
+    Finished,
+    /// Between a failure and the next try.
+    Restarting,
+    /// This `JobManager` gave it up; another may go on with it.
+    Suspended,
+    /// Waiting for its `TaskManagers` after a recovery.
+    Reconciling,
+    /// A state that this client does not know.
+    #[serde(other)]
+    Unknown,
+}
+
+impl JobState {
+    /// Whether the job has ended for good: nothing of it will run again.
+    pub fn is_terminal(self) -> bool {
+        matches!(self, Self::Failed | Self::Canceled | Self::Finished)
+    }
+}
+
+impl fmt::Display for JobState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Initializing => "INITIALIZING",
+            Self::Created => "CREATED",
+            Self::Running => "RUNNING",
+            Self::Failing => "FAILING",
+            Self::Failed => "FAILED",
+            Self::Cancelling => "CANCELLING",
+            Self::Canceled => "CANCELED",
+            Self::Finished => "FINISHED",
+            Self::Restarting => "RESTARTING",
+            Self::Suspended => "SUSPENDED",
+            Self::Reconciling => "RECONCILING",
+            Self::Unknown => "UNKNOWN",
+        })
+    }
+}
+
+/// How many of a job's tasks (subtasks) are in which state. While a job is initializing all are 0, the total too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Tasks {
+    /// All of them.
+    pub total: u32,
+    /// Running, with their state restored.
+    pub running: u32,
+    /// Restoring their state.
+    pub initializing: u32,
+    /// Being deployed.
+    pub deploying: u32,
+    /// Waiting for a slot.
+    pub scheduled: u32,
+    /// Made.
+    pub created: u32,
+    /// Waiting after a recovery.
+    pub reconciling: u32,
+    /// Ended well.
+    pub finished: u32,
+    /// On their way to canceled.
+    pub canceling: u32,
+    /// Canceled.
+    pub canceled: u32,
+    /// Failed.
+    pub failed: u32,
+}
+
+impl Tasks {
+    /// Whether there are tasks, and all of them run. Tasks that finished count as running: a bounded source that is
+    /// read to its end does not keep a job from a savepoint.
+    pub fn all_running(&self) -> bool {
+        self.running > 0 && self.running + self.finished == self.total
+    }
+}
+
+/// A job as `GET /jobs/overview` lists it. This answer is fresh, unlike [`JobDetail`].
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct JobOverview {
+    /// The job's id.
+    #[serde(rename = "jid")]
+    pub id: JobId,
+    /// The job's name, given by its `main()`.
+    pub name: String,
+    /// Its state.
+    pub state: JobState,
+    /// Its tasks.
+    #[serde(default)]
+    pub tasks: Tasks,
+    /// When it started.
+    #[serde(rename = "start-time", deserialize_with = "time")]
+    pub start_time: Option<u64>,
+    /// When it ended, if it has.
+    #[serde(rename = "end-time", deserialize_with = "time")]
+    pub end_time: Option<u64>,
+}
+
+impl JobOverview {
+    /// Whether the job runs and all its tasks do, so that a savepoint can be taken.
+    pub fn is_fully_running(&self) -> bool {
+        self.state == JobState::Running && self.tasks.all_running()
+    }
+}
+
+/// `GET /jobs/{id}`: up to `web.refresh-interval` (3 s) old.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct JobDetail {
+    /// The job's id.
+    #[serde(rename = "jid")]
+    pub id: JobId,
+    /// The job's name.
+    pub name: String,
+    /// Its state.
+    pub state: JobState,
+    /// When it started.
+    #[serde(rename = "start-time", deserialize_with = "time")]
+    pub start_time: Option<u64>,
+    /// When it ended, if it has.
+    #[serde(rename = "end-time", deserialize_with = "time")]
+    pub end_time: Option<u64>,
+    /// Its vertices: chains of operators. None while it initializes.
+    #[serde(default)]
+    pub vertices: Vec<Vertex>,
+}
+
+impl JobDetail {
+    /// The tasks that its graph plans: the sum of the vertices' parallelism.
+    pub fn planned_tasks(&self) -> u32 {
+        self.vertices.iter().map(|vertex| vertex.parallelism).sum()
+    }
+}
+
+/// A vertex of a running job.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Vertex {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// How many subtasks it has.
+    pub parallelism: u32,
+    /// The most it can be rescaled to; -1 where unknown.
+    #[serde(rename = "maxParallelism", default)]
+    pub max_parallelism: i32,
+    /// Which slot sharing group it is in (Flink 1.20 and later).
+    #[serde(rename = "slotSharingGroupId", default)]
+    pub slot_sharing_group: Option<String>,
+    /// The aggregated state of its subtasks.
+    pub status: String,
+}
+
+/// `GET /jobs/{id}/checkpoints`: up to `web.refresh-interval` (3 s) old.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+pub struct Checkpoints {
+    /// How many; from zero again when the `JobManager` restarts.
+    pub counts: CheckpointCounts,
+    /// The newest of each kind.
+    #[serde(default)]
+    pub latest: LatestCheckpoints,
+}
+
+/// How many checkpoints and savepoints, since the `JobManager` has the job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+pub struct CheckpointCounts {
+    /// Restores.
+    #[serde(default)]
+    pub restored: u64,
+    /// Triggered.
+    pub total: u64,
+    /// Under way.
+    pub in_progress: u64,
+    /// Completed, savepoints included.
+    pub completed: u64,
+    /// Failed; one in the first seconds says nothing (the first trigger can come before all tasks run).
+    pub failed: u64,
+}
+
+/// The newest checkpoint of each kind.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(default)]
+pub struct LatestCheckpoints {
+    /// The newest completed checkpoint.
+    pub completed: Option<CompletedCheckpoint>,
+    /// The newest savepoint.
+    pub savepoint: Option<CompletedCheckpoint>,
+    /// The newest that failed.
+    pub failed: Option<FailedCheckpoint>,
+    /// What the job was restored from last. Later restores overwrite it.
+    pub restored: Option<RestoredFrom>,
+}
+
+/// A checkpoint or savepoint that is whole.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct CompletedCheckpoint {
+    /// Its number within the job.
+    pub id: u64,
+    /// Where it is.
+    pub external_path: Option<String>,
+    /// Whether it is a savepoint.
+    #[serde(default)]
+    pub is_savepoint: bool,
+    /// When it was triggered.
+    pub trigger_timestamp: u64,
+    /// When the last task acknowledged it.
+    #[serde(default)]
+    pub latest_ack_timestamp: u64,
+    /// The size of the state in it, bytes.
+    #[serde(default)]
+    pub state_size: u64,
+    /// How long it took, milliseconds.
+    #[serde(default)]
+    pub end_to_end_duration: u64,
+    /// Whether Flink has deleted it since.
+    #[serde(default)]
+    pub discarded: bool,
+}
+
+/// A checkpoint that failed.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct FailedCheckpoint {
+    /// Its number within the job.
+    pub id: u64,
+    /// When it failed.
+    #[serde(default)]
+    pub failure_timestamp: u64,
+    /// Why.
+    #[serde(default)]
+    pub failure_message: Option<String>,
+}
+
+/// What a job was restored from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestoredFrom {
+    /// The checkpoint's number.
+    pub id: u64,
+    /// When.
+    pub restore_timestamp: u64,
+    /// Whether it is a savepoint.
+    pub is_savepoint: bool,
+    /// Where it is, as Flink writes it (`file:/…` where `file:///…` was given): compare with
+    /// [`super::savepoint::same_path`].
+    pub external_path: Option<String>,
+}
+
+/// `GET /jobs/{id}/checkpoints/config`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckpointConfig {
+    /// Whether the job takes checkpoints at all.
+    pub enabled: bool,
+    /// Milliseconds from one to the next; `None` without checkpointing.
+    pub interval_ms: Option<u64>,
+    /// After how many milliseconds a checkpoint, and a savepoint, is given up.
+    pub timeout_ms: u64,
+    /// Whether the newest checkpoint outlives a cancel.
+    pub retained: bool,
+}
+
+/// What Flink sends for [`CheckpointConfig`].
+#[derive(Debug, Deserialize)]
+pub(super) struct RawCheckpointConfig {
+    interval: u64,
+    timeout: u64,
+    #[serde(default)]
+    externalization: Externalization,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Externalization {
+    enabled: bool,
+    delete_on_cancellation: bool,
+}
+
+impl From<RawCheckpointConfig> for CheckpointConfig {
+    fn from(raw: RawCheckpointConfig) -> Self {
+        // Without checkpointing 2.x says Long.MAX_VALUE.
+        let enabled = raw.interval < i64::MAX as u64;
+        Self {
+            enabled,
+            interval_ms: enabled.then_some(raw.interval),
+            timeout_ms: raw.timeout,
+            retained: raw.externalization.enabled && !raw.externalization.delete_on_cancellation,
+        }
+    }
+}
+
+/// Why a job failed last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RootException {
+    /// When.
+    pub at: Option<u64>,
+    /// One line: what failed, and the root cause.
+    pub first_line: String,
+    /// The task that failed, where it was one.
+    pub task: Option<String>,
+}
+
+/// A jar that Flink has.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct JarInfo {
+    /// Its id: `<uuid>_<name>.jar`, or the file's name.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// When it was uploaded.
+    pub uploaded: u64,
+}
+
+/// What a program would run (`POST /jars/{id}/plan`).
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Plan {
+    /// The job's name.
+    pub name: String,
+    /// Its vertices.
+    #[serde(default)]
+    pub nodes: Vec<PlanNode>,
+}
+
+/// A vertex of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct PlanNode {
+    /// Its id.
+    pub id: String,
+    /// How many subtasks it will have.
+    pub parallelism: u32,
+    /// What it does, in HTML.
+    #[serde(default)]
+    pub description: String,
+}
+
+/// Flink writes -1 for a time that has not come.
+fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    Ok(u64::try_from(i64::deserialize(deserializer)?).ok())
+}

@@ -1,0 +1,381 @@
+//! What an operation has decided to do and what has happened so far: the content of the operation object.
+
+use serde::{Deserialize, Serialize};
+
+use super::step::{Outcome, Step, Target};
+use crate::id::{JobId, TriggerId};
+
+/// Which command began the operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// A first revision (or the first after an `uninstalled` one).
+    Install,
+    /// A new revision from a package and values.
+    Upgrade,
+    /// A new revision from a recorded one.
+    Rollback,
+    /// The end of the release.
+    Uninstall,
+    /// `job submit|stop|cancel`: a new revision with other jobs on the same generation.
+    Jobs,
+}
+
+impl std::fmt::Display for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Install => "Install",
+            Self::Upgrade => "Upgrade",
+            Self::Rollback => "Rollback",
+            Self::Uninstall => "Uninstallation",
+            Self::Jobs => "Change of jobs",
+        })
+    }
+}
+
+/// How an operation gets from one generation to the next.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Strategy {
+    /// Stop, replace, start.
+    #[default]
+    Recreate,
+}
+
+/// What the change means for Pods.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pods {
+    /// Other Pods: a new generation.
+    New,
+    /// The same generation; at most its number of TaskManagers changes.
+    Same,
+}
+
+/// How a running job is ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stop {
+    /// Stop with a savepoint; `format` is Flink's CANONICAL or NATIVE.
+    Savepoint {
+        /// Flink's name of the savepoint format.
+        format: String,
+    },
+    /// Cancel: the state since the last savepoint is given up.
+    Cancel,
+}
+
+/// A savepoint trigger, written down before it is sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trigger {
+    /// The id that we chose.
+    pub id: TriggerId,
+    /// The directory for this savepoint alone, so that it can be found when its path was never read.
+    pub directory: String,
+}
+
+/// Where a job that is started takes its state from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StateFrom {
+    /// From the start.
+    Nothing,
+    /// From the savepoint with which this operation stopped it.
+    ItsStop,
+    /// From this path.
+    Path(String),
+}
+
+/// A start of a job on the new generation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Start {
+    /// The id that the job will have: chosen here, so that asking again is safe.
+    pub id: JobId,
+    /// Where its state comes from.
+    pub from: StateFrom,
+}
+
+/// One job in an operation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobMove {
+    /// The job's name in the release.
+    pub name: String,
+    /// The running job that is stopped, if one runs.
+    pub old: Option<JobId>,
+    /// How it is stopped.
+    pub stop: Option<Stop>,
+    /// The start on the new generation, if there is one.
+    pub start: Option<Start>,
+    /// The start of the job as it was, should the operation fail.
+    pub back: Option<Start>,
+    /// The savepoint trigger; set from the beginning where `stop` takes one.
+    pub trigger: Option<Trigger>,
+    /// The request to stop may have been sent.
+    #[serde(default)]
+    pub stop_asked: bool,
+    /// The path of the savepoint, written the moment it is known.
+    #[serde(default)]
+    pub savepoint: Option<String>,
+    /// The old job was seen in a terminal state.
+    #[serde(default)]
+    pub stopped: bool,
+    /// The request to start may have been sent.
+    #[serde(default)]
+    pub start_asked: bool,
+    /// The new job is known to Flink.
+    #[serde(default)]
+    pub started: bool,
+    /// The new job is past the health gate.
+    #[serde(default)]
+    pub healthy: bool,
+    /// The new job completed a checkpoint, or may have: output is committed, nothing goes back by itself.
+    #[serde(default)]
+    pub checkpointed: bool,
+    /// On the way back: the new job is terminal.
+    #[serde(default)]
+    pub ended: bool,
+    /// On the way back: the request to start it as it was may have been sent.
+    #[serde(default)]
+    pub back_asked: bool,
+    /// On the way back: it runs as it was.
+    #[serde(default)]
+    pub back_started: bool,
+    /// On the way back: all its tasks run.
+    #[serde(default)]
+    pub back_healthy: bool,
+}
+
+impl JobMove {
+    /// A job that nothing has happened to yet.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            old: None,
+            stop: None,
+            start: None,
+            back: None,
+            trigger: None,
+            stop_asked: false,
+            savepoint: None,
+            stopped: false,
+            start_asked: false,
+            started: false,
+            healthy: false,
+            checkpointed: false,
+            ended: false,
+            back_asked: false,
+            back_started: false,
+            back_healthy: false,
+        }
+    }
+}
+
+/// Why an operation does not go forward any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Setback {
+    /// The step that failed, in words.
+    pub step: String,
+    /// The reason, in words.
+    pub reason: String,
+}
+
+/// Everything that an operation has decided and done.
+///
+/// Decisions (`kind` … `jobs`) are fixed when the operation begins; the rest is written by [`Journal::record`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Journal {
+    /// Which command.
+    pub kind: Kind,
+    /// The revision that ran when the operation began.
+    pub from: Option<u32>,
+    /// The revision that the operation makes (for an uninstall: the one it ends).
+    pub to: u32,
+    /// How it gets from one generation to the next.
+    pub strategy: Strategy,
+    /// What the change means for Pods.
+    pub pods: Pods,
+    /// The number of the generation that runs when the operation begins.
+    pub old: Option<u32>,
+    /// The number of the generation that runs when it has succeeded.
+    pub new: u32,
+    /// The number kept for the way back in the classic order.
+    pub back: Option<u32>,
+    /// Whether a failure before the first completed checkpoint is undone.
+    pub rollback_on_failure: bool,
+    /// Whether the operation waits for Pods and jobs.
+    pub wait: bool,
+    /// The jobs that are stopped or started.
+    pub jobs: Vec<JobMove>,
+    /// The plan is decided and may be carried out. Until then nothing has happened, and the lock may simply be taken over.
+    #[serde(default)]
+    pub begun: bool,
+    /// The new revision is written as pending.
+    #[serde(default)]
+    pub recorded: bool,
+    /// The old generation is gone, or going.
+    #[serde(default)]
+    pub old_removed: bool,
+    /// Applying the new objects has begun.
+    #[serde(default)]
+    pub apply_begun: bool,
+    /// The new objects are applied.
+    #[serde(default)]
+    pub applied: bool,
+    /// The new generation answers and has its TaskManagers.
+    #[serde(default)]
+    pub ready: bool,
+    /// Objects that the new revision does not have are gone.
+    #[serde(default)]
+    pub pruned: bool,
+    /// Uninstall: the release's objects are gone.
+    #[serde(default)]
+    pub deleted: bool,
+    /// The point of no return: the revision that is the release from now on.
+    #[serde(default)]
+    pub committed: Option<u32>,
+    /// Why it does not go forward.
+    #[serde(default)]
+    pub setback: Option<Setback>,
+    /// Why the way back does not go on either.
+    #[serde(default)]
+    pub back_setback: Option<Setback>,
+    /// On the way back: the new generation is gone.
+    #[serde(default)]
+    pub new_removed: bool,
+    /// On the way back: the old objects are applied again.
+    #[serde(default)]
+    pub back_applied: bool,
+    /// On the way back: the old revision's generation is ready.
+    #[serde(default)]
+    pub back_ready: bool,
+    /// On the way back: objects that only the new revision had are gone.
+    #[serde(default)]
+    pub back_pruned: bool,
+    /// The records say how it ended.
+    #[serde(default)]
+    pub closed: Option<Outcome>,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The pending revision is stored.
+    Recorded,
+    /// The request to stop this job is about to be sent.
+    StopAsked(usize),
+    /// The path of this job's savepoint is known.
+    Savepoint(usize, String),
+    /// This job is terminal.
+    Stopped(usize),
+    /// Flink refused the stop or its savepoint failed, and the job runs on.
+    StopFailed(usize),
+    /// The removal of a generation has begun (and must go on).
+    Removed(Target),
+    /// Applying has begun.
+    ApplyBegun(Target),
+    /// The objects are applied.
+    Applied(Target),
+    /// The generation is ready.
+    Ready(Target),
+    /// The request to start this job is about to be sent.
+    StartAsked(usize, Target),
+    /// It is certain that this start did not start the job.
+    StartFailed(usize, Target),
+    /// Flink knows the job.
+    Started(usize, Target),
+    /// The job is past the gate.
+    Healthy(usize, Target),
+    /// The new job completed a checkpoint, or whether it did cannot be known.
+    Checkpointed(usize),
+    /// The new job is terminal, on the way back.
+    Ended(usize),
+    /// Objects that are not wanted any more are gone.
+    Pruned(Target),
+    /// The release's objects are gone.
+    Deleted,
+    /// The decision is written down.
+    Committed,
+    /// A step failed.
+    Failed(Setback),
+    /// The records say how it ended.
+    Closed(Outcome),
+}
+
+impl Journal {
+    /// A journal in which nothing is decided but which command it is and which revision it is about.
+    pub fn begin(kind: Kind, to: u32) -> Self {
+        Self {
+            kind,
+            from: None,
+            to,
+            strategy: Strategy::Recreate,
+            pods: Pods::Same,
+            old: None,
+            new: 0,
+            back: None,
+            rollback_on_failure: true,
+            wait: true,
+            jobs: Vec::new(),
+            begun: false,
+            recorded: false,
+            old_removed: false,
+            apply_begun: false,
+            applied: false,
+            ready: false,
+            pruned: false,
+            deleted: false,
+            committed: None,
+            setback: None,
+            back_setback: None,
+            new_removed: false,
+            back_applied: false,
+            back_ready: false,
+            back_pruned: false,
+            closed: None,
+        }
+    }
+
+    /// Writes down what happened.
+    pub fn record(&mut self, event: Event) {
+        match event {
+            Event::Recorded => self.recorded = true,
+            Event::StopAsked(job) => self.jobs[job].stop_asked = true,
+            Event::Savepoint(job, path) => self.jobs[job].savepoint = Some(path),
+            Event::Stopped(job) => self.jobs[job].stopped = true,
+            Event::StopFailed(job) => self.jobs[job].stop_asked = false,
+            Event::Removed(Target::Old) => self.old_removed = true,
+            Event::Removed(_) => self.new_removed = true,
+            Event::ApplyBegun(Target::New) => self.apply_begun = true,
+            Event::ApplyBegun(_) => {}
+            Event::Applied(Target::New) => self.applied = true,
+            Event::Applied(_) => self.back_applied = true,
+            Event::Ready(Target::New) => self.ready = true,
+            Event::Ready(_) => self.back_ready = true,
+            Event::StartAsked(job, Target::New) => self.jobs[job].start_asked = true,
+            Event::StartAsked(job, _) => self.jobs[job].back_asked = true,
+            Event::StartFailed(job, Target::New) => self.jobs[job].start_asked = false,
+            Event::StartFailed(job, _) => self.jobs[job].back_asked = false,
+            Event::Started(job, Target::New) => self.jobs[job].started = true,
+            Event::Started(job, _) => self.jobs[job].back_started = true,
+            Event::Healthy(job, Target::New) => self.jobs[job].healthy = true,
+            Event::Healthy(job, _) => self.jobs[job].back_healthy = true,
+            Event::Checkpointed(job) => self.jobs[job].checkpointed = true,
+            Event::Ended(job) => self.jobs[job].ended = true,
+            Event::Pruned(Target::New) => self.pruned = true,
+            Event::Pruned(_) => self.back_pruned = true,
+            Event::Deleted => self.deleted = true,
+            Event::Committed => self.committed = Some(self.to),
+            Event::Failed(setback) if self.setback.is_none() => self.setback = Some(setback),
+            Event::Failed(setback) => self.back_setback = Some(setback),
+            Event::Closed(outcome) => self.closed = Some(outcome),
+        }
+    }
+
+    /// What the operation was doing, in words, for whoever finds the journal of a run that died.
+    pub fn position(&self) -> String {
+        match super::next(self) {
+            Step::Done(_) => "it had ended and only its own object was left".to_owned(),
+            step => format!("its next step was: {}", step.describe(self)),
+        }
+    }
+}

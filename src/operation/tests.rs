@@ -1,0 +1,344 @@
+//! The machine, walked through by hand and by a model that fails steps at random.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::id::Id;
+
+fn id(n: u8) -> Id {
+    Id::from_bytes([n; 16])
+}
+
+fn moved(with_savepoint: bool) -> JobMove {
+    let mut job = JobMove::new("orders");
+    job.old = Some(id(1));
+    job.start =
+        Some(Start { id: id(2), from: if with_savepoint { StateFrom::ItsStop } else { StateFrom::Nothing } });
+    job.back =
+        Some(Start { id: id(3), from: if with_savepoint { StateFrom::ItsStop } else { StateFrom::Nothing } });
+    job.stop =
+        Some(if with_savepoint { Stop::Savepoint { format: "CANONICAL".into() } } else { Stop::Cancel });
+    job.trigger = with_savepoint.then(|| Trigger { id: id(4), directory: "file:///s/2-04".into() });
+    job
+}
+
+fn upgrade(pods: Pods, jobs: Vec<JobMove>) -> Journal {
+    Journal {
+        from: Some(1),
+        old: Some(1),
+        new: if pods == Pods::New { 2 } else { 1 },
+        back: (pods == Pods::New).then_some(3),
+        pods,
+        jobs,
+        ..Journal::begin(Kind::Upgrade, 2)
+    }
+}
+
+/// Carries every step out with success and returns the steps.
+fn walk(journal: &mut Journal) -> Vec<Step> {
+    let mut steps = Vec::new();
+    loop {
+        let step = next(journal);
+        steps.push(step);
+        assert!(steps.len() < 60, "it does not end: {steps:?}");
+        if matches!(step, Step::Done(_)) {
+            return steps;
+        }
+        succeed(journal, step);
+    }
+}
+
+fn succeed(journal: &mut Journal, step: Step) {
+    match step {
+        Step::Record => journal.record(Event::Recorded),
+        Step::Stop(job) => {
+            journal.record(Event::StopAsked(job));
+            if journal.jobs[job].trigger.is_some() {
+                journal.record(Event::Savepoint(job, "file:///s/2-04/savepoint-1".into()));
+            }
+            journal.record(Event::Stopped(job));
+        }
+        Step::Remove(target) => journal.record(Event::Removed(target)),
+        Step::Apply(target) => {
+            journal.record(Event::ApplyBegun(target));
+            journal.record(Event::Applied(target));
+        }
+        Step::AwaitReady(target) => journal.record(Event::Ready(target)),
+        Step::Start(job, target) => {
+            journal.record(Event::StartAsked(job, target));
+            journal.record(Event::Started(job, target));
+        }
+        Step::AwaitHealthy(job, target) => journal.record(Event::Healthy(job, target)),
+        Step::End(job) => journal.record(Event::Ended(job)),
+        Step::Prune(target) => journal.record(Event::Pruned(target)),
+        Step::Delete => journal.record(Event::Deleted),
+        Step::Commit => journal.record(Event::Committed),
+        Step::Close(outcome) => journal.record(Event::Closed(outcome)),
+        Step::Done(_) => {}
+    }
+}
+
+fn setback() -> Event {
+    Event::Failed(Setback { step: "a step".into(), reason: "a reason".into() })
+}
+
+#[test]
+fn the_classic_order_is_stop_replace_start() {
+    let mut journal = upgrade(Pods::New, vec![moved(true)]);
+    let new = Target::New;
+    assert_eq!(
+        walk(&mut journal),
+        vec![
+            Step::Record,
+            Step::Stop(0),
+            Step::Remove(Target::Old),
+            Step::Apply(new),
+            Step::AwaitReady(new),
+            Step::Start(0, new),
+            Step::AwaitHealthy(0, new),
+            Step::Prune(new),
+            Step::Commit,
+            Step::Close(Outcome::Deployed),
+            Step::Done(Outcome::Deployed),
+        ]
+    );
+}
+
+#[test]
+fn a_job_that_changes_on_the_same_pods_keeps_its_generation() {
+    let mut journal = upgrade(Pods::Same, vec![moved(true)]);
+    assert!(!walk(&mut journal).iter().any(|step| matches!(step, Step::Remove(_))));
+}
+
+#[test]
+fn scaling_stops_no_job() {
+    let mut journal = upgrade(Pods::Same, vec![]);
+    let steps = walk(&mut journal);
+    assert!(
+        !steps.iter().any(|step| matches!(step, Step::Stop(_) | Step::Start(..) | Step::Remove(_))),
+        "{steps:?}"
+    );
+}
+
+#[test]
+fn a_refused_savepoint_leaves_all_as_it_is() {
+    let mut journal = upgrade(Pods::New, vec![moved(true)]);
+    journal.record(Event::Recorded);
+    journal.record(Event::StopAsked(0));
+    journal.record(Event::StopFailed(0));
+    journal.record(setback());
+    assert_eq!(next(&journal), Step::Close(Outcome::Undone));
+}
+
+#[test]
+fn a_stop_of_unknown_end_starts_nothing() {
+    let mut journal = upgrade(Pods::New, vec![moved(true)]);
+    journal.record(Event::Recorded);
+    journal.record(Event::StopAsked(0));
+    journal.record(setback());
+    assert_eq!(next(&journal), Step::Close(Outcome::Failed));
+}
+
+#[test]
+fn the_second_savepoint_failed_so_the_first_job_starts_again_where_it_was() {
+    let mut journal = upgrade(Pods::New, vec![moved(true), moved(true)]);
+    journal.record(Event::Recorded);
+    succeed(&mut journal, Step::Stop(0));
+    journal.record(Event::StopAsked(1));
+    journal.record(Event::StopFailed(1));
+    journal.record(setback());
+    assert_eq!(next(&journal), Step::Start(0, Target::Old));
+    assert_eq!(walk(&mut journal).last(), Some(&Step::Done(Outcome::Undone)));
+}
+
+#[test]
+fn a_new_generation_that_fails_is_replaced_by_the_old_revision_in_one_of_its_own() {
+    let mut journal = upgrade(Pods::New, vec![moved(true)]);
+    for step in [Step::Record, Step::Stop(0), Step::Remove(Target::Old), Step::Apply(Target::New)] {
+        succeed(&mut journal, step);
+    }
+    journal.record(setback());
+    let steps = walk(&mut journal);
+    let back = Target::Back;
+    assert_eq!(
+        steps,
+        vec![
+            Step::Remove(Target::New),
+            Step::Apply(back),
+            Step::AwaitReady(back),
+            Step::Start(0, back),
+            Step::AwaitHealthy(0, back),
+            Step::Prune(back),
+            Step::Close(Outcome::Undone),
+            Step::Done(Outcome::Undone),
+        ]
+    );
+}
+
+#[test]
+fn after_a_completed_checkpoint_nothing_goes_back_by_itself() {
+    let mut journal = upgrade(Pods::New, vec![moved(true)]);
+    for step in [
+        Step::Record,
+        Step::Stop(0),
+        Step::Remove(Target::Old),
+        Step::Apply(Target::New),
+        Step::Start(0, Target::New),
+    ] {
+        succeed(&mut journal, step);
+    }
+    journal.record(Event::Checkpointed(0));
+    journal.record(setback());
+    assert_eq!(next(&journal), Step::Close(Outcome::Failed));
+}
+
+#[test]
+fn without_rollback_on_failure_the_failed_revision_stays() {
+    let mut journal = upgrade(Pods::New, vec![moved(true)]);
+    journal.rollback_on_failure = false;
+    for step in [Step::Record, Step::Stop(0), Step::Remove(Target::Old)] {
+        succeed(&mut journal, step);
+    }
+    journal.record(setback());
+    assert_eq!(next(&journal), Step::Close(Outcome::Failed));
+}
+
+#[test]
+fn the_new_job_is_ended_before_the_old_one_starts_again() {
+    let mut journal = upgrade(Pods::Same, vec![moved(true)]);
+    for step in [
+        Step::Record,
+        Step::Stop(0),
+        Step::Apply(Target::New),
+        Step::AwaitReady(Target::New),
+        Step::Start(0, Target::New),
+    ] {
+        succeed(&mut journal, step);
+    }
+    journal.record(setback());
+    let steps = walk(&mut journal);
+    let end = steps.iter().position(|step| *step == Step::End(0)).expect("the new job is ended");
+    let start =
+        steps.iter().position(|step| *step == Step::Start(0, Target::Old)).expect("the old one is started");
+    assert!(end < start, "{steps:?}");
+}
+
+#[test]
+fn an_uninstall_stops_removes_and_deletes() {
+    let mut journal = Journal { old: Some(1), jobs: vec![], ..Journal::begin(Kind::Uninstall, 1) };
+    journal.jobs.push(moved(true));
+    journal.jobs[0].start = None;
+    assert_eq!(
+        walk(&mut journal),
+        vec![
+            Step::Record,
+            Step::Stop(0),
+            Step::Remove(Target::Old),
+            Step::Delete,
+            Step::Commit,
+            Step::Close(Outcome::Uninstalled),
+            Step::Done(Outcome::Uninstalled),
+        ]
+    );
+}
+
+#[test]
+fn a_journal_survives_its_storage() {
+    let journal = upgrade(Pods::New, vec![moved(true), moved(false)]);
+    let text = serde_json::to_string(&journal).expect("it is plain data");
+    assert_eq!(serde_json::from_str::<Journal>(&text).expect("it is read back"), journal);
+}
+
+/// A model of Flink: which of a job's three incarnations run.
+#[derive(Default, Clone, Debug)]
+struct World {
+    old: bool,
+    new: bool,
+    back: bool,
+}
+
+impl World {
+    fn running(&self) -> usize {
+        usize::from(self.old) + usize::from(self.new) + usize::from(self.back)
+    }
+}
+
+proptest! {
+    /// Steps fail at random, before or after their effect. A job never runs twice, never starts from state that is not
+    /// known, and in the end it runs exactly once or its savepoint is in the journal, unless its end is unknown.
+    #[test]
+    fn no_history_loses_or_doubles_a_job(
+        new_pods: bool,
+        with_savepoint: bool,
+        rollback: bool,
+        script in prop::collection::vec(0u8..10, 40),
+    ) {
+        let pods = if new_pods { Pods::New } else { Pods::Same };
+        let mut journal = upgrade(pods, vec![moved(with_savepoint)]);
+        journal.rollback_on_failure = rollback;
+        let mut world = World { old: true, ..World::default() };
+        let mut script = script.into_iter();
+        let mut unknown = false;
+        for _ in 0..80 {
+            let step = next(&journal);
+            if matches!(step, Step::Done(_)) {
+                break;
+            }
+            // 0: refused without effect; 1: effect, but the answer is lost; else success.
+            let luck = script.next().unwrap_or(9);
+            match (step, luck) {
+                (Step::Record | Step::Commit | Step::Close(_), _) => succeed(&mut journal, step),
+                (Step::Stop(job), 0) => {
+                    journal.record(Event::StopAsked(job));
+                    journal.record(Event::StopFailed(job));
+                    journal.record(setback());
+                }
+                (Step::Stop(job), 1) => {
+                    journal.record(Event::StopAsked(job));
+                    journal.record(setback());
+                    world.old = false;
+                    unknown = true;
+                }
+                (Step::Stop(_), _) => {
+                    world.old = false;
+                    succeed(&mut journal, step);
+                }
+                (Step::Start(job, target), 0 | 1) => {
+                    journal.record(Event::StartAsked(job, target));
+                    if luck == 1 {
+                        if target == Target::New { world.new = true } else { world.back = true }
+                    }
+                    journal.record(setback());
+                }
+                (Step::Start(_, target), _) => {
+                    let change = &journal.jobs[0];
+                    let start = if target == Target::New { &change.start } else { &change.back };
+                    let from = &start.as_ref().expect("it is planned").from;
+                    prop_assert!(*from != StateFrom::ItsStop || change.savepoint.is_some());
+                    if target == Target::New { world.new = true } else { world.back = true }
+                    succeed(&mut journal, step);
+                }
+                (Step::AwaitHealthy(job, Target::New), 0) => {
+                    journal.record(Event::Checkpointed(job));
+                    journal.record(setback());
+                }
+                (Step::End(_), luck) if luck > 1 => {
+                    world.new = false;
+                    succeed(&mut journal, step);
+                }
+                (_, 0 | 1) => journal.record(setback()),
+                _ => succeed(&mut journal, step),
+            }
+            prop_assert!(world.running() <= 1, "{step:?}: {world:?}");
+        }
+        let Step::Done(outcome) = next(&journal) else { return Err(TestCaseError::fail("it does not end")) };
+        let known = journal.jobs[0].savepoint.is_some() || !with_savepoint;
+        prop_assert!(unknown || world.running() == 1 || known, "{outcome:?} {world:?}");
+        if outcome == Outcome::Undone {
+            prop_assert!(world.old || world.back, "undone, but it does not run: {world:?}");
+        }
+        if outcome == Outcome::Deployed {
+            prop_assert!(world.new);
+        }
+    }
+}

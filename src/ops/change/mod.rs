@@ -1,0 +1,437 @@
+//! The plan of a change: which objects, whether new Pods, which jobs stop and where their state comes from.
+//!
+//! [`plan`] is the one place where this is decided, for install, upgrade, rollback and changes of jobs alike. It reads,
+//! and has the API server check the objects by a dry run; it changes nothing.
+
+mod moves;
+mod pods;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::descriptor::{ClusterKind, Descriptor};
+use super::situation::Situation;
+use super::{Cause, Context, Failure};
+use crate::cluster::apply::{self, ApplyOptions};
+use crate::operation::{JobMove, Journal, Kind, Pods, Strategy};
+use crate::package::Package;
+use crate::release::{JobRecord, PackageRef, Record, Status};
+use crate::render::{self, Capabilities, Object, generation_name};
+use moves::{Decided, Moves};
+use pods::{object_changes, same_pods};
+
+/// Where the state of jobs that must be stopped comes from. There is no default.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StateChoice {
+    /// A new savepoint, with which each job is stopped.
+    Savepoint,
+    /// The recorded savepoint: of the revision that is returned to, or the newest.
+    Recorded,
+    /// Paths: for a job by name, or for the only job.
+    Paths(Vec<(Option<String>, String)>),
+    /// None: jobs count from the start.
+    Stateless,
+}
+
+/// What every change has in common.
+#[derive(Clone, Debug)]
+pub struct ChangeOptions {
+    /// The release.
+    pub name: String,
+    /// Where state comes from, if the person has said so.
+    pub choice: Option<StateChoice>,
+    /// State that no operator takes may be dropped.
+    pub allow_non_restored_state: bool,
+    /// Flink's name of the savepoint format: CANONICAL or NATIVE.
+    pub savepoint_format: String,
+    /// Undo a failure before the first completed checkpoint.
+    pub rollback_on_failure: bool,
+    /// Wait for Pods and jobs.
+    pub wait: bool,
+    /// How long a job without checkpointing must run without a restart before it counts as healthy.
+    pub gate_quiet: Duration,
+    /// What the record says of the change.
+    pub description: Option<String>,
+    /// Have the API server check the objects.
+    pub server_dry_run: bool,
+    /// Take fields from other managers.
+    pub force_conflicts: bool,
+    /// Take objects from other owners.
+    pub take_ownership: bool,
+    /// Make the namespace if it is missing.
+    pub create_namespace: bool,
+    /// How many revisions are kept; 0: all.
+    pub history_max: u32,
+    /// Layout `job` without durable state.
+    pub accept_volatile: bool,
+    /// Files for jobs whose jar the cluster does not keep: job name → content.
+    pub jars: BTreeMap<String, Vec<u8>>,
+    /// Write what a run that died left into the records, and go on.
+    pub take_over: bool,
+}
+
+impl ChangeOptions {
+    /// The defaults for a release.
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            choice: None,
+            allow_non_restored_state: false,
+            savepoint_format: "CANONICAL".to_owned(),
+            rollback_on_failure: true,
+            wait: true,
+            gate_quiet: Duration::from_secs(30),
+            description: None,
+            server_dry_run: true,
+            force_conflicts: false,
+            take_ownership: false,
+            create_namespace: false,
+            history_max: 10,
+            accept_volatile: false,
+            jars: BTreeMap::new(),
+            take_over: false,
+        }
+    }
+}
+
+/// What the release shall be.
+pub(crate) struct Desired {
+    pub package: Package,
+    pub layout: String,
+    pub user_values: Value,
+    pub values: Value,
+    pub capabilities: Capabilities,
+    /// Jobs beside the declared ones: those that were submitted.
+    pub submitted: Vec<JobRecord>,
+    /// The revision that is returned to.
+    pub returns_to: Option<Record>,
+    /// Jobs that are stopped and not started, by name (`job stop`, `job cancel`).
+    pub stop_only: BTreeSet<String>,
+}
+
+/// A change, decided but not begun.
+#[derive(Clone)]
+pub struct Plan {
+    /// What a person reads and a program parses.
+    pub summary: Summary,
+    /// The machine's input.
+    pub journal: Journal,
+    /// The new revision's record.
+    pub record: Record,
+    /// The revision that runs.
+    pub base: Option<Record>,
+    /// The new objects, in apply order.
+    pub objects: Vec<Object>,
+    /// The running revision's objects.
+    pub old_objects: Vec<Object>,
+    /// The options it was made with.
+    pub options: ChangeOptions,
+    /// The revision that a rollback returns to.
+    pub returns_to: Option<u32>,
+    pub(crate) purge: bool,
+}
+
+/// A plan as it is shown; stable, `-o json` prints it.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Summary {
+    /// Which command.
+    pub operation: Kind,
+    /// The release.
+    pub release: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// The revision that runs.
+    pub from_revision: Option<u32>,
+    /// The revision that is made.
+    pub to_revision: u32,
+    /// `name-version` of the package.
+    pub package: String,
+    /// The layout.
+    pub layout: String,
+    /// Nothing would change.
+    pub unchanged: bool,
+    /// Whether Pods are replaced.
+    pub new_pods: bool,
+    /// The generation that runs, by name.
+    pub from_generation: Option<String>,
+    /// The generation that will run, by name.
+    pub to_generation: String,
+    /// Objects that are made, changed and deleted.
+    pub objects: ObjectChanges,
+    /// What happens to jobs.
+    pub jobs: Vec<JobChange>,
+    /// A choice about state is missing; the jobs that need it.
+    pub choice_needed: Vec<String>,
+    /// What happens if it fails.
+    pub on_failure: String,
+}
+
+/// Objects by what happens to them.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct ObjectChanges {
+    /// Made.
+    pub create: Vec<String>,
+    /// Changed in place.
+    pub change: Vec<String>,
+    /// Deleted.
+    pub delete: Vec<String>,
+}
+
+/// What happens to a job.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JobChange {
+    /// Its name.
+    pub name: String,
+    /// Its id now, if it runs.
+    pub id: Option<String>,
+    /// In words: `stop with a savepoint, then start from it`.
+    pub action: String,
+    /// From when the state is and what is repeated, where that is not "now" and "nothing".
+    pub state: Option<String>,
+}
+
+/// Decides a change of `situation` towards `desired`.
+pub(crate) async fn plan(
+    context: &Context,
+    kind: Kind,
+    options: &ChangeOptions,
+    situation: &Situation,
+    desired: Desired,
+) -> Result<Plan, Failure> {
+    desired
+        .package
+        .check_values(&desired.values)
+        .map_err(|source| Cause::Schema { package: desired.package.metadata.name.clone(), source })?;
+    refuse_versions(&desired)?;
+    let revision = situation.next_revision();
+    let highest = context.store.max_generation(&options.name).await.map_err(Cause::from)?;
+    let fresh = highest.max(situation.generations.last().copied().unwrap_or(0)) + 1;
+
+    let running = situation.descriptor.as_ref().filter(|d| situation.generations.contains(&d.generation));
+    let mut number = fresh;
+    let mut pods = Pods::New;
+    let mut rendered = render_desired(options, context, &desired, revision, kind, fresh)?;
+    if let Some(descriptor) = running {
+        let same = render_desired(options, context, &desired, revision, kind, descriptor.generation)?;
+        if same_pods(&same.objects, &situation.objects) {
+            (number, pods, rendered) = (descriptor.generation, Pods::Same, same);
+        }
+    }
+    let descriptor = Descriptor::find(&rendered.objects)?;
+    if let Some(descriptor) = &descriptor {
+        refuse_flink_version(&desired, &descriptor.flink_version)?;
+    }
+    if let Some(descriptor) = &descriptor
+        && descriptor.kind == ClusterKind::Job
+        && !descriptor.durable
+        && !options.accept_volatile
+    {
+        return Err(Failure::refused(Cause::Volatile(
+            "a job of its own would lose its state with its Pods".to_owned(),
+        ))
+        .next(["add --accept-volatile to run it all the same, or set storage.type"]));
+    }
+
+    let moves = Moves {
+        context,
+        options,
+        situation,
+        desired: &desired,
+        descriptor: descriptor.as_ref(),
+        pods,
+        revision,
+    };
+    let Decided { moves, jobs, changes, choice_needed } = moves.decide().await?;
+
+    let record = Record {
+        name: options.name.clone(),
+        namespace: context.namespace.clone(),
+        revision,
+        status: match kind {
+            Kind::Install => Status::PendingInstall,
+            Kind::Rollback => Status::PendingRollback,
+            _ => Status::PendingUpgrade,
+        },
+        description: options.description.clone().unwrap_or_else(|| describe(kind, &desired)),
+        created: (context.now)(),
+        updated: (context.now)(),
+        package: PackageRef {
+            name: desired.package.metadata.name.clone(),
+            version: desired.package.metadata.version.to_string(),
+            digest: desired.package.digest().map_err(Cause::from)?,
+            flink_version: descriptor
+                .as_ref()
+                .map_or_else(|| desired.package.metadata.flink_version.clone(), |d| d.flink_version.clone()),
+        },
+        archive: desired.package.to_archive().map_err(Cause::from)?,
+        layout: desired.layout.clone(),
+        user_values: desired.user_values.clone(),
+        values: desired.values.clone(),
+        capabilities: desired.capabilities.clone(),
+        manifest: render::to_manifest(&rendered.objects),
+        notes: rendered.notes,
+        generation: if descriptor.is_some() { number } else { 0 },
+        jobs,
+        operation: operation_name(kind).to_owned(),
+    };
+    let objects = object_changes(&situation.objects, &rendered.objects);
+    let unchanged = situation.base.as_ref().is_some_and(|base| {
+        moves.is_empty()
+            && base.status == Status::Deployed
+            && pods == Pods::Same
+            && objects.create.is_empty()
+            && objects.change.is_empty()
+            && objects.delete.is_empty()
+            && base.package.digest == record.package.digest
+            && base.layout == record.layout
+            && base.user_values == record.user_values
+            && base.jobs == record.jobs
+    });
+    let summary = Summary {
+        operation: kind,
+        release: options.name.clone(),
+        namespace: context.namespace.clone(),
+        from_revision: situation.base.as_ref().map(|base| base.revision),
+        to_revision: if unchanged { revision - 1 } else { revision },
+        package: format!("{}-{}", record.package.name, record.package.version),
+        layout: record.layout.clone(),
+        unchanged,
+        new_pods: pods == Pods::New,
+        from_generation: running.map(|descriptor| descriptor.name.clone()),
+        to_generation: generation_name(&options.name, number),
+        objects,
+        on_failure: on_failure(options, running.is_some(), &moves),
+        jobs: changes,
+        choice_needed,
+    };
+    let journal = Journal {
+        kind,
+        from: situation.base.as_ref().map(|base| base.revision),
+        to: revision,
+        strategy: Strategy::Recreate,
+        pods,
+        old: running.map(|descriptor| descriptor.generation),
+        new: number,
+        back: (pods == Pods::New && running.is_some()).then_some(number + 1),
+        rollback_on_failure: options.rollback_on_failure,
+        wait: options.wait,
+        jobs: moves,
+        ..Journal::begin(kind, revision)
+    };
+    if options.server_dry_run && !unchanged {
+        let apply_options = ApplyOptions {
+            namespace: context.namespace.clone(),
+            release: options.name.clone(),
+            dry_run: true,
+            force_conflicts: options.force_conflicts,
+            take_ownership: options.take_ownership,
+        };
+        apply::apply(&context.cluster, &rendered.objects, &apply_options, &mut |_, _| {})
+            .await
+            .map_err(Cause::from)?;
+    }
+    Ok(Plan {
+        summary,
+        journal,
+        record,
+        base: situation.base.clone(),
+        objects: rendered.objects,
+        old_objects: situation.objects.clone(),
+        options: options.clone(),
+        returns_to: desired.returns_to.as_ref().map(|target| target.revision),
+        purge: false,
+    })
+}
+
+/// Holds the package's `kubeVersion` range against the server; what Helm's charts mean by it.
+fn refuse_versions(desired: &Desired) -> Result<(), Failure> {
+    let Some(range) = &desired.package.metadata.kube_version else { return Ok(()) };
+    let Ok(mut server) = crate::version::parse_version(&desired.capabilities.kube_version) else {
+        return Ok(());
+    };
+    // A distribution's suffix (`v1.33.4-gke.1`) would make it a pre-release, which no range matches.
+    server.pre = semver::Prerelease::EMPTY;
+    server.build = semver::BuildMetadata::EMPTY;
+    outside("Kubernetes", range, &server)
+}
+
+/// Holds the package's range of Flink versions against the one that is asked for.
+fn refuse_flink_version(desired: &Desired, version: &str) -> Result<(), Failure> {
+    let Some(range) = &desired.package.metadata.flink_version_range else { return Ok(()) };
+    match crate::version::parse_version(version) {
+        Ok(version) => outside("Flink", range, &version),
+        Err(_) => Ok(()),
+    }
+}
+
+fn outside(what: &str, range: &crate::version::Range, version: &semver::Version) -> Result<(), Failure> {
+    if range.matches(version) {
+        return Ok(());
+    }
+    Err(Failure::refused(Cause::Usage(format!("the package supports {what} {range}, this is {version}"))))
+}
+
+fn operation_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Install => "install",
+        Kind::Upgrade => "upgrade",
+        Kind::Rollback => "rollback",
+        Kind::Uninstall => "uninstall",
+        Kind::Jobs => "job",
+    }
+}
+
+fn describe(kind: Kind, desired: &Desired) -> String {
+    match (kind, &desired.returns_to) {
+        (Kind::Install, _) => "Install complete".to_owned(),
+        (Kind::Rollback, Some(target)) => format!("Rollback to {}", target.revision),
+        (Kind::Jobs, _) => "Jobs changed".to_owned(),
+        _ => "Upgrade complete".to_owned(),
+    }
+}
+
+fn on_failure(options: &ChangeOptions, replaces: bool, moves: &[JobMove]) -> String {
+    if !replaces {
+        return "what was made is left for a look, the revision is failed".to_owned();
+    }
+    if !options.rollback_on_failure {
+        return "the new revision is left as it is, failed; the command that goes back is printed".to_owned();
+    }
+    if moves.iter().any(|job| job.stop.is_some()) {
+        return "before the new job's first completed checkpoint: back to the revision that runs now, from the state \
+                named above; after it nothing goes back by itself"
+            .to_owned();
+    }
+    "back to the revision that runs now".to_owned()
+}
+
+fn render_desired(
+    options: &ChangeOptions,
+    context: &Context,
+    desired: &Desired,
+    revision: u32,
+    kind: Kind,
+    number: u32,
+) -> Result<render::Rendered, Cause> {
+    let inputs = render::Inputs {
+        values: &desired.values,
+        release: render::ReleaseContext {
+            name: options.name.clone(),
+            namespace: context.namespace.clone(),
+            revision,
+            is_install: kind == Kind::Install,
+            is_upgrade: kind != Kind::Install,
+        },
+        layout: &desired.layout,
+        capabilities: &desired.capabilities,
+        savepoint: None,
+        cluster: render::ClusterContext { name: generation_name(&options.name, number), number },
+        job: Value::Null,
+    };
+    Ok(render::render(&desired.package, &inputs)?)
+}

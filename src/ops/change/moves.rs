@@ -1,0 +1,399 @@
+//! What a change means for jobs: which stop, which start, from which state, and for which the person must choose.
+//!
+//! Decides and refuses; it never changes anything.
+
+use super::{ChangeOptions, Desired, JobChange, StateChoice};
+use crate::flink::JobOverview;
+use crate::operation::{JobMove, Pods, Start, StateFrom, Stop, Trigger};
+use crate::ops::descriptor::{DeclaredJob, Descriptor};
+use crate::ops::situation::{Live, Situation, newest_savepoint};
+use crate::ops::{Cause, Context, Failure};
+use crate::release::{JobRecord, JobState};
+
+/// Decides what happens to each job.
+pub(super) struct Moves<'a> {
+    pub context: &'a Context,
+    pub options: &'a ChangeOptions,
+    pub situation: &'a Situation,
+    pub desired: &'a Desired,
+    pub descriptor: Option<&'a Descriptor>,
+    pub pods: Pods,
+    pub revision: u32,
+}
+
+pub(super) struct Decided {
+    pub moves: Vec<JobMove>,
+    pub jobs: Vec<JobRecord>,
+    pub changes: Vec<JobChange>,
+    pub choice_needed: Vec<String>,
+}
+
+impl Moves<'_> {
+    /// Every job of the release, one after the other.
+    pub async fn decide(&self) -> Result<Decided, Failure> {
+        let mut decided = Decided { moves: vec![], jobs: vec![], changes: vec![], choice_needed: vec![] };
+        let base_jobs: &[JobRecord] = self.situation.base.as_ref().map_or(&[], |base| &base.jobs);
+        self.refuse_unknown_jobs(base_jobs)?;
+        self.refuse_unused_choice()?;
+        let silent = matches!(self.situation.live, Live::Silent(_));
+        if let Live::Silent(error) = &self.situation.live
+            && self.pods == Pods::Same
+        {
+            return Err(Failure::refused(Cause::Step {
+                step: "the JobManager does not answer".to_owned(),
+                reason: error.to_string(),
+            })
+            .next([format!("kubectl flink status {}", self.options.name)]));
+        }
+        let mut wanted: Vec<JobRecord> = Vec::new();
+        for declared in self.descriptor.map_or(&[][..], |descriptor| &descriptor.jobs) {
+            wanted.push(self.declared(declared)?);
+        }
+        for submitted in &self.desired.submitted {
+            if !wanted.iter().any(|job| job.name == submitted.name) {
+                wanted.push(submitted.clone());
+            }
+        }
+        for job in &wanted {
+            let before = base_jobs.iter().find(|record| record.name == job.name);
+            self.decide_job(job, before, silent, &mut decided).await?;
+        }
+        for before in base_jobs.iter().filter(|record| !wanted.iter().any(|job| job.name == record.name)) {
+            self.decide_removed(before, silent, &mut decided)?;
+        }
+        Ok(decided)
+    }
+
+    /// State was named for a release in which nothing could take it: the person expects something that would not happen.
+    fn refuse_unused_choice(&self) -> Result<(), Failure> {
+        let name = &self.options.name;
+        let recorded = self.situation.history.iter().any(|summary| !summary.savepoints.is_empty());
+        let jobs = self.descriptor.is_some_and(|descriptor| !descriptor.jobs.is_empty())
+            || !self.desired.submitted.is_empty();
+        let cause = match self.options.choice {
+            Some(StateChoice::Recorded) if !recorded => {
+                format!("no savepoint is recorded for release {name:?}")
+            }
+            Some(StateChoice::Recorded | StateChoice::Paths(_)) if !jobs => {
+                format!("--from-savepoint: no savepoint is of use to release {name:?}, it declares no job")
+            }
+            _ => return Ok(()),
+        };
+        Err(Failure::refused(Cause::Usage(cause)).next([
+            format!("kubectl flink savepoint list {name}"),
+            "for a job that is submitted: kubectl flink job submit NAME JAR --from-savepoint PATH".to_owned(),
+        ]))
+    }
+
+    /// Somebody's own job, submitted by hand, would be lost with the generation.
+    fn refuse_unknown_jobs(&self, known: &[JobRecord]) -> Result<(), Failure> {
+        if self.pods == Pods::Same {
+            return Ok(());
+        }
+        let stranger = self
+            .situation
+            .live_jobs()
+            .into_values()
+            .find(|live| !live.state.is_terminal() && !known.iter().any(|job| job.id == Some(live.id)));
+        match stranger {
+            None => Ok(()),
+            Some(live) => {
+                let name = &self.options.name;
+                Err(Failure::refused(Cause::UnknownJob { job: live.name.clone(), id: live.id.to_string() }).next([
+                    format!("kubectl flink job stop {name} {}   (with a savepoint), then", live.id),
+                    format!("kubectl flink job submit {name} JAR --from-savepoint PATH   (so that the release knows it)"),
+                ]))
+            }
+        }
+    }
+
+    fn declared(&self, declared: &DeclaredJob) -> Result<JobRecord, Failure> {
+        let mut jar_sha256 = None;
+        if let Some(path) = declared.jar.strip_prefix("package:") {
+            let Some(content) = self.desired.package.file(path) else {
+                return Err(Failure::refused(Cause::CannotStart {
+                    job: declared.name.clone(),
+                    reason: format!("the package has no file {path:?}"),
+                }));
+            };
+            jar_sha256 = Some(crate::ops::jobs::sha256(content));
+        }
+        Ok(JobRecord {
+            name: declared.name.clone(),
+            id: None,
+            jar: declared.jar.clone(),
+            jar_sha256,
+            entry_class: declared.entry_class.clone(),
+            args: declared.args.clone(),
+            parallelism: declared.parallelism,
+            allow_non_restored_state: declared.allow_non_restored_state
+                || self.options.allow_non_restored_state,
+            state: if declared.suspended { JobState::Suspended } else { JobState::Running },
+            restored_from: None,
+            ended_by: None,
+            taken: Vec::new(),
+            declared: true,
+        })
+    }
+
+    async fn decide_job(
+        &self,
+        job: &JobRecord,
+        before: Option<&JobRecord>,
+        silent: bool,
+        decided: &mut Decided,
+    ) -> Result<(), Failure> {
+        let live = before.and_then(|before| self.situation.running(before));
+        // A revision in which a job was stopped on purpose keeps it stopped.
+        let stop_only = self.desired.stop_only.contains(&job.name) || job.state != JobState::Running;
+        if let (Some(live), Some(before)) = (live, before) {
+            let asked = matches!(
+                self.options.choice,
+                Some(StateChoice::Recorded | StateChoice::Paths(_) | StateChoice::Stateless)
+            );
+            if !stop_only && self.pods == Pods::Same && same_job(job, before) && !asked {
+                decided.jobs.push(JobRecord { declared: job.declared, ..before.clone() });
+                return Ok(());
+            }
+            let mut next =
+                JobRecord { id: None, restored_from: None, ended_by: None, taken: vec![], ..job.clone() };
+            let mut change = JobMove::new(&job.name);
+            change.old = Some(live.id);
+            self.plan_stop(&mut change, live, decided)?;
+            if stop_only {
+                next.id = Some(live.id);
+                next.state = match change.stop {
+                    Some(Stop::Savepoint { .. }) => JobState::Stopped,
+                    _ => JobState::Canceled,
+                };
+            } else {
+                let from = self.state_for(job, before.id.is_some()).await?;
+                let id = (self.context.new_id)();
+                next.id = Some(id);
+                next.state = JobState::Running;
+                next.restored_from = path_of(&from);
+                change.start = Some(Start { id, from });
+            }
+            decided.changes.push(self.job_change(&change));
+            decided.moves.push(change);
+            decided.jobs.push(next);
+            return Ok(());
+        }
+        if stop_only {
+            let state = if job.state == JobState::Running { JobState::Suspended } else { job.state };
+            decided.jobs.push(JobRecord { state, ..before.unwrap_or(job).clone() });
+            return Ok(());
+        }
+        if let Some(before) = before
+            && !silent
+            && same_job(job, before)
+            && self.stays_ended(before)
+            && self.options.choice.is_none_or_savepoint()
+        {
+            decided.jobs.push(JobRecord { state: self.ended_state(before), ..before.clone() });
+            return Ok(());
+        }
+        let had_state = before.is_some_and(|before| before.id.is_some());
+        if had_state && self.options.choice.is_none() {
+            decided.choice_needed.push(job.name.clone());
+        }
+        if had_state && self.options.choice == Some(StateChoice::Savepoint) {
+            let reason = match &self.situation.live {
+                Live::Silent(error) => format!("the JobManager does not answer ({error})"),
+                _ => "it does not run".to_owned(),
+            };
+            return Err(self.no_savepoint(&job.name, reason));
+        }
+        let from = self.state_for(job, had_state).await?;
+        let id = (self.context.new_id)();
+        let mut change = JobMove::new(&job.name);
+        decided.jobs.push(JobRecord {
+            id: Some(id),
+            restored_from: path_of(&from),
+            ended_by: None,
+            taken: vec![],
+            state: JobState::Running,
+            ..job.clone()
+        });
+        change.start = Some(Start { id, from });
+        decided.changes.push(self.job_change(&change));
+        decided.moves.push(change);
+        Ok(())
+    }
+
+    fn decide_removed(&self, before: &JobRecord, silent: bool, decided: &mut Decided) -> Result<(), Failure> {
+        let Some(live) = self.situation.running(before) else {
+            if silent && before.state == JobState::Running && self.options.choice.is_none() {
+                decided.choice_needed.push(before.name.clone());
+            }
+            return Ok(());
+        };
+        let mut change = JobMove::new(&before.name);
+        change.old = Some(live.id);
+        self.plan_stop(&mut change, live, decided)?;
+        decided.changes.push(self.job_change(&change));
+        decided.moves.push(change);
+        Ok(())
+    }
+
+    /// How a running job is stopped, and how it comes back if the operation fails.
+    fn plan_stop(
+        &self,
+        change: &mut JobMove,
+        live: &JobOverview,
+        decided: &mut Decided,
+    ) -> Result<(), Failure> {
+        let stop_state = |from| Some(Start { id: (self.context.new_id)(), from });
+        match &self.options.choice {
+            None => {
+                decided.choice_needed.push(change.name.clone());
+                change.stop = Some(Stop::Cancel);
+            }
+            Some(StateChoice::Savepoint) => {
+                let directory =
+                    self.situation.descriptor.as_ref().and_then(|d| d.savepoint_directory.clone());
+                let Some(directory) = directory else {
+                    return Err(
+                        self.no_savepoint(&change.name, "there is no durable place for it".to_owned())
+                    );
+                };
+                if !live.is_fully_running() {
+                    let reason = format!(
+                        "it is {}, {} of its {} tasks run",
+                        live.state, live.tasks.running, live.tasks.total
+                    );
+                    return Err(self.no_savepoint(&change.name, reason));
+                }
+                let id = (self.context.new_id)();
+                let directory = format!("{}/{}-{id}", directory.trim_end_matches('/'), self.revision);
+                change.trigger = Some(Trigger { id, directory });
+                change.stop = Some(Stop::Savepoint { format: self.options.savepoint_format.clone() });
+                change.back = stop_state(StateFrom::ItsStop);
+            }
+            Some(StateChoice::Stateless) => {
+                change.stop = Some(Stop::Cancel);
+                change.back = stop_state(StateFrom::Nothing);
+            }
+            Some(StateChoice::Recorded | StateChoice::Paths(_)) => {
+                change.stop = Some(Stop::Cancel);
+            }
+        }
+        Ok(())
+    }
+
+    /// Where a started job's state comes from.
+    async fn state_for(&self, job: &JobRecord, had_state: bool) -> Result<StateFrom, Failure> {
+        match &self.options.choice {
+            Some(StateChoice::Savepoint) if had_state => Ok(StateFrom::ItsStop),
+            Some(StateChoice::Recorded) => self.recorded(job).await.map(StateFrom::Path),
+            Some(StateChoice::Paths(paths)) => {
+                let only = paths.iter().find(|(name, _)| name.is_none());
+                let named = paths.iter().find(|(name, _)| name.as_deref() == Some(&job.name));
+                match named.or(only) {
+                    Some((_, path)) => Ok(StateFrom::Path(path.clone())),
+                    None if had_state => Err(Failure::refused(Cause::Usage(format!(
+                        "--from-savepoint names no path for the job {}",
+                        job.name
+                    )))
+                    .next([format!("add --from-savepoint {}=PATH", job.name)])),
+                    None => Ok(StateFrom::Nothing),
+                }
+            }
+            _ => Ok(StateFrom::Nothing),
+        }
+    }
+
+    async fn recorded(&self, job: &JobRecord) -> Result<String, Failure> {
+        if let Some(target) = &self.desired.returns_to {
+            let savepoint =
+                target.jobs.iter().find(|before| before.name == job.name).and_then(|b| b.ended_by.clone());
+            return savepoint.map(|savepoint| savepoint.path).ok_or_else(|| {
+                Failure::refused(Cause::NothingRecorded { job: job.name.clone(), at: Some(target.revision) })
+                    .next([format!("kubectl flink savepoint list {}", self.options.name)])
+            });
+        }
+        let newest =
+            newest_savepoint(self.context, &self.options.name, &self.situation.history, &job.name).await?;
+        newest.map(|(_, savepoint)| savepoint.path).ok_or_else(|| {
+            Failure::refused(Cause::NothingRecorded { job: job.name.clone(), at: None })
+                .next([format!("kubectl flink savepoint list {}", self.options.name)])
+        })
+    }
+
+    fn no_savepoint(&self, job: &str, reason: String) -> Failure {
+        Failure::refused(Cause::NoSavepoint { job: job.to_owned(), reason }).next([
+            format!("kubectl flink status {}   (to see what is wrong)", self.options.name),
+            "the same command with --from-savepoint recorded|PATH, or with --stateless".to_owned(),
+        ])
+    }
+
+    /// A job that ended because somebody wanted it, or by itself, is not started by an upgrade.
+    fn stays_ended(&self, before: &JobRecord) -> bool {
+        matches!(self.ended_state(before), JobState::Stopped | JobState::Canceled | JobState::Finished)
+    }
+
+    fn ended_state(&self, before: &JobRecord) -> JobState {
+        let live = before.id.and_then(|id| self.situation.live_jobs().get(&id).copied().cloned());
+        match live {
+            Some(live)
+                if live.state == crate::flink::JobState::Finished && before.state == JobState::Running =>
+            {
+                JobState::Finished
+            }
+            _ => before.state,
+        }
+    }
+
+    fn job_change(&self, change: &JobMove) -> JobChange {
+        let from = change.start.as_ref().map(|start| &start.from);
+        let action = match (&change.stop, from) {
+            _ if change.old.is_some() && self.options.choice.is_none() => {
+                "must stop: say what happens to its state".to_owned()
+            }
+            (Some(Stop::Savepoint { .. }), Some(_)) => "stop with a savepoint, start from it".to_owned(),
+            (Some(Stop::Savepoint { .. }), None) => "stop with a savepoint".to_owned(),
+            (Some(Stop::Cancel), Some(StateFrom::Path(path))) => format!("cancel, start from {path}"),
+            (Some(Stop::Cancel), Some(_)) => "cancel, start without state".to_owned(),
+            (Some(Stop::Cancel), None) => "cancel".to_owned(),
+            (None, Some(StateFrom::Path(path))) => format!("start from {path}"),
+            (None, _) => "start".to_owned(),
+        };
+        let state = match from {
+            Some(StateFrom::Path(_)) => {
+                Some("what it has put out since that savepoint was taken is put out again".to_owned())
+            }
+            Some(StateFrom::Nothing) if change.old.is_some() && self.options.choice.is_some() => {
+                Some("its state is dropped: it counts from the start".to_owned())
+            }
+            _ => None,
+        };
+        JobChange { name: change.name.clone(), id: change.old.map(|id| id.to_string()), action, state }
+    }
+}
+
+fn path_of(from: &StateFrom) -> Option<String> {
+    match from {
+        StateFrom::Path(path) => Some(path.clone()),
+        _ => None,
+    }
+}
+
+/// Whether a job is to run as it runs.
+fn same_job(a: &JobRecord, b: &JobRecord) -> bool {
+    a.jar == b.jar
+        && a.jar_sha256 == b.jar_sha256
+        && a.entry_class == b.entry_class
+        && a.args == b.args
+        && a.parallelism == b.parallelism
+}
+
+/// Whether a choice leaves jobs alone that do not run.
+trait LeavesAlone {
+    fn is_none_or_savepoint(&self) -> bool;
+}
+
+impl LeavesAlone for Option<StateChoice> {
+    fn is_none_or_savepoint(&self) -> bool {
+        matches!(self, None | Some(StateChoice::Savepoint))
+    }
+}

@@ -1,0 +1,48 @@
+//! `logs`: what the release's Pods print, each line with its Pod's name.
+
+use super::situation::Situation;
+use super::{Cause, Context, Failure, upgrade};
+
+use crate::cluster::pods::{self, LogLine, LogOptions};
+
+/// Which role's logs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Role {
+    /// The JobManager's.
+    #[default]
+    JobManager,
+    /// The TaskManagers'.
+    TaskManager,
+    /// All.
+    All,
+}
+
+/// Streams log lines into `sink` until they end (or for ever, with `follow`).
+pub async fn stream(
+    context: &Context,
+    name: &str,
+    role: Role,
+    options: &LogOptions,
+    sink: &mut (dyn FnMut(LogLine) + Send),
+) -> Result<(), Failure> {
+    super::check_release_name(name)?;
+    let situation = Situation::read(context, name).await?;
+    upgrade::base(context, &situation, name)?;
+    let Some(descriptor) = situation.descriptor.as_ref() else {
+        return Err(Failure::refused(Cause::Usage(format!("release {name:?} has no Flink cluster"))));
+    };
+    let selectors: Vec<&str> = match role {
+        Role::JobManager => vec![&descriptor.job_manager_selector],
+        Role::TaskManager => vec![&descriptor.task_manager_selector],
+        Role::All => vec![&descriptor.job_manager_selector, &descriptor.task_manager_selector],
+    };
+    let mut found = Vec::new();
+    for selector in selectors {
+        found.extend(pods::list(&context.cluster, &context.namespace, selector).await.map_err(Cause::from)?);
+    }
+    if found.is_empty() {
+        return Err(Failure::refused(Cause::Usage(format!("release {name:?} has no Pods of that role")))
+            .next([format!("kubectl flink status {name}")]));
+    }
+    Ok(pods::each_line(&context.cluster, &context.namespace, &found, options, sink).await?)
+}

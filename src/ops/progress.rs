@@ -1,0 +1,35 @@
+//! What an operation tells while it goes on. Data only: `cli` decides how it looks.
+
+use std::time::Duration;
+
+/// Something that happened, or that is awaited.
+#[derive(Clone, Debug)]
+pub enum Progress {
+    /// A step begins.
+    Begun(String),
+    /// The step goes on; the reasons why it is not done yet.
+    Waiting {
+        /// What is awaited.
+        what: String,
+        /// Why it is not there yet, one reason an entry.
+        why: Vec<String>,
+        /// For how long so far.
+        since: Duration,
+    },
+    /// The step is done; what came of it.
+    Done(String),
+    /// Something a person should know, though it goes on.
+    Warning(String),
+}
+
+/// Who listens.
+pub trait Observer: Send + Sync {
+    /// Takes one piece of news.
+    fn progress(&self, progress: Progress);
+}
+
+impl<F: Fn(Progress) + Send + Sync> Observer for F {
+    fn progress(&self, progress: Progress) {
+        self(progress);
+    }
+}

@@ -1,0 +1,179 @@
+//! What a release is right now: its records, the generation that runs, and the jobs that Flink knows.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::descriptor::Descriptor;
+use super::{Cause, Context};
+use crate::cluster::delete;
+use crate::flink::{Client, FlinkError, JobOverview};
+use crate::id::JobId;
+use crate::package::Package;
+use crate::release::{JobRecord, Record, SavepointRef, Status, Summary};
+use crate::render::{self, Object, generation_name};
+
+/// What Flink says about the jobs of the running generation.
+pub(crate) enum Live {
+    /// No generation of the release runs.
+    NoCluster,
+    /// A generation runs (or should) and its JobManager does not answer.
+    Silent(FlinkError),
+    /// The jobs that it knows, ended ones included.
+    Jobs(Vec<JobOverview>),
+}
+
+/// A release as it is.
+pub(crate) struct Situation {
+    /// All revisions, oldest first.
+    pub history: Vec<Summary>,
+    /// The revision that runs, if one does.
+    pub base: Option<Record>,
+    /// Its objects, under the generation that runs it.
+    pub objects: Vec<Object>,
+    /// Its descriptor.
+    pub descriptor: Option<Descriptor>,
+    /// Numbers of the generations that have objects in the cluster.
+    pub generations: BTreeSet<u32>,
+    /// The jobs in the running generation.
+    pub live: Live,
+}
+
+impl Situation {
+    /// Reads the records and asks Flink.
+    pub async fn read(context: &Context, name: &str) -> Result<Self, Cause> {
+        let mut history = context.store.history(name).await?;
+        history.sort_by_key(|summary| summary.revision);
+        let mut situation = Self {
+            history,
+            base: None,
+            objects: Vec::new(),
+            descriptor: None,
+            generations: BTreeSet::new(),
+            live: Live::NoCluster,
+        };
+        if situation.history.is_empty() {
+            return Ok(situation);
+        }
+        let owned = delete::list_owned(&context.cluster, &context.namespace, name).await?;
+        situation.generations = owned.objects.iter().filter_map(Object::generation).collect();
+        if let Some(revision) = situation.running_revision() {
+            let record = context.store.get(name, revision).await?;
+            situation.objects = objects_of(&record)?;
+            situation.descriptor = Descriptor::find(&situation.objects)?;
+            situation.base = Some(record);
+        }
+        situation.live = situation.ask_flink(context).await;
+        Ok(situation)
+    }
+
+    /// The newest revision that is deployed, or that failed and still runs.
+    fn running_revision(&self) -> Option<u32> {
+        // What is being uninstalled runs until it is gone.
+        let runs = |summary: &&Summary| matches!(summary.status, Status::Deployed | Status::Uninstalling);
+        let deployed = self.history.iter().rev().find(runs);
+        let since = deployed.map_or(0, |summary| summary.revision);
+        let ended =
+            self.history.iter().rev().find(|s| s.status == Status::Uninstalled).map_or(0, |s| s.revision);
+        self.history
+            .iter()
+            .rev()
+            .filter(|summary| summary.revision > since.max(ended))
+            .find(|summary| self.generations.contains(&summary.generation))
+            .or(deployed)
+            .map(|summary| summary.revision)
+    }
+
+    async fn ask_flink(&self, context: &Context) -> Live {
+        let Some(descriptor) = &self.descriptor else { return Live::NoCluster };
+        if !self.generations.contains(&descriptor.generation) {
+            return Live::NoCluster;
+        }
+        match client(context, descriptor).jobs().await {
+            Ok(jobs) => Live::Jobs(jobs),
+            Err(error) => Live::Silent(error),
+        }
+    }
+
+    /// The next revision's number: revisions of an uninstalled release count on.
+    pub fn next_revision(&self) -> u32 {
+        self.history.last().map_or(0, |summary| summary.revision) + 1
+    }
+
+    /// The jobs that Flink knows, by id.
+    pub fn live_jobs(&self) -> BTreeMap<JobId, &JobOverview> {
+        match &self.live {
+            Live::Jobs(jobs) => jobs.iter().map(|job| (job.id, job)).collect(),
+            _ => BTreeMap::new(),
+        }
+    }
+
+    /// The running job that a record names, unless it has ended.
+    pub fn running(&self, job: &JobRecord) -> Option<&JobOverview> {
+        let id = job.id?;
+        self.live_jobs().get(&id).copied().filter(|live| !live.state.is_terminal())
+    }
+}
+
+/// The client for a generation's JobManager.
+pub(crate) fn client(context: &Context, descriptor: &Descriptor) -> Client {
+    Client::for_service(
+        context.cluster.client(),
+        &context.namespace,
+        &descriptor.service.name,
+        descriptor.service.port,
+        &descriptor.job_manager_selector,
+        context.access.clone(),
+    )
+}
+
+/// A record's objects under the generation that runs it: as recorded, or rendered again after a way back gave it another.
+pub(crate) fn objects_of(record: &Record) -> Result<Vec<Object>, Cause> {
+    let recorded = render::parse_manifest(&record.manifest)?;
+    match Descriptor::find(&recorded)? {
+        Some(descriptor) if descriptor.generation != record.generation && record.generation != 0 => {
+            render_record(record, record.generation)
+        }
+        _ => Ok(recorded),
+    }
+}
+
+/// A record rendered again under another generation's number.
+pub(crate) fn render_record(record: &Record, generation: u32) -> Result<Vec<Object>, Cause> {
+    let package = Package::from_archive(&record.archive)?;
+    let inputs = render::Inputs {
+        values: &record.values,
+        release: render::ReleaseContext {
+            name: record.name.clone(),
+            namespace: record.namespace.clone(),
+            revision: record.revision,
+            is_install: record.revision == 1,
+            is_upgrade: record.revision != 1,
+        },
+        layout: &record.layout,
+        capabilities: &record.capabilities,
+        savepoint: None,
+        cluster: render::ClusterContext {
+            name: generation_name(&record.name, generation),
+            number: generation,
+        },
+        job: serde_json::Value::Null,
+    };
+    Ok(render::render(&package, &inputs)?.objects)
+}
+
+/// The newest savepoint of a job that the release's history knows, with the revision that it belongs to.
+pub(crate) async fn newest_savepoint(
+    context: &Context,
+    name: &str,
+    history: &[Summary],
+    job: &str,
+) -> Result<Option<(u32, SavepointRef)>, Cause> {
+    for summary in history.iter().rev().filter(|summary| summary.savepoints.iter().any(|s| s.job == job)) {
+        let record = context.store.get(name, summary.revision).await?;
+        if let Some(savepoint) =
+            record.savepoints_of(job).into_iter().max_by_key(|savepoint| savepoint.taken_at)
+        {
+            return Ok(Some((summary.revision, savepoint)));
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,132 @@
+//! Stopping a job: with a savepoint, whose path is written down the moment it is known, or by cancelling it.
+
+use std::time::{Duration, Instant};
+
+use crate::flink::{self, Client, FlinkError, savepoint};
+use crate::id::JobId;
+use crate::operation::{Event, JobMove, Stop, Target};
+use crate::ops::execute::{Executor, chain};
+use crate::ops::{Cause, Progress};
+
+impl Executor<'_> {
+    pub(super) async fn stop(&mut self, index: usize) -> Result<Option<String>, Cause> {
+        let change = self.journal.jobs[index].clone();
+        let Some(id) = change.old else {
+            self.record(Event::Stopped(index)).await?;
+            return Ok(None);
+        };
+        let client = self.client(Target::Old)?;
+        self.record(Event::StopAsked(index)).await?;
+        if let (Some(Stop::Savepoint { format }), Some(trigger)) = (&change.stop, &change.trigger) {
+            let request = flink::StopRequest {
+                trigger: trigger.id,
+                directory: trigger.directory.clone(),
+                format: format.parse().unwrap_or_default(),
+                drain: false,
+            };
+            return self.stop_with_savepoint(&client, index, &change, id, &request).await;
+        }
+        match client.cancel(id).await {
+            // 404 and 409: there is no such job, or it has ended already.
+            Ok(()) | Err(FlinkError::NotFound { .. } | FlinkError::Refused { status: 409, .. }) => {}
+            Err(source) => {
+                if !source.may_have_acted() {
+                    self.record(Event::StopFailed(index)).await?;
+                }
+                return Err(Cause::Flink {
+                    doing: format!("the job {} could not be cancelled", change.name),
+                    source,
+                });
+            }
+        }
+        self.await_terminal(&client, id, &change.name).await?;
+        self.record(Event::Stopped(index)).await?;
+        Ok(Some(format!("cancelled {}", change.name)))
+    }
+
+    async fn stop_with_savepoint(
+        &mut self,
+        client: &Client,
+        index: usize,
+        change: &JobMove,
+        id: JobId,
+        request: &flink::StopRequest,
+    ) -> Result<Option<String>, Cause> {
+        let begun = Instant::now();
+        let observer = self.observer;
+        let mut told = Duration::ZERO;
+        let mut tick = |waiting: &savepoint::Waiting| {
+            if waiting.elapsed >= told + Duration::from_secs(1) {
+                told = waiting.elapsed;
+                observer.progress(Progress::Waiting {
+                    what: format!("the savepoint of {}", change.name),
+                    why: vec![waiting.to_string()],
+                    since: waiting.elapsed,
+                });
+            }
+        };
+        match savepoint::stop_with_savepoint(client, id, request, &mut tick).await {
+            Ok(path) => {
+                self.record(Event::Savepoint(index, path.clone())).await?;
+                self.await_terminal(client, id, &change.name).await?;
+                self.record(Event::Stopped(index)).await?;
+                let seconds = begun.elapsed().as_secs_f32();
+                Ok(Some(format!("stopped {} after {seconds:.1} s; savepoint {path}", change.name)))
+            }
+            Err(error) => self.stop_failed(client, index, change, error).await,
+        }
+    }
+
+    /// A stop that failed leaves the job running, or ended with a savepoint, or nobody knows: each is told apart.
+    async fn stop_failed(
+        &mut self,
+        client: &Client,
+        index: usize,
+        change: &JobMove,
+        error: savepoint::StopError,
+    ) -> Result<Option<String>, Cause> {
+        if let savepoint::StopError::FailedWhileStopping { location, .. } = &error
+            && let Some(id) = change.old
+        {
+            // The savepoint is there and usable once the job is terminal.
+            self.record(Event::Savepoint(index, location.clone())).await?;
+            self.await_terminal(client, id, &change.name).await?;
+            self.record(Event::Stopped(index)).await?;
+            self.observer.progress(Progress::Warning(format!(
+                "the job {} failed while it was stopping, after its savepoint was complete; transactions stay open until it is restored",
+                change.name
+            )));
+            return Ok(Some(format!("savepoint {location}")));
+        }
+        if error.leaves_job_running() {
+            self.record(Event::StopFailed(index)).await?;
+        }
+        Err(Cause::Step { step: format!("the savepoint of {} failed", change.name), reason: chain(&error) })
+    }
+
+    /// Waits until a job is terminal; told while it lasts. A job that Flink forgot after an answer of its own has ended.
+    pub(super) async fn await_terminal(&self, client: &Client, id: JobId, name: &str) -> Result<(), Cause> {
+        let observer = self.observer;
+        let mut told = Duration::ZERO;
+        let mut tick = |waiting: &savepoint::Waiting| {
+            if waiting.elapsed >= told + Duration::from_secs(2) {
+                told = waiting.elapsed;
+                observer.progress(Progress::Waiting {
+                    what: format!("the end of {name}"),
+                    why: vec![waiting.to_string()],
+                    since: waiting.elapsed,
+                });
+            }
+        };
+        match savepoint::await_end(client, id, &mut tick).await {
+            Ok(savepoint::End::Ended(_) | savepoint::End::Gone) => Ok(()),
+            Ok(savepoint::End::RunsOn) => Err(Cause::Step {
+                step: format!("the job {name} does not end"),
+                reason: "all its tasks run on".to_owned(),
+            }),
+            Err(source) => {
+                Err(Cause::Flink { doing: format!("whether the job {name} has ended is not known"), source })
+            }
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! `uninstall`: stops the jobs, says and records where their state is, and deletes what it may.
+
+use std::collections::BTreeSet;
+
+use super::change::{ChangeOptions, JobChange, ObjectChanges, Plan, StateChoice, Summary};
+use super::execute::{self, Cancellation, Executor, Report};
+use super::situation::{Live, Situation};
+use super::{Cause, Context, Failure, Observer, rights, upgrade};
+use crate::cluster::delete;
+use crate::operation::{JobMove, Journal, Kind, Pods, Stop, Strategy, Trigger};
+use crate::release::{JobState, Status};
+use crate::render::{Object, ObjectKey, generation_name};
+
+/// What to uninstall.
+#[derive(Clone)]
+pub struct Options {
+    /// What every change has in common; its choice is a savepoint or stateless.
+    pub change: ChangeOptions,
+    /// Delete the records and the volume too.
+    pub purge: bool,
+}
+
+/// What an uninstall is about to lose, for the person to see.
+#[derive(Clone, Debug, Default)]
+pub struct Kept {
+    /// Recorded savepoints: (revision, job, path).
+    pub savepoints: Vec<(u32, String, String)>,
+    /// The claim that holds state.
+    pub claim: Option<String>,
+}
+
+/// The plan of an uninstall. Reads only.
+pub async fn plan(context: &Context, options: &Options) -> Result<(Plan, Kept), Failure> {
+    let name = &options.change.name;
+    super::check_release_name(name)?;
+    rights::check(context, rights::Verb::Uninstall).await?;
+    let situation = Situation::read(context, name).await?;
+    let mut kept = Kept::default();
+    for summary in &situation.history {
+        kept.savepoints
+            .extend(summary.savepoints.iter().map(|s| (summary.revision, s.job.clone(), s.path.clone())));
+    }
+    let base = match (&situation.base, situation.history.last()) {
+        (Some(base), _) => base.clone(),
+        (None, Some(last)) => context.store.get(name, last.revision).await?,
+        (None, None) => upgrade::base(context, &situation, name)?.clone(),
+    };
+    let objects = if situation.objects.is_empty() {
+        super::situation::objects_of(&base)?
+    } else {
+        situation.objects.clone()
+    };
+    kept.claim =
+        super::descriptor::Descriptor::find(&objects)?.and_then(|descriptor| descriptor.storage_claim);
+    let running = situation.descriptor.as_ref().filter(|d| situation.generations.contains(&d.generation));
+    let (moves, changes, choice_needed) = moves(context, options, &situation, base.revision)?;
+    let plan = Plan {
+        summary: Summary {
+            operation: Kind::Uninstall,
+            release: name.clone(),
+            namespace: context.namespace.clone(),
+            from_revision: Some(base.revision),
+            to_revision: base.revision,
+            package: format!("{}-{}", base.package.name, base.package.version),
+            layout: base.layout.clone(),
+            unchanged: base.status == Status::Uninstalled && !options.purge,
+            new_pods: false,
+            from_generation: running.map(|d| d.name.clone()),
+            to_generation: generation_name(name, base.generation),
+            objects: ObjectChanges {
+                delete: objects.iter().map(|o| o.key().to_string()).collect(),
+                ..Default::default()
+            },
+            jobs: changes,
+            choice_needed,
+            on_failure:
+                "jobs that are stopped with a savepoint are started again if the cluster is still there"
+                    .to_owned(),
+        },
+        journal: Journal {
+            from: Some(base.revision),
+            old: running.map(|d| d.generation),
+            new: base.generation,
+            pods: Pods::Same,
+            strategy: Strategy::Recreate,
+            jobs: moves,
+            ..Journal::begin(Kind::Uninstall, base.revision)
+        },
+        record: base.clone(),
+        base: Some(base),
+        old_objects: objects.clone(),
+        objects,
+        options: options.change.clone(),
+        returns_to: None,
+        purge: options.purge,
+    };
+    Ok((plan, kept))
+}
+
+/// Uninstalls as `shown` says.
+pub async fn execute(
+    context: &Context,
+    options: &Options,
+    shown: &Plan,
+    observer: &dyn Observer,
+    cancellation: &Cancellation,
+) -> Result<Report, Failure> {
+    let planner = async || plan(context, options).await.map(|(plan, _)| plan);
+    execute::run(context, shown, planner, observer, cancellation).await
+}
+
+/// Moves, what a plan says of them, and the jobs for which a choice is missing.
+type Moves = (Vec<JobMove>, Vec<JobChange>, Vec<String>);
+
+fn moves(
+    context: &Context,
+    options: &Options,
+    situation: &Situation,
+    revision: u32,
+) -> Result<Moves, Failure> {
+    let (mut moves, mut changes, mut choice_needed) = (Vec::new(), Vec::new(), Vec::new());
+    let name = &options.change.name;
+    let recorded: &[_] = situation.base.as_ref().map_or(&[], |base| &base.jobs);
+    if let Live::Silent(error) = &situation.live {
+        let lost: Vec<_> = recorded
+            .iter()
+            .filter(|job| job.state == JobState::Running)
+            .map(|job| job.name.clone())
+            .collect();
+        match options.change.choice {
+            Some(StateChoice::Stateless) => {}
+            Some(_) if !lost.is_empty() => {
+                return Err(Failure::refused(Cause::NoSavepoint {
+                    job: lost.join(", "),
+                    reason: format!("the JobManager does not answer ({error})"),
+                })
+                .next([
+                    format!("kubectl flink status {name}"),
+                    format!("kubectl flink uninstall {name} --stateless"),
+                ]));
+            }
+            _ => choice_needed.extend(lost),
+        }
+    }
+    for live in situation.live_jobs().into_values().filter(|live| !live.state.is_terminal()) {
+        let job_name = recorded
+            .iter()
+            .find(|job| job.id == Some(live.id))
+            .map_or_else(|| live.name.clone(), |job| job.name.clone());
+        let mut job = JobMove::new(&job_name);
+        job.old = Some(live.id);
+        let action = match options.change.choice {
+            Some(StateChoice::Savepoint) => {
+                let refuse = |reason: String| {
+                    Failure::refused(Cause::NoSavepoint { job: job_name.clone(), reason }).next([
+                        format!("kubectl flink status {name}"),
+                        format!("kubectl flink uninstall {name} --stateless   (its state is dropped)"),
+                    ])
+                };
+                let directory = situation.descriptor.as_ref().and_then(|d| d.savepoint_directory.clone());
+                let directory =
+                    directory.ok_or_else(|| refuse("there is no durable place for it".to_owned()))?;
+                if !live.is_fully_running() {
+                    return Err(refuse(format!(
+                        "{} of its {} tasks run",
+                        live.tasks.running, live.tasks.total
+                    )));
+                }
+                let id = (context.new_id)();
+                job.trigger = Some(Trigger {
+                    id,
+                    directory: format!("{}/{revision}-{id}", directory.trim_end_matches('/')),
+                });
+                job.stop = Some(Stop::Savepoint { format: options.change.savepoint_format.clone() });
+                "stop with a savepoint"
+            }
+            Some(_) => {
+                job.stop = Some(Stop::Cancel);
+                "cancel; its state is dropped"
+            }
+            None => {
+                choice_needed.push(job_name.clone());
+                "must stop: say what happens to its state"
+            }
+        };
+        changes.push(JobChange {
+            name: job_name,
+            id: Some(live.id.to_string()),
+            action: action.to_owned(),
+            state: None,
+        });
+        moves.push(job);
+    }
+    Ok((moves, changes, choice_needed))
+}
+
+/// Deletes the release's objects, but for the claim while a recorded savepoint lives in it.
+pub(super) async fn delete_objects(executor: &Executor<'_>) -> Result<(), Cause> {
+    let context = executor.context;
+    let name = &executor.plan.options.name;
+    let keep_claims = !executor.plan.purge && keeps_state(executor).await?;
+    let owned = delete::list_owned(&context.cluster, &context.namespace, name).await?.objects;
+    let keys: BTreeSet<ObjectKey> = owned
+        .iter()
+        .chain(&executor.plan.objects)
+        .map(Object::key)
+        .filter(|key| !(keep_claims && key.kind == "PersistentVolumeClaim"))
+        .collect();
+    let keys: Vec<ObjectKey> = keys.into_iter().collect();
+    delete::delete(&context.cluster, &context.namespace, name, &keys, &mut |_, _| {})
+        .await
+        .map_err(Cause::not_deleted)?;
+    delete::wait_gone(&context.cluster, &context.namespace, &keys, context.timeout).await?;
+    Ok(())
+}
+
+/// Whether any savepoint is recorded, by this operation or before.
+async fn keeps_state(executor: &Executor<'_>) -> Result<bool, Cause> {
+    if executor.journal.jobs.iter().any(|job| job.savepoint.is_some()) {
+        return Ok(true);
+    }
+    let history = executor.context.store.history(&executor.plan.options.name).await?;
+    Ok(history.iter().any(|summary| !summary.savepoints.is_empty()))
+}
+
+/// Writes how it ended: an `uninstalled` record while there is a savepoint to come back to, else no record at all.
+pub(super) async fn close(executor: &mut Executor<'_>, now: jiff::Timestamp) -> Result<(), Cause> {
+    let keep = !executor.plan.purge && keeps_state(executor).await?;
+    let store = &executor.context.store;
+    let name = executor.plan.options.name.clone();
+    if !keep {
+        for summary in store.history(&name).await? {
+            store.delete(&name, summary.revision).await?;
+        }
+        return Ok(());
+    }
+    if let Some(base) = &mut executor.plan.base {
+        for job in &mut base.jobs {
+            let moved = executor.journal.jobs.iter().find(|moved| moved.name == job.name);
+            if moved.is_some_and(|moved| moved.savepoint.is_none()) {
+                job.state = JobState::Canceled;
+            }
+        }
+        base.status = Status::Uninstalled;
+        base.updated = now;
+        "Uninstallation complete".clone_into(&mut base.description);
+        store.update(base).await?;
+        executor.plan.record = base.clone();
+    }
+    let latest = executor.plan.record.revision;
+    for summary in store.history(&name).await? {
+        if summary.revision > latest {
+            // A failed attempt after the revision that ran: its generation's number stays known, it is gone like the rest.
+            store.set_status(&name, summary.revision, Status::Uninstalled, &summary.description).await?;
+        } else if summary.status == Status::Deployed {
+            store.set_status(&name, summary.revision, Status::Superseded, &summary.description).await?;
+        }
+    }
+    Ok(())
+}

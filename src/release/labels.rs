@@ -1,0 +1,203 @@
+//! What a record's Secret says in its labels and annotations, so that lists need no more than metadata.
+//!
+//! They are the only place of what may change about a record, but its jobs: its status, description, generation, when it
+//! was changed, and its savepoints.
+
+use super::ReleaseError;
+use super::record::{JobRecord, JobSavepoint, Record, Status, Summary};
+use serde_json::{Map, Value, json};
+
+/// The value of the label `owner` on all that this module stores.
+pub(super) const OWNER: &str = "kubectl-flink";
+/// The highest generation number that the release had used when the record was written.
+const HIGHEST: &str = "flink.kubectl/highest-generation";
+const GENERATION: &str = "flink.kubectl/generation";
+const DESCRIPTION: &str = "flink.kubectl/description";
+const CREATED: &str = "flink.kubectl/created";
+const UPDATED: &str = "flink.kubectl/updated";
+const VERSION: &str = "flink.kubectl/version";
+const FLINK_VERSION: &str = "flink.kubectl/flink-version";
+const OPERATION: &str = "flink.kubectl/operation";
+const SAVEPOINTS: &str = "flink.kubectl/savepoints";
+/// Longest description kept, in characters: all annotations of an object share 256 KiB.
+const LONGEST_DESCRIPTION: usize = 4096;
+
+/// The labels of a record.
+pub(super) fn labels(record: &Record) -> Value {
+    json!({
+        "owner": OWNER,
+        "name": record.name,
+        "revision": record.revision.to_string(),
+        "status": record.status.as_str(),
+        "package": label_value(&record.package.name),
+        "version": label_value(&record.package.version),
+        "layout": label_value(&record.layout),
+    })
+}
+
+/// The annotations of a record; `highest` is the highest generation number ever used by the release.
+pub(super) fn annotations(record: &Record, highest: u32) -> Value {
+    let mut all = json!({
+        CREATED: record.created.to_string(),
+        VERSION: record.package.version,
+        FLINK_VERSION: record.package.flink_version,
+        OPERATION: record.operation,
+    });
+    if let (Some(all), Value::Object(more)) = (all.as_object_mut(), changing_annotations(record, highest)) {
+        all.extend(more);
+    }
+    all
+}
+
+/// Those annotations that an update writes again.
+pub(super) fn changing_annotations(record: &Record, highest: u32) -> Value {
+    json!({
+        DESCRIPTION: short(&record.description),
+        UPDATED: record.updated.to_string(),
+        GENERATION: record.generation.to_string(),
+        HIGHEST: highest.max(record.generation).to_string(),
+        SAVEPOINTS: Value::from(serde_json::to_string(&savepoints(&record.jobs)).unwrap_or_default()),
+    })
+}
+
+/// The metadata of a new status.
+pub(super) fn status_metadata(status: Status, description: &str, updated: jiff::Timestamp) -> Value {
+    json!({
+        "labels": {"status": status.as_str()},
+        "annotations": {DESCRIPTION: short(description), UPDATED: updated.to_string()},
+    })
+}
+
+fn savepoints(jobs: &[JobRecord]) -> Vec<JobSavepoint> {
+    let of_job = |job: &JobRecord| {
+        let name = job.name.clone();
+        let kept = job.taken.iter().chain(&job.ended_by);
+        kept.map(move |savepoint| JobSavepoint { job: name.clone(), path: savepoint.path.clone() })
+            .collect::<Vec<_>>()
+    };
+    jobs.iter().flat_map(of_job).collect()
+}
+
+fn short(text: &str) -> String {
+    text.chars().take(LONGEST_DESCRIPTION).collect()
+}
+
+/// A text as a label can hold it: `+` becomes `_`, as Helm writes versions; at most 63 characters.
+fn label_value(text: &str) -> String {
+    let fits = |c: char| {
+        if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' }
+    };
+    let value: String = text.chars().take(63).map(fits).collect();
+    value.trim_matches(|c: char| !c.is_ascii_alphanumeric()).to_owned()
+}
+
+/// The summary of a record from its Secret's `metadata`.
+pub(super) fn summary(object: &Value) -> Result<Summary, ReleaseError> {
+    let reader = Reader { object };
+    Ok(Summary {
+        name: reader.label("name")?.to_owned(),
+        namespace: reader.text("/metadata/namespace")?.to_owned(),
+        revision: reader.number(reader.label("revision")?, "revision")?,
+        status: reader.label("status")?.parse().map_err(|_| reader.wrong("status"))?,
+        package: reader.label("package")?.to_owned(),
+        version: reader.annotation(VERSION)?.to_owned(),
+        flink_version: reader.annotation(FLINK_VERSION)?.to_owned(),
+        layout: reader.label("layout")?.to_owned(),
+        generation: reader.number(reader.annotation(GENERATION)?, GENERATION)?,
+        description: reader.annotation(DESCRIPTION)?.to_owned(),
+        created: reader.time(CREATED)?,
+        updated: reader.time(UPDATED)?,
+        operation: reader.annotation(OPERATION)?.to_owned(),
+        savepoints: serde_json::from_str(reader.annotation(SAVEPOINTS)?)
+            .map_err(|_| reader.wrong(SAVEPOINTS))?,
+    })
+}
+
+/// The highest generation number that a record knows of; 0 where it says none.
+pub(super) fn highest_generation(object: &Value) -> u32 {
+    let reader = Reader { object };
+    reader.annotation(HIGHEST).ok().and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
+/// Puts what may have changed since into a record that was just unpacked.
+pub(super) fn refresh(record: &mut Record, summary: Summary) {
+    record.status = summary.status;
+    record.description = summary.description;
+    record.updated = summary.updated;
+    record.generation = summary.generation;
+}
+
+struct Reader<'a> {
+    object: &'a Value,
+}
+
+impl<'a> Reader<'a> {
+    fn text(&self, pointer: &str) -> Result<&'a str, ReleaseError> {
+        self.object.pointer(pointer).and_then(Value::as_str).ok_or_else(|| self.wrong(pointer))
+    }
+
+    fn label(&self, name: &str) -> Result<&'a str, ReleaseError> {
+        self.entry("labels", name)
+    }
+
+    fn annotation(&self, name: &str) -> Result<&'a str, ReleaseError> {
+        self.entry("annotations", name)
+    }
+
+    fn entry(&self, map: &str, name: &str) -> Result<&'a str, ReleaseError> {
+        let all: Option<&'a Map<String, Value>> =
+            self.object.get("metadata").and_then(|m| m.get(map)?.as_object());
+        all.and_then(|all| all.get(name)?.as_str()).ok_or_else(|| self.wrong(name))
+    }
+
+    fn number(&self, text: &str, field: &str) -> Result<u32, ReleaseError> {
+        text.parse().map_err(|_| self.wrong(field))
+    }
+
+    fn time(&self, name: &str) -> Result<jiff::Timestamp, ReleaseError> {
+        self.annotation(name)?.parse().map_err(|_| self.wrong(name))
+    }
+
+    fn wrong(&self, field: &str) -> ReleaseError {
+        let secret = self.object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or("?");
+        ReleaseError::Metadata { secret: secret.to_owned(), field: field.to_owned() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::codec::tests::record;
+    use super::*;
+
+    #[test]
+    fn a_summary_comes_back_from_the_metadata() {
+        let record = record(3);
+        let object = json!({"metadata": {
+            "name": "s", "namespace": "team", "labels": labels(&record), "annotations": annotations(&record, 7),
+        }});
+        assert_eq!(object["metadata"]["labels"]["version"], "1.2.3_build.5");
+        let summary = summary(&object).unwrap();
+        assert_eq!((summary.revision, summary.version.as_str()), (3, "1.2.3+build.5"));
+        assert_eq!((summary.status, summary.updated), (record.status, record.updated));
+        assert_eq!(highest_generation(&object), 7);
+    }
+
+    #[test]
+    fn a_label_someone_removed_is_named() {
+        let record = record(3);
+        let mut object = json!({"metadata": {
+            "name": "s", "namespace": "team", "labels": labels(&record), "annotations": annotations(&record, 7),
+        }});
+        object["metadata"]["labels"]["status"] = json!("gone");
+        assert_eq!(
+            summary(&object).unwrap_err().to_string(),
+            "the Secret s is not a release record: status is missing or wrong"
+        );
+    }
+
+    #[test]
+    fn label_values_fit_the_rules_for_labels() {
+        assert_eq!(label_value("-a+b/c-"), "a_b_c");
+        assert_eq!(label_value(&"x".repeat(80)).len(), 63);
+    }
+}

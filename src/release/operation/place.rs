@@ -1,0 +1,186 @@
+//! The object of an operation in progress: what it holds, and one request each to read, create, replace and delete it.
+//!
+//! Every change names the version that it is made on; none is sent twice.
+
+use super::super::store::{Store, base64, bytes, secrets};
+use super::super::{ReleaseError, codec, labels};
+use super::LockError;
+use crate::cluster::call::Call;
+use crate::cluster::clock::{Moment, ServerClock};
+use crate::cluster::{Cluster, ClusterError};
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+const OPERATION_TYPE: &str = "flink.kubectl/operation.v1";
+/// How long a write holds the lock.
+pub(super) const EXPIRY: Duration = Duration::from_secs(30);
+/// The time for one write: three fit between a renewal and the expiry.
+const WRITE_DEADLINE: Duration = Duration::from_secs(5);
+/// `Date` has a resolution of one second, on both sides.
+const DATE_ERROR: SignedDuration = SignedDuration::from_secs(2);
+
+/// Which write of the object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Version {
+    pub(super) uid: String,
+    pub(super) resource_version: String,
+}
+
+/// What the Secret holds.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Content {
+    pub(super) holder: String,
+    /// Tells two processes of one holder apart.
+    pub(super) token: String,
+    pub(super) since: Timestamp,
+    pub(super) expires: Timestamp,
+    pub(super) epoch: u64,
+    pub(super) journal: Value,
+}
+
+/// What is about to be written, and when it was made: before it is sent.
+pub(super) struct Draft {
+    pub(super) content: Content,
+    pub(super) at: Moment,
+    bytes: Vec<u8>,
+}
+
+impl Draft {
+    /// A write of `journal` under `epoch`, now; `since` is now too where the operation only begins.
+    pub(super) fn new(
+        holder: &str,
+        token: &str,
+        clock: Option<ServerClock>,
+        since: Option<Timestamp>,
+        epoch: u64,
+        journal: &Value,
+    ) -> Result<Self, ReleaseError> {
+        let at = Moment::now();
+        let now = clock_of(clock).at_moment(at);
+        let content = Content {
+            holder: holder.to_owned(),
+            token: token.to_owned(),
+            since: since.unwrap_or(now),
+            expires: now.saturating_add(EXPIRY).unwrap_or(Timestamp::MAX),
+            epoch,
+            journal: journal.clone(),
+        };
+        let bytes = serde_json::to_vec(&content)
+            .map_err(|error| ReleaseError::Journal { reason: error.to_string() })?;
+        Ok(Self { content, at, bytes })
+    }
+}
+
+/// What was written.
+pub(super) struct Written {
+    pub(super) version: Version,
+    pub(super) clock: Option<ServerClock>,
+}
+
+/// Where the object is.
+pub(super) struct Place {
+    cluster: Cluster,
+    namespace: String,
+    pub(super) release: String,
+}
+
+impl Place {
+    pub(super) fn new(store: &Store, release: &str) -> Self {
+        Self {
+            cluster: store.cluster().clone(),
+            namespace: store.namespace().to_owned(),
+            release: release.to_owned(),
+        }
+    }
+
+    fn secret(&self) -> String {
+        format!("flink.operation.v1.{}", self.release)
+    }
+
+    /// The object, and the server's clock in any case.
+    pub(super) async fn look(&self) -> Result<(Option<(Content, Version)>, Option<ServerClock>), LockError> {
+        // A list of one: its answer is a 200 with a `Date` also where there is none.
+        let fields =
+            url::form_urlencoded::byte_serialize(format!("metadata.name={}", self.secret()).as_bytes())
+                .collect::<String>();
+        let path = secrets().collection(Some(&self.namespace))?;
+        let answer = self.cluster.call(Call::get(format!("{path}?fieldSelector={fields}"))).await?;
+        let list: Value = answer.json()?;
+        let object = list.get("items").and_then(Value::as_array).and_then(|items| items.first());
+        Ok((object.map(parse).transpose()?, answer.clock))
+    }
+
+    pub(super) async fn read(&self) -> Result<Option<(Content, Version, ServerClock)>, LockError> {
+        let (found, clock) = self.look().await?;
+        Ok(found.map(|(content, version)| (content, version, clock_of(clock))))
+    }
+
+    fn body(&self, draft: &Draft) -> Value {
+        json!({
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "type": OPERATION_TYPE,
+            "metadata": {
+                "name": self.secret(),
+                "namespace": self.namespace,
+                "labels": {"owner": labels::OWNER, "name": self.release},
+            },
+            "data": {"operation": base64(&draft.bytes)},
+        })
+    }
+
+    pub(super) async fn create(&self, draft: &Draft) -> Result<Written, ClusterError> {
+        let path = secrets().collection(Some(&self.namespace))?;
+        let body = self.body(draft);
+        self.send(Call::create(path, &body)).await
+    }
+
+    pub(super) async fn replace(&self, draft: &Draft, version: &Version) -> Result<Written, ClusterError> {
+        let path = secrets().object(&self.namespace, &self.secret())?;
+        let mut body = self.body(draft);
+        body["metadata"]["uid"] = version.uid.clone().into();
+        body["metadata"]["resourceVersion"] = version.resource_version.clone().into();
+        self.send(Call::replace(path, &body)).await
+    }
+
+    async fn send(&self, call: Call) -> Result<Written, ClusterError> {
+        let answer = self.cluster.call(call.deadline(WRITE_DEADLINE)).await?;
+        let object: Value = answer.json()?;
+        Ok(Written { version: version(&object), clock: answer.clock })
+    }
+
+    pub(super) async fn delete(&self, version: &Version) -> Result<(), ClusterError> {
+        let path = secrets().object(&self.namespace, &self.secret())?;
+        let options = json!({
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "preconditions": {"uid": version.uid, "resourceVersion": version.resource_version},
+        });
+        match self.cluster.call(Call::delete(path, &options)).await {
+            Err(error) if !error.is_not_found() => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn parse(object: &Value) -> Result<(Content, Version), LockError> {
+    let content: Content = codec::decode(&bytes(object, "operation")?)?;
+    Ok((content, version(object)))
+}
+
+fn version(object: &Value) -> Version {
+    let text = |pointer| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+    Version { uid: text("/metadata/uid"), resource_version: text("/metadata/resourceVersion") }
+}
+
+pub(super) fn is_expired(content: &Content, clock: ServerClock) -> bool {
+    clock.now() > content.expires.saturating_add(DATE_ERROR).unwrap_or(Timestamp::MAX)
+}
+
+/// The server's clock; ours where an answer had no `Date` (a proxy took it away).
+pub(super) fn clock_of(clock: Option<ServerClock>) -> ServerClock {
+    clock.unwrap_or_else(|| ServerClock::new(Moment::now(), Timestamp::now()))
+}

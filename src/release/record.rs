@@ -1,0 +1,292 @@
+//! A revision as it is recorded, and the summary of it that lists show.
+
+use crate::id::{JobId, TriggerId};
+use crate::render::Capabilities;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::fmt;
+use std::str::FromStr;
+
+/// Where a revision stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    /// The first revision, not yet carried out.
+    PendingInstall,
+    /// A later revision, not yet carried out.
+    PendingUpgrade,
+    /// A revision that goes back, not yet carried out.
+    PendingRollback,
+    /// The revision that runs.
+    Deployed,
+    /// A later one took its place.
+    Superseded,
+    /// It was not carried out to the end.
+    Failed,
+    /// The release is being removed.
+    Uninstalling,
+    /// The release was removed; the record is kept for its savepoints.
+    Uninstalled,
+}
+
+impl Status {
+    const ALL: [(Self, &'static str); 8] = [
+        (Self::PendingInstall, "pending-install"),
+        (Self::PendingUpgrade, "pending-upgrade"),
+        (Self::PendingRollback, "pending-rollback"),
+        (Self::Deployed, "deployed"),
+        (Self::Superseded, "superseded"),
+        (Self::Failed, "failed"),
+        (Self::Uninstalling, "uninstalling"),
+        (Self::Uninstalled, "uninstalled"),
+    ];
+
+    /// As it is written in labels and shown to people.
+    pub fn as_str(self) -> &'static str {
+        Self::ALL.iter().find(|(status, _)| *status == self).map_or("", |(_, text)| text)
+    }
+
+    /// Not carried out yet: an operation is going on, or was left.
+    pub fn is_pending(self) -> bool {
+        matches!(
+            self,
+            Self::PendingInstall | Self::PendingUpgrade | Self::PendingRollback | Self::Uninstalling
+        )
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// The text is no status.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not the status of a revision")]
+pub struct StatusError(pub String);
+
+impl FromStr for Status {
+    type Err = StatusError;
+
+    fn from_str(text: &str) -> Result<Self, StatusError> {
+        Self::ALL
+            .iter()
+            .find(|(_, name)| *name == text)
+            .map(|(status, _)| *status)
+            .ok_or(StatusError(text.to_owned()))
+    }
+}
+
+/// Which package a revision was made from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PackageRef {
+    /// Its name.
+    pub name: String,
+    /// Its version, by semver.org 2.0.
+    pub version: String,
+    /// `sha256:…` of its uncompressed tar.
+    pub digest: String,
+    /// The Flink version it deploys.
+    pub flink_version: String,
+}
+
+/// A recorded revision. What stays as it was written is in one part of the stored object, what may change later
+/// (status, description, `updated`, generation, jobs) in another.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Record {
+    /// The release.
+    pub name: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// 1, 2, 3 …
+    pub revision: u32,
+    /// Where it stands. May change.
+    pub status: Status,
+    /// For people: what was done, or why it failed. May change.
+    pub description: String,
+    /// When it was first written.
+    pub created: Timestamp,
+    /// When it was last changed. May change.
+    pub updated: Timestamp,
+    /// The package.
+    pub package: PackageRef,
+    /// The package's archive (`.tgz`); stored beside the rest, as it is.
+    #[serde(skip)]
+    pub archive: Vec<u8>,
+    /// The layout that was rendered.
+    pub layout: String,
+    /// The values that the user gave.
+    pub user_values: Value,
+    /// The values that were rendered: the package's defaults and the user's.
+    pub values: Value,
+    /// The capabilities that were rendered with.
+    pub capabilities: Capabilities,
+    /// The rendered objects.
+    pub manifest: String,
+    /// The rendered notes.
+    pub notes: String,
+    /// The number of the generation that runs it. May change: a way back in the classic order takes a new one.
+    pub generation: u32,
+    /// The jobs. Their savepoints and states may change.
+    pub jobs: Vec<JobRecord>,
+    /// What made the revision: `install`, `upgrade`, `rollback`, `job-submit` …
+    pub operation: String,
+}
+
+/// A job of a revision, with all that it takes to start it again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JobRecord {
+    /// Its name in the values or on the command line.
+    pub name: String,
+    /// Flink's id; absent while it was never started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<JobId>,
+    /// The descriptor's jar, or `upload:<jar id>`.
+    pub jar: String,
+    /// SHA-256 of an uploaded jar, hex.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jar_sha256: Option<String>,
+    /// The class with `main()`; absent where the jar's manifest names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry_class: Option<String>,
+    /// The program's arguments.
+    #[serde(default)]
+    pub args: Vec<String>,
+    /// The default parallelism given to the program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parallelism: Option<u32>,
+    /// State of operators that the program no longer has is dropped.
+    #[serde(default)]
+    pub allow_non_restored_state: bool,
+    /// Where it stands.
+    pub state: JobState,
+    /// The savepoint or checkpoint it was started from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restored_from: Option<String>,
+    /// The savepoint that ended it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_by: Option<SavepointRef>,
+    /// Savepoints that were taken of it while it went on, and those that a way back started it from again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub taken: Vec<SavepointRef>,
+    /// Declared by the package or its values (`true`), or by `job submit`.
+    pub declared: bool,
+}
+
+/// Where a recorded job stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum JobState {
+    /// Started, and not known to have ended.
+    Running,
+    /// Ended with a savepoint.
+    Stopped,
+    /// Ended without one.
+    Canceled,
+    /// Ended by itself.
+    Finished,
+    /// Ended by an error.
+    Failed,
+    /// Declared, and wanted not to run.
+    Suspended,
+}
+
+impl std::fmt::Display for JobState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Running => "running",
+            Self::Stopped => "stopped",
+            Self::Canceled => "canceled",
+            Self::Finished => "finished",
+            Self::Failed => "failed",
+            Self::Suspended => "suspended",
+        })
+    }
+}
+
+impl Record {
+    /// All savepoints of a job that this revision keeps.
+    pub fn savepoints_of(&self, job: &str) -> Vec<SavepointRef> {
+        let of_job = self.jobs.iter().filter(|record| record.name == job);
+        of_job.flat_map(|record| record.taken.iter().chain(&record.ended_by).cloned()).collect()
+    }
+}
+
+/// A savepoint as it was taken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SavepointRef {
+    /// Flink's URI of it.
+    pub path: String,
+    /// The trigger it was asked for with.
+    pub trigger: TriggerId,
+    /// When it was complete.
+    pub taken_at: Timestamp,
+    /// `CANONICAL` or `NATIVE`.
+    pub format: String,
+    /// The Flink version that wrote it.
+    pub flink_version: String,
+}
+
+/// A recorded revision as lists show it: read from the metadata alone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Summary {
+    /// The release.
+    pub name: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// 1, 2, 3 …
+    pub revision: u32,
+    /// Where it stands.
+    pub status: Status,
+    /// The package's name.
+    pub package: String,
+    /// The package's version.
+    pub version: String,
+    /// The Flink version.
+    pub flink_version: String,
+    /// The layout.
+    pub layout: String,
+    /// The generation that runs it.
+    pub generation: u32,
+    /// For people.
+    pub description: String,
+    /// When it was first written.
+    pub created: Timestamp,
+    /// When it was last changed.
+    pub updated: Timestamp,
+    /// What made it.
+    pub operation: String,
+    /// The savepoints of its jobs: those that ended them, and those taken while they went on.
+    pub savepoints: Vec<JobSavepoint>,
+}
+
+/// A savepoint of a job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobSavepoint {
+    /// The job's name.
+    pub job: String,
+    /// Flink's URI.
+    pub path: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_is_written_the_same_everywhere() {
+        for (status, text) in Status::ALL {
+            assert_eq!(status.to_string(), text);
+            assert_eq!(text.parse(), Ok(status));
+            assert_eq!(serde_json::to_value(status).unwrap(), text);
+        }
+        assert!("gone".parse::<Status>().is_err());
+    }
+}

@@ -1,0 +1,111 @@
+//! Secrets in memory, with the API server's rules for versions, and faults on demand.
+
+use crate::cluster::Cluster;
+use crate::cluster::testing::{self, Log, Reply, Seen};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+/// What befalls the next request that changes something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// It is carried out, and its answer breaks off.
+    AnswerLost,
+    /// It is not carried out, and the answer breaks off.
+    RequestLost,
+}
+
+#[derive(Default)]
+pub(super) struct Secrets {
+    pub(super) all: BTreeMap<String, Value>,
+    pub(super) fault: Option<Fault>,
+    /// The server's `Date`.
+    pub(super) date: String,
+    writes: u64,
+}
+
+impl Secrets {
+    fn answer(&mut self, seen: &Seen) -> Reply {
+        let path = seen.path.split('?').next().unwrap();
+        let name =
+            path.strip_prefix("/api/v1/namespaces/team/secrets").unwrap().trim_start_matches('/').to_owned();
+        let fault = if seen.method == "GET" { None } else { self.fault.take() };
+        if fault == Some(Fault::RequestLost) {
+            return Reply::text(200, "{}").cut_off();
+        }
+        let reply = match seen.method.as_str() {
+            "GET" if name.is_empty() => self.list(seen),
+            "GET" => {
+                self.all.get(&name).map_or(Reply::no(404, "not found"), |secret| Reply::json(200, secret))
+            }
+            "POST" => {
+                let name = seen.body["metadata"]["name"].as_str().unwrap().to_owned();
+                if self.all.contains_key(&name) {
+                    Reply::no(409, "exists")
+                } else {
+                    self.write(&name, &seen.body)
+                }
+            }
+            "PUT" => {
+                let version = |secret: &Value| secret["metadata"]["resourceVersion"].clone();
+                match self.all.get(&name) {
+                    None => Reply::no(404, "not found"),
+                    Some(live) if version(live) != version(&seen.body) => Reply::no(409, "was changed"),
+                    Some(_) => self.write(&name, &seen.body),
+                }
+            }
+            "DELETE" => match self.all.get(&name) {
+                None => Reply::no(404, "not found"),
+                Some(live) => {
+                    let wanted = &seen.body["preconditions"]["resourceVersion"];
+                    if wanted.is_null() || *wanted == live["metadata"]["resourceVersion"] {
+                        self.all.remove(&name);
+                        Reply::text(200, "{}")
+                    } else {
+                        Reply::no(409, "was changed")
+                    }
+                }
+            },
+            other => panic!("{other}"),
+        };
+        let reply = reply.header("date", &self.date);
+        if fault.is_some() { reply.cut_off() } else { reply }
+    }
+
+    fn list(&self, seen: &Seen) -> Reply {
+        let query: BTreeMap<_, _> =
+            url::form_urlencoded::parse(seen.path.split_once('?').map_or("", |(_, query)| query).as_bytes())
+                .into_owned()
+                .collect();
+        let fields = query.get("fieldSelector").cloned().unwrap_or_default();
+        let items: Vec<_> = match fields.strip_prefix("metadata.name=") {
+            Some(name) => self.all.get(name).into_iter().collect(),
+            None => self
+                .all
+                .values()
+                .filter(|secret| Some(secret["type"].as_str().unwrap()) == fields.strip_prefix("type="))
+                .collect(),
+        };
+        Reply::json(200, &json!({"items": items}))
+    }
+
+    fn write(&mut self, name: &str, body: &Value) -> Reply {
+        self.writes += 1;
+        let mut secret = body.clone();
+        secret["metadata"]["resourceVersion"] = self.writes.to_string().into();
+        secret["metadata"]["uid"] = format!("uid-{name}").into();
+        self.all.insert(name.to_owned(), secret.clone());
+        Reply::json(201, &secret)
+    }
+}
+
+/// A cluster that holds Secrets only, in the namespace `team`.
+pub(super) fn cluster() -> (Cluster, Log, Arc<Mutex<Secrets>>) {
+    let secrets = Arc::new(Mutex::new(Secrets {
+        date: "Fri, 02 Jan 2026 03:04:05 GMT".to_owned(),
+        ..Secrets::default()
+    }));
+    let server = secrets.clone();
+    let (cluster, log) = testing::cluster(move |seen| server.lock().unwrap().answer(seen));
+    (cluster, log, secrets)
+}

@@ -1,0 +1,164 @@
+//! The map of the architecture in `src/lib.rs`, held against the code: which module names which, and what each file says of itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use kubectl_flink::ALLOWED;
+
+/// Modules that are pure: neither a server nor an asynchronous runtime is in reach of them.
+const PURE: &[&str] = &["id", "operation", "package", "render", "values", "version", "yaml"];
+
+fn source() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+/// Every file of `src/` by its path in it, with its text.
+fn files() -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![source()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs_err::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|end| end == "rs") {
+                let name = path.strip_prefix(source()).unwrap().to_str().unwrap().to_owned();
+                found.insert(name, fs_err::read_to_string(&path).unwrap());
+            }
+        }
+    }
+    assert!(found.len() > 50, "these are not all files of src/: {found:?}");
+    found
+}
+
+/// `cli/args.rs` and `cli/mod.rs` are of `cli`, `id.rs` is of `id`.
+fn module(file: &str) -> &str {
+    file.split('/').next().unwrap().trim_end_matches(".rs")
+}
+
+/// The code without lines that are comments: docs may link where code may not go.
+fn code(text: &str) -> String {
+    text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}
+
+/// The top-level modules that `crate::…` paths of a text name, those in `crate::{a::b, c}` too.
+fn named(code: &str) -> BTreeSet<String> {
+    let identifier = |text: &str| -> String {
+        text.trim_start().chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect()
+    };
+    let mut names = BTreeSet::new();
+    for (_, after) in code.match_indices("crate::").map(|(at, found)| (at, &code[at + found.len()..])) {
+        let Some(group) = after.strip_prefix('{') else {
+            names.insert(identifier(after));
+            continue;
+        };
+        let mut depth = 0;
+        let mut start = 0;
+        for (at, c) in group.char_indices() {
+            match c {
+                '{' => depth += 1,
+                '}' if depth > 0 => depth -= 1,
+                ',' | '}' if depth == 0 => {
+                    names.insert(identifier(&group[start..at]));
+                    start = at + 1;
+                    if c == '}' {
+                        break;
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+    names.remove("");
+    names
+}
+
+#[test]
+fn paths_are_found_alone_and_in_groups() {
+    let code = "use crate::a::{b, c};\nuse crate::{d::{self, e}, f};\nfn g() { crate::h::i() }\n";
+    assert_eq!(named(code), ["a", "d", "f", "h"].map(str::to_owned).into());
+}
+
+#[test]
+fn modules_name_only_what_the_table_allows() {
+    let allowed: BTreeMap<&str, &[&str]> = ALLOWED.iter().copied().collect();
+    let mut wrong = Vec::new();
+    for (file, text) in files() {
+        let Some(may) = allowed.get(module(&file)) else { continue };
+        for name in named(&code(&text)) {
+            // What begins with a capital letter is a macro's or a re-export's: lib.rs has none but the table.
+            if name != module(&file) && !may.contains(&name.as_str()) {
+                wrong.push(format!("src/{file} names crate::{name}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "not in the table ALLOWED of src/lib.rs:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_table_and_the_map_have_every_module_once() {
+    let library = fs_err::read_to_string(source().join("lib.rs")).unwrap();
+    let declared: Vec<&str> =
+        library.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
+    let mut table: Vec<&str> = ALLOWED.iter().map(|(name, _)| *name).collect();
+    table.sort_unstable();
+    assert_eq!(table, declared, "src/lib.rs: the modules in ALLOWED and the modules there are");
+    for name in declared {
+        assert!(
+            library.contains(&format!("//! | [`{name}`] |")),
+            "the map in src/lib.rs has no line for {name}"
+        );
+        let allowed = ALLOWED.iter().find(|(module, _)| *module == name).unwrap().1;
+        for other in allowed {
+            assert!(table.contains(other), "ALLOWED lets {name} use {other}, which does not exist");
+        }
+    }
+}
+
+#[test]
+fn arrows_go_down_only() {
+    let mut left: BTreeMap<&str, BTreeSet<&str>> =
+        ALLOWED.iter().map(|(name, may)| (*name, may.iter().copied().collect())).collect();
+    while let Some(leaf) = left.iter().find(|(_, may)| may.is_empty()).map(|(name, _)| *name) {
+        left.remove(leaf);
+        for may in left.values_mut() {
+            may.remove(leaf);
+        }
+    }
+    assert!(left.is_empty(), "ALLOWED has a circle among {:?}", left.keys());
+}
+
+#[test]
+fn pure_modules_reach_no_server() {
+    for (file, text) in files() {
+        let code = code(&text);
+        let uses = |name: &str| {
+            code.match_indices(name).any(|(at, _)| {
+                let before = code[..at].chars().next_back();
+                code[at + name.len()..].starts_with("::")
+                    && !before.is_some_and(|c| c.is_ascii_alphanumeric() || c == '_' || c == ':')
+            })
+        };
+        if PURE.contains(&module(&file)) {
+            for name in ["kube", "reqwest", "tokio", "hyper", "k8s_openapi"] {
+                assert!(!uses(name), "src/{file} uses {name}: {} is pure", module(&file));
+            }
+        }
+        // Types of Kubernetes objects (k8s_openapi) are no client.
+        if !["cluster", "flink"].contains(&module(&file)) {
+            for name in ["reqwest", "hyper", "kube"] {
+                assert!(!uses(name), "src/{file} uses {name}: only cluster and flink talk to servers");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_file_says_what_it_is_for() {
+    for (file, text) in files() {
+        assert!(
+            text.starts_with("//! "),
+            "src/{file} does not begin with a //! line that says what it is for"
+        );
+    }
+}

@@ -1,0 +1,271 @@
+//! The command line itself, without a cluster: help, usage errors, completion, and that nothing a person may type panics.
+
+use std::path::Path;
+use std::process::Command;
+
+use clap::CommandFactory;
+use kubectl_flink::cli::Cli;
+
+use crate::support::{Run, assert_snapshot, flink, program, run};
+
+/// Runs the program where no kubeconfig is found.
+#[track_caller]
+fn offline(args: &[&str]) -> Run {
+    run(program().args(args).env("KUBECONFIG", "/nowhere/config").env("HOME", "/nowhere"))
+}
+
+/// Every verb and every verb of a verb, as words.
+fn verbs() -> Vec<Vec<String>> {
+    fn below(command: &clap::Command, path: &[String], into: &mut Vec<Vec<String>>) {
+        for child in command.get_subcommands().filter(|child| child.get_name() != "help") {
+            let mut path = path.to_vec();
+            path.push(child.get_name().to_owned());
+            below(child, &path, into);
+            into.push(path);
+        }
+    }
+    let mut found = Vec::new();
+    let mut command = Cli::command();
+    command.build();
+    below(&command, &[], &mut found);
+    found.sort();
+    found
+}
+
+#[test]
+fn the_command_tree_is_sound() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn help_reads_well_at_80_columns() {
+    assert_snapshot("help", &flink(["-h"]).ok().stdout);
+    for verb in verbs() {
+        let short = flink(verb.iter().map(String::as_str).chain(["-h"])).ok();
+        assert_snapshot(&format!("help-{}", verb.join("-")), &short.stdout);
+        let long = flink(verb.iter().map(String::as_str).chain(["--help"])).ok();
+        let widest = long.stdout.lines().max_by_key(|line| line.chars().count()).unwrap_or_default();
+        assert!(widest.chars().count() <= 80, "more than 80 columns: {widest}");
+    }
+}
+
+#[test]
+fn help_can_be_asked_for_in_every_way_that_kubectl_and_helm_have() {
+    let plain = flink(["install", "-h"]).ok().stdout;
+    assert!(plain.starts_with("Install a package as a release\n"));
+    for args in [&["help"][..], &["--help"], &["help", "install"], &["install", "--help"]] {
+        flink(args).ok().prints("Usage: kubectl flink");
+    }
+    // Nothing asked is a usage error, with the help on stderr.
+    flink([""; 0]).exits(2).says("Usage: kubectl flink");
+}
+
+#[test]
+fn a_wrong_command_line_is_exit_code_2_and_says_what_is_wrong() {
+    for (args, says) in [
+        (&["upgarde", "demo"][..], "a similar subcommand exists: 'upgrade'"),
+        (&["install"], "NAME"),
+        (&["install", "demo"], "hint: kubectl flink install demo flink"),
+        (&["install", "a", "flink", "--generate-name"], "--generate-name and a NAME exclude each other"),
+        (&["install", "demo", "flink", "--wiat"], "a similar argument exists: '--wait'"),
+        (&["install", "demo", "flink", "--timeout", "5x"], "not a duration such as 90s, 5m or 1h30m"),
+        (&["install", "demo", "flink", "--dry-run=maybe"], "client, server"),
+        (&["install", "demo", "flink", "--from-savepoint", "x"], "neither `recorded` nor a path"),
+        (&["upgrade", "demo", "--with-savepoint", "--stateless"], "cannot be used with '--stateless'"),
+        (&["upgrade", "demo", "--with-savepoint", "--from-savepoint", "recorded"], "cannot be used with"),
+        (&["upgrade", "demo", "--reset-values", "--reuse-values"], "cannot be used with"),
+        (&["upgrade", "demo", "--savepoint-format", "binary"], "canonical, native"),
+        (&["upgrade", "demo", "--jar", "orders.jar"], "it must be JOB=FILE"),
+        (&["job", "stop", "demo", "a", "--dry-run"], "changes of jobs have no --dry-run"),
+        (&["rollback", "demo", "last"], "'[REVISION]'"),
+        (&["list", "-o", "jsn"], "a similar value exists: 'json'"),
+        (&["logs", "demo", "--tail", "many"], "--tail"),
+        (&["get", "demo"], "unrecognized subcommand 'demo'"),
+        (&["completion", "tcsh"], "bash"),
+        (&["completion"], "SHELL"),
+    ] {
+        let run = offline(args).exits(2).says(says);
+        assert!(run.stdout.is_empty(), "talk on stdout: {run}");
+    }
+}
+
+#[test]
+fn flags_of_helm_and_kubectl_are_understood() {
+    let known = |args: &[&str]| {
+        let run = offline(args);
+        assert_ne!(run.code, 2, "not understood: {run}");
+    };
+    for flags in [
+        &["--wait"][..],
+        &["--wait=false"],
+        &["--no-wait"],
+        &["--wait", "--no-wait"],
+        &["--atomic", "--install"],
+        &["--kube-context", "a", "--kubeconfig", "/nowhere/config"],
+        &["-n", "a", "--as", "b", "--as-group", "c", "--as-group", "d", "--request-timeout", "10s"],
+        &["-s", "https://localhost:1", "--insecure-skip-tls-verify", "--token", "t", "-v", "3", "-q"],
+        &["-i", "--create-namespace", "--history-max", "3", "--timeout", "1h30m", "-y"],
+        &["--set", "a=1", "--set-string", "b=2", "--set-json", "c={}", "--set-literal", "d=4", "-o", "yaml"],
+    ] {
+        known(&[&["upgrade", "demo", "flink"][..], flags].concat());
+    }
+    for args in [
+        &["ls", "-A", "-l", "layout=session", "-a"][..],
+        &["delete", "demo"],
+        &["hist", "demo", "--max", "3"],
+        &["jobs", "ls", "demo"],
+        &["savepoints", "ls", "demo"],
+        &["get", "values", "demo", "-a", "--revision", "2"],
+        &["logs", "demo", "-f", "--tail", "10"],
+        &["job", "submit", "demo", "/nowhere.jar", "-c", "A", "-p", "2", "--", "--from", "x"],
+    ] {
+        known(args);
+    }
+}
+
+#[test]
+fn nothing_that_a_person_may_type_panics() {
+    let odd = [
+        "",
+        " ",
+        "-",
+        "--",
+        "---",
+        "=",
+        "a=b",
+        "--=x",
+        "-n",
+        "-n=",
+        "ü",
+        "\u{202e}x",
+        "..",
+        "/",
+        "./",
+        "a/b",
+        "🦀",
+        "\n",
+        "0",
+        "-1",
+        "99999999999999999999",
+        "{",
+        "[]",
+        "null",
+        "%s",
+        "$(x)",
+        "a.b[",
+        "x.tgz",
+        "./x.tgz",
+        "~",
+    ];
+    let unexpected = |run: &Run| {
+        run.stderr.contains("panicked")
+            || run.code < 0
+            || run.code == 101
+            || ![0, 2, 3, 4].contains(&run.code)
+    };
+    for verb in verbs() {
+        let verb: Vec<&str> = verb.iter().map(String::as_str).collect();
+        if verb == ["ui"] || verb == ["completion"] {
+            continue;
+        }
+        // Names are read alike everywhere: a few will do.
+        for word in ["", "-", "--=x", "ü", "../x", "\n"] {
+            let run = offline(&[&verb[..], &[word]].concat());
+            assert!(!unexpected(&run), "{run}");
+        }
+    }
+    for word in odd {
+        for args in [
+            &["template", "demo", "flink", "--set", word][..],
+            &["template", "demo", "flink", "--set-json", word],
+            &["template", "demo", "flink", "-f", word],
+            &["template", "demo", word],
+            &["template", word, "flink"],
+            &["template", "demo", "flink", "--layout", word],
+            &["template", "demo", "flink", "--version", word],
+            &["template", "demo", "flink", "--kube-version", word],
+            &["template", "demo", "flink", "-n", word],
+            &["list", "--flink-url", word],
+            &["list", "-s", word],
+            &["list", "--kubeconfig", word],
+            &["upgrade", "demo", "--from-savepoint", word],
+            &["install", "demo", "flink", "--timeout", word],
+        ] {
+            let run = offline(args);
+            assert!(!unexpected(&run), "{run}");
+        }
+    }
+}
+
+#[test]
+fn arguments_that_are_no_text_are_refused() {
+    use std::os::unix::ffi::OsStrExt;
+    let bytes = std::ffi::OsStr::from_bytes(b"\xff\xfe");
+    run(program().arg("template").arg(bytes).arg("flink")).exits(2).never_says("panicked");
+    run(program().arg("template").arg("demo").arg("flink").arg("-f").arg(bytes))
+        .exits(3)
+        .never_says("panicked");
+}
+
+#[test]
+fn the_version_names_the_embedded_packages() {
+    let version = env!("CARGO_PKG_VERSION");
+    let text = flink(["version"]).ok().stdout;
+    assert!(text.starts_with(&format!("kubectl-flink v{version}\nembedded packages: flink-")), "{text}");
+    assert_eq!(flink(["version", "--short"]).ok().stdout, format!("v{version}\n"));
+    assert_eq!(flink(["version", "-o", "json"]).ok().json()["version"], version);
+    flink(["--version"]).ok().prints(version);
+}
+
+#[test]
+fn completion_scripts_are_made_for_every_shell() {
+    for (shell, mark) in [
+        ("bash", "complete -F"),
+        ("zsh", "#compdef kubectl-flink"),
+        ("fish", "complete -c kubectl-flink"),
+        ("powershell", "Register-ArgumentCompleter"),
+        ("elvish", "edit:completion"),
+    ] {
+        flink(["completion", shell]).ok().prints(mark).prints("rollback");
+    }
+}
+
+/// What `kubectl_complete-flink WORDS` answers: candidates, then the directive.
+fn complete(link: &Path, words: &[&str]) -> Vec<String> {
+    let run = run(Command::new(link).args(words)).ok();
+    run.stdout.lines().map(|line| line.split('\t').next().unwrap_or_default().to_owned()).collect()
+}
+
+#[test]
+fn kubectl_completes_through_a_link_of_another_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().to_str().unwrap();
+    let printed = flink(["completion", "--install", "--dir", dir]).ok().stdout;
+    let link = folder.path().join("kubectl_complete-flink");
+    assert_eq!(printed, format!("{}\n", link.display()));
+    // A second time replaces it.
+    flink(["completion", "--install", "--dir", dir]).ok();
+
+    let all = complete(&link, &[""]);
+    assert!(
+        ["install", "upgrade", "rollback", "job"].iter().all(|verb| all.contains(&(*verb).to_owned())),
+        "{all:?}"
+    );
+    assert_eq!(all.last().unwrap(), ":4");
+    assert_eq!(complete(&link, &["roll"]), ["rollback", ":4"]);
+    assert_eq!(complete(&link, &["job", "s"]), ["submit", "stop", ":4"]);
+    let flags = complete(&link, &["upgrade", "demo", "--with-s"]);
+    assert_eq!(flags, ["--with-savepoint", ":4"]);
+    assert_eq!(complete(&link, &["list", "-o", "j"]), ["json", ":4"]);
+    assert_eq!(complete(&link, &["no-such-verb", "x", ""]).last().unwrap(), ":4");
+    // A folder that cannot be written is named.
+    flink(["completion", "--install", "--dir", "/nowhere"]).exits(1).says("/nowhere/kubectl_complete-flink");
+}
+
+#[test]
+fn results_go_to_stdout_and_a_reader_that_leaves_ends_it_quietly() {
+    let program = program().get_program().to_str().unwrap().to_owned();
+    let line = format!("{program} template demo flink | head -1; echo ${{PIPESTATUS[0]}}");
+    let run = run(Command::new("bash").args(["-c", &line])).ok();
+    assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("---\n0\n", ""));
+}

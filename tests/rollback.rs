@@ -1,0 +1,77 @@
+//! Back to an earlier revision: from a recorded savepoint, without state, and never without a choice.
+
+use crate::cluster;
+use crate::support::tally::{Expect, State};
+use crate::support::{statuses, wait_for};
+
+/// Expected: refused without a choice, with `--yes` too. From the recorded savepoint nothing is lost, and what the
+/// second revision emitted and committed is repeated to the number, for its last number committed is the last that the
+/// savepoint after it has. Then without state: every key begins again at number 0.
+#[test]
+fn a_rollback_says_where_its_state_comes_from() {
+    let namespace = cluster!("rollback", tally);
+    namespace.install_job("demo", &[]).ok();
+    let tally = namespace.tally("demo-storage");
+    tally.await_committed(40);
+    let memory = "taskManager.memory=1100m";
+    namespace.flink(["upgrade", "demo", "--set", memory, "--with-savepoint"]).ok();
+    tally.await_committed(60);
+
+    for args in [&["rollback", "demo"][..], &["rollback", "demo", "--yes"]] {
+        namespace
+            .flink(args)
+            .exits(3)
+            .says("kubectl flink rollback demo 1 --with-savepoint")
+            .says("--from-savepoint recorded")
+            .says("--stateless");
+    }
+    assert_eq!(statuses(&namespace.history("demo")), "1 superseded, 2 deployed");
+
+    // Stopped cleanly, so that the span is known: what revision 2 emitted is what is repeated.
+    let recorded = namespace.flink(["savepoint", "list", "demo", "-o", "json"]).ok().json();
+    let path = recorded[0]["path"].as_str().unwrap().to_owned();
+    namespace
+        .flink(["rollback", "demo", "1", "--from-savepoint", "recorded"])
+        .ok()
+        .says(&format!("cancel, start from {path}"))
+        .says("what it has put out since that savepoint was taken is put out again");
+    let status = namespace.status("demo");
+    assert_eq!(status["jobs"][0]["restoredFrom"], path.as_str(), "{status:#}");
+    let second = wait_for("the third run", || tally.read().runs.get(2).map(|_| tally.read().runs[1].clone()));
+    tally.await_committed(second.lines.try_into().unwrap());
+    let third = tally.read();
+    assert!(third.runs[1].continues_exactly(), "{}", third.runs[1]);
+    assert_eq!(third.runs[2].repeats(), second.lines, "from the savepoint on: {}", third.runs[2]);
+    let verdict = third.judge(State::Running);
+    assert!(verdict.lost.is_empty(), "{verdict}");
+    println!("{verdict}");
+
+    // The user's own value is a choice, a package's default would not be one.
+    let upgraded = namespace
+        .flink(["upgrade", "demo", "--set", "taskManager.memory=1150m,upgrade.state=savepoint"])
+        .ok();
+    assert!(upgraded.stderr.contains("stop with a savepoint, start from it"), "{upgraded}");
+    tally.await_committed(40);
+    let before = tally.read().judge(State::Running).repeated_emitted.values().sum::<u64>();
+
+    namespace
+        .flink(["rollback", "demo", "--stateless"])
+        .ok()
+        .says("its state is dropped: it counts from the start");
+    tally.await_committed(40);
+    assert_eq!(
+        statuses(&namespace.history("demo")),
+        "1 superseded, 2 superseded, 3 superseded, 4 superseded, 5 deployed"
+    );
+    namespace.flink(["uninstall", "demo", "--with-savepoint"]).ok();
+    let last = tally.read().runs.last().cloned().unwrap();
+    assert!(last.restored.is_none(), "{last}");
+    let expected = Expect {
+        repeated_emitted: before + last.lines..=before + last.lines,
+        repeated_committed: 1..=before + last.lines,
+        restarts_from_zero: true,
+        runs: 5..=5,
+        ..Expect::default()
+    };
+    tally.check(State::Ended, &expected);
+}

@@ -1,0 +1,82 @@
+//! What tests of the program share: running it as users do, a namespace each, waiting, and reading what a job left behind.
+//!
+//! Nothing here knows what a test expects.
+#![allow(dead_code, reason = "each test takes the part it needs")]
+
+pub mod namespace;
+pub mod run;
+pub mod snapshot;
+pub mod tally;
+
+#[allow(unused_imports, reason = "each test takes the part it needs")]
+pub use namespace::{IMAGE, JAR, JobTally, Namespace, job_args};
+#[allow(unused_imports, reason = "each test takes the part it needs")]
+pub use run::{Run, flink, kubectl, program, run};
+#[allow(unused_imports, reason = "each test takes the part it needs")]
+pub use snapshot::{assert_snapshot, redact};
+
+use std::time::{Duration, Instant};
+
+/// Set to 1 where there is a cluster: KUBECONFIG leads to it and kubectl is on PATH (`cargo xtask test` does it).
+pub const CLUSTER: &str = "KUBECTL_FLINK_TEST_CLUSTER";
+/// The host's folder of the cluster's volumes, `NAMESPACE/CLAIM-UID` each.
+pub const STORAGE: &str = "KUBECTL_FLINK_STORAGE";
+
+/// Whether there is a cluster to test on; says what is left out where there is none.
+pub fn has_cluster(test: &str) -> bool {
+    let there = std::env::var_os(CLUSTER).is_some_and(|value| value == "1");
+    if !there {
+        println!("left out: {test} needs a cluster (cargo xtask test)");
+    }
+    there
+}
+
+/// Whether the volumes can be read from here; says what is left out where they cannot.
+pub fn has_storage(test: &str) -> bool {
+    let there = std::env::var_os(STORAGE).is_some();
+    if !there {
+        println!(
+            "left out: {test} reads the job's tally in the cluster's volumes, whose folder {STORAGE} does not name"
+        );
+    }
+    there
+}
+
+/// A fresh namespace, or the end of the test where there is no cluster:
+/// `let namespace = cluster!("upgrade");`. With `tally` it also ends where the volumes cannot be read from here.
+#[macro_export]
+macro_rules! cluster {
+    ($test:expr) => {{
+        if !$crate::support::has_cluster($test) {
+            return;
+        }
+        $crate::support::Namespace::new($test)
+    }};
+    ($test:expr, tally) => {{
+        if !$crate::support::has_cluster($test) || !$crate::support::has_storage($test) {
+            return;
+        }
+        $crate::support::Namespace::new($test)
+    }};
+}
+
+/// How long anything in a cluster on a busy machine may take.
+pub const DEADLINE: Duration = Duration::from_mins(3);
+
+/// Looks again until there is something; fails, naming what was awaited, when the deadline has passed.
+#[track_caller]
+pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + DEADLINE;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < end, "not within {} s: {what}", DEADLINE.as_secs());
+        std::thread::sleep(Duration::from_millis(200)); // between two looks, never in place of one
+    }
+}
+
+/// A history in one line: `1 superseded, 2 deployed`.
+pub fn statuses(history: &[(u64, String)]) -> String {
+    history.iter().map(|(revision, status)| format!("{revision} {status}")).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,116 @@
+//! Programs, run to their end, and what they said.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::process::{Command, Stdio};
+
+/// A program that has ended.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// The command line, for messages.
+    pub line: String,
+    /// The exit code; -1 where a signal ended it.
+    pub code: i32,
+    /// What it wrote to stdout.
+    pub stdout: String,
+    /// What it wrote to stderr.
+    pub stderr: String,
+}
+
+impl Run {
+    /// Fails unless it succeeded.
+    #[track_caller]
+    pub fn ok(self) -> Self {
+        self.exits(0)
+    }
+
+    /// Fails unless it ended with that exit code.
+    #[track_caller]
+    pub fn exits(self, code: i32) -> Self {
+        assert!(self.code == code, "exit code {}, expected {code}: {self}", self.code);
+        self
+    }
+
+    /// Fails unless stderr has the text.
+    #[track_caller]
+    pub fn says(self, text: &str) -> Self {
+        assert!(self.stderr.contains(text), "stderr does not say {text:?}: {self}");
+        self
+    }
+
+    /// Fails if stderr has the text.
+    #[track_caller]
+    pub fn never_says(self, text: &str) -> Self {
+        assert!(!self.stderr.contains(text), "stderr says {text:?}: {self}");
+        self
+    }
+
+    /// Fails unless stdout has the text.
+    #[track_caller]
+    pub fn prints(self, text: &str) -> Self {
+        assert!(self.stdout.contains(text), "stdout does not say {text:?}: {self}");
+        self
+    }
+
+    /// stdout as JSON.
+    #[track_caller]
+    pub fn json(&self) -> serde_json::Value {
+        match serde_json::from_str(&self.stdout) {
+            Ok(value) => value,
+            Err(error) => panic!("stdout is no JSON ({error}): {self}"),
+        }
+    }
+}
+
+impl fmt::Display for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}\n--- stdout\n{}--- stderr\n{}--- exit code {}",
+            self.line, self.stdout, self.stderr, self.code
+        )
+    }
+}
+
+/// Runs a command to its end, with no terminal and nothing to read.
+#[track_caller]
+pub fn run(command: &mut Command) -> Run {
+    let line = shown(command);
+    match command.stdin(Stdio::null()).output() {
+        Ok(output) => Run {
+            line,
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        },
+        Err(error) => panic!("{line}: {error}"),
+    }
+}
+
+fn shown(command: &Command) -> String {
+    let mut line = command.get_program().to_string_lossy().into_owned();
+    for arg in command.get_args() {
+        line.push(' ');
+        line.push_str(&arg.to_string_lossy());
+    }
+    line
+}
+
+/// The program under test, not started yet; nothing of the tester's own settings reaches it but KUBECONFIG.
+pub fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kubectl-flink"));
+    command.env_remove("KUBECTL_FLINK_LOG").env("USER", "tester").env("COLUMNS", "80");
+    command
+}
+
+/// Runs `kubectl flink ARGS`.
+#[track_caller]
+pub fn flink<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Run {
+    run(program().args(args))
+}
+
+/// Runs `kubectl ARGS`.
+#[track_caller]
+pub fn kubectl<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Run {
+    run(Command::new("kubectl").args(args))
+}

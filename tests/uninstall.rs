@@ -1,0 +1,52 @@
+//! What stays when a release goes: its record and its claim, as long as a recorded savepoint lives there.
+
+use crate::cluster;
+use crate::support::statuses;
+use crate::support::tally::{Expect, State};
+
+/// Expected: installed again from the recorded savepoint, under numbers that go on, the job loses and repeats nothing.
+/// `--purge` names each savepoint, wants a yes, and then deletes claim and records.
+#[test]
+fn a_release_comes_back_from_its_recorded_savepoint() {
+    let namespace = cluster!("uninstall", tally);
+    namespace.install_job("demo", &[]).ok();
+    let tally = namespace.tally("demo-storage");
+    tally.await_committed(40);
+    namespace.flink(["uninstall", "demo"]).exits(3).says("--with-savepoint").says("--stateless");
+    let uninstalled = namespace.flink(["uninstall", "demo", "--with-savepoint", "-o", "json"]).ok().json();
+    let path = uninstalled["jobs"][0]["savepoint"].as_str().unwrap().to_owned();
+    assert_eq!(uninstalled["status"], "uninstalled", "{uninstalled:#}");
+    assert_eq!(statuses(&namespace.history("demo")), "1 uninstalled");
+    let claim = |what: &str| {
+        let claim = namespace.get("persistentvolumeclaim", "demo-storage");
+        claim.unwrap_or_else(|| panic!("the claim {what}"))["metadata"]["uid"].clone()
+    };
+    let uid = claim("after uninstall");
+    namespace.flink(["list"]).ok().never_says("demo");
+
+    let again = namespace.install_job("demo", &["--from-savepoint", "recorded", "-o", "json"]).ok().json();
+    assert_eq!((&again["revision"], &again["generation"]), (&2.into(), &2.into()), "{again:#}");
+    assert_eq!(again["jobs"][0]["restoredFrom"], path.as_str(), "{again:#}");
+    assert_eq!(claim("after the second install"), uid);
+    tally.await_committed(40);
+    namespace.flink(["uninstall", "demo", "--with-savepoint"]).ok();
+    tally.check(State::Ended, &Expect { runs: 2..=2, ..Expect::default() });
+
+    namespace.flink(["uninstall", "demo", "--purge"]).exits(3).says(&path).says("--purge --yes");
+    assert_eq!(claim("before the purge"), uid);
+    namespace.flink(["uninstall", "demo", "--purge", "--yes"]).ok().says(&path);
+    assert!(namespace.get("persistentvolumeclaim", "demo-storage").is_none(), "the claim after --purge");
+    assert!(namespace.names("secrets", "flink.kubectl/release=demo").is_empty(), "records after --purge");
+    namespace.flink(["history", "demo"]).exits(3).says("not found");
+}
+
+/// Where no savepoint is recorded nothing is kept: the name is free.
+#[test]
+fn without_a_savepoint_nothing_stays() {
+    let namespace = cluster!("stateless");
+    namespace.install_session("demo", &["--no-wait"]).ok();
+    namespace.flink(["uninstall", "demo"]).ok().prints("release \"demo\" uninstalled\n");
+    let kinds = "secrets,persistentvolumeclaims,configmaps,services,deployments,pods";
+    let left = namespace.names(kinds, "flink.kubectl/release=demo");
+    assert!(left.is_empty(), "left behind: {left:?}");
+}

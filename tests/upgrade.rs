@@ -1,0 +1,150 @@
+//! Upgrades that fail: where they end, and what becomes of the job and its state.
+
+use std::fs::Permissions;
+use std::os::unix::fs::{PermissionsExt as _, chown};
+
+use crate::cluster;
+use crate::support::tally::{Expect, Run as JobRun, State};
+use crate::support::{JobTally, Namespace, Run, statuses, wait_for};
+
+/// Runs an upgrade that must fail before its job's first checkpoint, and holds what the release is then.
+#[track_caller]
+fn undone(namespace: &Namespace, tally: &JobTally, set: &[&str], because: &str) -> Run {
+    let before = namespace.history("demo");
+    let (attempt, _) = before.last().unwrap();
+    let run = namespace.flink([["upgrade", "demo", "--with-savepoint"].as_slice(), set].concat()).exits(5);
+    let run = run.says(because).says("the operation was undone");
+    let after = namespace.history("demo");
+    let expected: Vec<_> = before.iter().cloned().chain([(attempt + 1, "failed".to_owned())]).collect();
+    assert_eq!(statuses(&after), statuses(&expected), "{run}");
+    let status = namespace.status("demo");
+    assert_eq!(status["revision"], 1, "{status:#}");
+    assert_eq!(status["failedAttempts"].as_array().unwrap().len(), after.len() - 1, "{status:#}");
+    assert!(status["operation"].is_null(), "{status:#}");
+    tally.await_committed(40);
+    run
+}
+
+/// Expected, each time: exit code 5, N+1 `failed`, N `deployed` and its job running again from the savepoint just taken;
+/// committed neither loses nor repeats anything, and emitted repeats only what the failing job emitted in between.
+#[test]
+fn an_upgrade_that_cannot_start_goes_back() {
+    let namespace = cluster!("goes-back", tally);
+    namespace.install_job("demo", &[]).ok();
+    let tally = namespace.tally("demo-storage");
+    tally.await_committed(40);
+
+    let first = tally.read().runs.len();
+    undone(&namespace, &tally, &["--set", "image.tag=none-such", "--timeout", "4m"], "none-such");
+    assert_eq!(namespace.status("demo")["generation"], "demo-g3", "in a generation of its own");
+    let failed = namespace.names("deployments", "flink.kubectl/generation=2");
+    assert!(failed.is_empty(), "left behind: {failed:?}");
+    undone(&namespace, &tally, &["--set", "job.entryClass=tally.NoneSuch"], "tally.NoneSuch");
+    undone(&namespace, &tally, &["--set", "job.entryClass=tally.Throws"], "could not be started");
+    undone(&namespace, &tally, &["--set", "job.entryClass=tally.OperatorRemoved"], "counter");
+    undone(&namespace, &tally, &["--set", "job.entryClass=tally.StateChanged"], "counter");
+    let quiet = tally.read();
+    assert!(quiet.runs[first..].iter().all(JobRun::continues_exactly), "nothing was put out in between");
+    let repeated = quiet.judge(State::Running).repeated_emitted;
+    assert!(repeated.is_empty(), "nothing was put out in between: {repeated:?}");
+
+    undone(&namespace, &tally, &["--set", "job.entryClass=tally.Failing"], "told to fail until");
+    namespace.flink(["uninstall", "demo", "--with-savepoint"]).ok();
+    let runs = tally.read().runs;
+    // The failing job emitted one number an attempt for some keys, and each attempt repeats the one before it.
+    let failing: u64 = runs[quiet.runs.len()..runs.len() - 1].iter().map(|run| run.lines).sum();
+    assert!(failing > 0, "the failing job emitted nothing");
+    let expected = Expect { repeated_emitted: 1..=failing, ..Expect::default() };
+    tally.check(State::Ended, &expected);
+}
+
+/// Two jobs change; one completes its first checkpoint, the other fails. Expected: exit code 1 and nothing goes back by
+/// itself, for `good` has committed output since. The way back is offered and, taken, repeats exactly the span since the
+/// recorded savepoint; `bad` never commits before it is back, so it loses and repeats nothing there.
+#[test]
+fn after_a_completed_checkpoint_nothing_goes_back_by_itself() {
+    let namespace = cluster!("committed", tally);
+    let job = |name: &str, class: &str| {
+        let jar = "local:///opt/flink/usrlib/counter.jar";
+        format!(
+            r#"{{"name":"{name}","jar":"{jar}","parallelism":1,"entryClass":"{class}","args":["--name","{name}"]}}"#
+        )
+    };
+    let jobs = |class: &str| format!("jobs=[{},{}]", job("good", class), job("bad", class));
+    namespace.install_session("demo", &["--set-json", &jobs("tally.Counter")]).ok();
+    let folder = namespace.volume("demo-storage").join("tally");
+    let tally = |job: &str| JobTally { folder: folder.clone(), job: job.to_owned() };
+    let (good, bad) = (tally("good"), tally("bad"));
+    bad.await_committed(40);
+
+    let changed = format!("jobs=[{},{}]", job("good", "tally.Two"), job("bad", "tally.Failing"));
+    let failed = namespace
+        .flink(["upgrade", "demo", "--with-savepoint", "--set-json", &changed])
+        .exits(1)
+        .says("completed a checkpoint")
+        .says("kubectl flink rollback demo 1 --from-savepoint recorded");
+    assert_eq!(statuses(&namespace.history("demo")), "1 deployed, 2 failed", "{failed}");
+    good.await_committed(40);
+    assert_eq!(good.read().runs.len(), 2, "the new job runs on");
+
+    namespace.flink(["rollback", "demo", "1", "--from-savepoint", "recorded"]).ok();
+    let second = good.read().runs[1].clone();
+    good.await_committed(second.lines.try_into().unwrap());
+    bad.await_committed(40);
+    namespace.flink(["uninstall", "demo", "--with-savepoint"]).ok();
+    let expected = Expect {
+        repeated_emitted: second.lines..=second.lines,
+        repeated_committed: 1..=second.lines,
+        runs: 3..=3,
+        ..Expect::default()
+    };
+    good.check(State::Ended, &expected);
+    let failing: u64 = bad.read().runs.iter().rev().skip(1).map(|run| run.lines).sum::<u64>();
+    bad.check(State::Ended, &Expect { repeated_emitted: 1..=failing, ..Expect::default() });
+}
+
+/// Expected: a savepoint that cannot be written leaves the job as it was (exit code 5, N deployed), and so does the
+/// refusal where not all its tasks run (exit code 3, no revision). When the reason is gone the same command succeeds.
+#[test]
+fn a_savepoint_that_fails_leaves_the_job_running() {
+    let namespace = cluster!("savepoint", tally);
+    namespace.install_job("demo", &[]).ok();
+    let tally = namespace.tally("demo-storage");
+    tally.await_committed(40);
+    let id = namespace.job_id("demo");
+    let folder = namespace.volume("demo-storage").join(&namespace.name).join("demo/savepoints");
+    fs_err::create_dir_all(&folder).unwrap();
+    chown(&folder, Some(9999), Some(9999)).unwrap();
+    fs_err::set_permissions(&folder, Permissions::from_mode(0o555)).unwrap();
+    let upgrade = ["upgrade", "demo", "--set", "taskManager.memory=1100m", "--with-savepoint"];
+    namespace
+        .flink(upgrade)
+        .exits(5)
+        .says("the savepoint of counter failed")
+        .says("the operation was undone");
+    assert_eq!(statuses(&namespace.history("demo")), "1 deployed, 2 failed");
+    assert_eq!(namespace.job_id("demo"), id, "the job that ran runs on");
+    tally.await_committed(40);
+    fs_err::set_permissions(&folder, Permissions::from_mode(0o755)).unwrap();
+
+    namespace.kubectl(["scale", "deployment/demo-g1-taskmanager", "--replicas=0"]).ok();
+    let tasks = |all: bool| {
+        let status = namespace.flink(["status", "demo", "-o", "json"]).json();
+        let job = &status["jobs"][0];
+        ((job["runningTasks"] == job["totalTasks"] && job["totalTasks"] != 0) == all).then_some(())
+    };
+    wait_for("some tasks to be gone", || tasks(false));
+    namespace.flink(upgrade).exits(3).says("the job counter can take no savepoint").says("tasks run");
+    assert_eq!(statuses(&namespace.history("demo")), "1 deployed, 2 failed", "no revision");
+    namespace.kubectl(["scale", "deployment/demo-g1-taskmanager", "--replicas=1"]).ok();
+    wait_for("all tasks", || tasks(true));
+    tally.await_caught_up();
+    let repeated: u64 = tally.read().judge(State::Running).repeated_emitted.values().sum();
+
+    namespace.flink(upgrade).ok();
+    tally.await_committed(40);
+    namespace.flink(["uninstall", "demo", "--with-savepoint"]).ok();
+    // Only the loss of the TaskManager repeats anything, in emitted.
+    let expected = Expect { repeated_emitted: repeated..=repeated, ..Expect::default() };
+    tally.check(State::Ended, &expected);
+}
