@@ -10,7 +10,6 @@ use crate::support::{Namespace, assert_snapshot, run, statuses};
 
 /// Expected: two moves with a savepoint each lose nothing and repeat nothing.
 #[test]
-#[ignore = "not seen to pass on a cluster yet: cargo xtask test -- --ignored"]
 fn every_verb_from_install_to_uninstall() {
     let namespace = cluster!("session", tally);
     let installed = namespace.install_session("a", &[]).ok();
