@@ -17,7 +17,7 @@ fn every_verb_from_install_to_uninstall() {
     assert_snapshot("session-status-empty", &namespace.flink(["status", "a"]).ok().stdout);
 
     let folder = tempfile::tempdir().unwrap();
-    let jar = jar_of_the_image(&namespace, folder.path());
+    let jar = jar_of(&namespace, "a-g1", folder.path());
     let submitted = namespace.flink(["job", "submit", "a", &jar, "--", "--rate", "20"]).ok();
     assert_snapshot("session-job-submit", &submitted.stdout);
     let tally = namespace.tally("a-storage");
@@ -56,11 +56,64 @@ fn every_verb_from_install_to_uninstall() {
     assert!(left.is_empty(), "left behind: {left:?}");
 }
 
+/// Expected: stopped with a savepoint and started from it, a job that somebody submitted by hand loses and repeats nothing.
+#[test]
+fn a_job_submitted_by_hand_is_never_dropped_by_an_upgrade() {
+    let namespace = cluster!("stranger", tally);
+    namespace.install_session("a", &[]).ok();
+    let id = submit_by_hand(&namespace, "a-g1_counter.jar");
+    let tally = namespace.tally("a-storage");
+    tally.await_committed(40);
+
+    let memory = "taskManager.memory=1100m";
+    for choice in ["--with-savepoint", "--stateless", "--yes"] {
+        let refused = namespace.flink(["upgrade", "a", "--set", memory, choice]).exits(3);
+        refused.says(&id).says(&format!("kubectl flink job stop a {id}"));
+    }
+    namespace.flink(["job", "stop", "a", &id]).ok();
+    let savepoints = namespace.flink(["savepoint", "list", "a", "-o", "json"]).ok().json();
+    let (job, path) = (savepoints[0]["job"].as_str().unwrap(), savepoints[0]["path"].as_str().unwrap());
+    // Nothing can start it: nobody gave the release its jar. So an upgrade leaves it stopped.
+    namespace.flink(["upgrade", "a", "--set", memory]).ok();
+    let folder = tempfile::tempdir().unwrap();
+    let jar = jar_of(&namespace, "a-g2", folder.path());
+    namespace
+        .flink([
+            "job",
+            "submit",
+            "a",
+            &jar,
+            "--name",
+            job,
+            "--from-savepoint",
+            "recorded",
+            "--",
+            "--rate",
+            "20",
+        ])
+        .ok();
+    let status = namespace.status("a");
+    let running = status["jobs"].as_array().unwrap().iter().find(|row| row["name"] == job).unwrap();
+    assert_eq!((running["state"].as_str(), running["restoredFrom"].as_str()), (Some("RUNNING"), Some(path)));
+    tally.await_committed(40);
+    namespace.flink(["uninstall", "a", "--with-savepoint"]).ok();
+    tally.check(State::Ended, &Expect { runs: 2..=2, ..Expect::default() });
+}
+
+/// Starts the test job as somebody does who knows nothing of the release; its id.
+fn submit_by_hand(namespace: &Namespace, jar: &str) -> String {
+    let path = format!("/api/v1/namespaces/{}/services/a-rest:8081/proxy/jars/{jar}/run", namespace.name);
+    let body = tempfile::NamedTempFile::new().unwrap();
+    fs_err::write(body.path(), r#"{"programArgsList": ["--rate", "20"], "parallelism": 2}"#).unwrap();
+    let answer = namespace.kubectl(["create", "--raw", &path, "-f", body.path().to_str().unwrap()]).ok();
+    answer.json()["jobid"].as_str().unwrap().to_owned()
+}
+
 /// The test job's jar as a file of this machine: the image's own, copied out of a Pod.
-fn jar_of_the_image(namespace: &Namespace, folder: &Path) -> String {
+fn jar_of(namespace: &Namespace, generation: &str, folder: &Path) -> String {
     let path = folder.join("counter.jar");
     let status = Command::new("kubectl")
-        .args(["-n", &namespace.name, "exec", "deployment/a-g1-jobmanager", "--"])
+        .args(["-n", &namespace.name, "exec", &format!("deployment/{generation}-jobmanager"), "--"])
         .args(["cat", "/opt/flink/usrlib/counter.jar"])
         .stdout(fs_err::File::create(&path).unwrap().into_file())
         .status()

@@ -10,10 +10,11 @@ use serde::Serialize;
 
 use super::change::{ObjectChanges, Plan};
 use super::descriptor::Descriptor;
+use super::preflight::savepoint_of;
 use super::{Cause, Context, Failure, Observer, Phase, Progress};
 use crate::cluster::apply;
 use crate::operation::{Event, Journal, Kind, Outcome, Setback, Step, Target, next};
-use crate::release::{JobRecord, JobState, Lock, LockError, Record, SavepointRef, Status};
+use crate::release::{JobRecord, JobState, Lock, LockError, Record, Status};
 use crate::render::Object;
 
 /// A request to stop waiting (Ctrl-C). Steps that must finish do; waits end.
@@ -132,6 +133,17 @@ fn refuse_missing_choice(plan: &Plan) -> Result<(), Failure> {
     }
     let (what, command) = match plan.summary.operation {
         Kind::Uninstall => ("the uninstall", format!("kubectl flink uninstall {}", plan.options.name)),
+        Kind::Jobs => {
+            let again = format!(
+                "the same command with --from-savepoint recorded|PATH   (its name was used before in release {})",
+                plan.options.name
+            );
+            return Err(Failure::refused(Cause::ChoiceNeeded {
+                what: "the job".to_owned(),
+                jobs: plan.summary.choice_needed.join(", "),
+            })
+            .next([again, "the same command with another --name   (it counts from the start)".to_owned()]));
+        }
         Kind::Rollback => {
             let revision = plan.returns_to.map(|revision| format!(" {revision}")).unwrap_or_default();
             ("the rollback", format!("kubectl flink rollback {}{revision}", plan.options.name))
@@ -277,12 +289,16 @@ impl<'a> Executor<'a> {
                 }
                 Err(cause) => {
                     let reason = chain(&cause);
-                    self.observer.progress(Progress::Warning(format!("{words}: {reason}")));
-                    let setback = Setback { step: words, reason };
+                    let warning = format!("{words}: {reason}");
                     if self.cause.is_none() {
                         self.cause = Some(cause);
                     }
-                    self.record(Event::Failed(setback)).await.map_err(|cause| self.failure(cause, vec![]))?;
+                    let setback = Event::Failed(Setback { step: words, reason });
+                    self.record(setback).await.map_err(|cause| self.failure(cause, vec![]))?;
+                    // Where nothing follows, the error at the end says the same.
+                    if !matches!(next(&self.journal), Step::Close(_) | Step::Done(_)) {
+                        self.observer.progress(Progress::Warning(warning));
+                    }
                 }
             }
         };
@@ -444,18 +460,7 @@ impl<'a> Executor<'a> {
         let flink_version =
             self.old.as_ref().map(|descriptor| descriptor.flink_version.clone()).unwrap_or_default();
         for job in &self.journal.jobs {
-            let Some((path, trigger)) = job.savepoint.clone().zip(job.trigger.clone()) else { continue };
-            let format = match &job.stop {
-                Some(crate::operation::Stop::Savepoint { format }) => format.clone(),
-                _ => String::new(),
-            };
-            let savepoint = SavepointRef {
-                path,
-                trigger: trigger.id,
-                taken_at: now,
-                format,
-                flink_version: flink_version.clone(),
-            };
+            let Some(savepoint) = savepoint_of(job, &flink_version, now) else { continue };
             if let Some(record) = &mut self.plan.base {
                 for ended in record.jobs.iter_mut().filter(|record| record.name == job.name) {
                     ended.ended_by = Some(savepoint.clone());

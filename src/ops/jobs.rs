@@ -15,6 +15,11 @@ use crate::operation::Kind;
 use crate::package::Package;
 use crate::release::{JobRecord, JobState, Record};
 
+/// What is recorded as the jar of a job that was submitted by hand.
+const UNKNOWN_JAR: &str = "unknown";
+/// Characters of a name that is made from Flink's.
+const MAX_JOB_NAME: usize = 40;
+
 /// The sha256 of a file as 64 hex digits.
 pub(crate) fn sha256(content: &[u8]) -> String {
     Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
@@ -129,7 +134,7 @@ pub async fn submit(
     let situation = Situation::read(context, name).await?;
     let base = upgrade::base(context, &situation, name)?;
     let descriptor = require_session(&situation, base, "job submit")?;
-    if situation_job_runs(&situation, base, &options.job) {
+    if situation_job_runs(&situation, &base.jobs, &options.job) {
         return Err(Failure::refused(Cause::Usage(format!(
             "release {name:?} already runs a job {:?}",
             options.job
@@ -206,14 +211,22 @@ pub async fn stop(
     let planner = async || {
         let situation = Situation::read(context, name).await?;
         let base = upgrade::base(context, &situation, name)?;
-        let job = find_job(&situation, base, &options.job)?;
-        if !situation_job_runs(&situation, base, &job) {
+        let mut desired = as_recorded(base)?;
+        let job = match stranger(&situation, base, &options.job) {
+            Some(stranger) => {
+                desired.submitted.push(stranger.clone());
+                stranger.name
+            }
+            None => find_job(&situation, base, &options.job)?,
+        };
+        if !situation_job_runs(&situation, &desired.submitted, &job)
+            && !situation_job_runs(&situation, &base.jobs, &job)
+        {
             return Err(Failure::refused(Cause::Usage(format!(
                 "the job {job} of release {name:?} does not run"
             )))
             .next([format!("kubectl flink job list {name}")]));
         }
-        let mut desired = as_recorded(base)?;
         desired.stop_only = BTreeSet::from([job]);
         let mut change = options.change.clone();
         change.choice = change.choice.or(Some(StateChoice::Savepoint));
@@ -252,8 +265,47 @@ fn require_session<'a>(
     }
 }
 
-fn situation_job_runs(situation: &Situation, base: &Record, job: &str) -> bool {
-    base.jobs.iter().any(|record| record.name == job && situation.running(record).is_some())
+fn situation_job_runs(situation: &Situation, jobs: &[JobRecord], job: &str) -> bool {
+    jobs.iter().any(|record| record.name == job && situation.running(record).is_some())
+}
+
+/// A running job that no record names, by its id: somebody submitted it by hand. As a record: its jar is not known, so the
+/// release can stop it and keep its savepoint, but never start it.
+fn stranger(situation: &Situation, base: &Record, wanted: &str) -> Option<JobRecord> {
+    let id: crate::id::JobId = wanted.parse().ok()?;
+    if base.jobs.iter().any(|job| job.id == Some(id)) {
+        return None;
+    }
+    let live = situation.live_jobs().get(&id).copied().filter(|live| !live.state.is_terminal())?;
+    Some(JobRecord {
+        name: record_name(&live.name, id, base),
+        id: Some(id),
+        jar: UNKNOWN_JAR.to_owned(),
+        jar_sha256: None,
+        entry_class: None,
+        args: Vec::new(),
+        parallelism: None,
+        allow_non_restored_state: false,
+        state: JobState::Running,
+        restored_from: None,
+        ended_by: None,
+        taken: Vec::new(),
+        declared: false,
+    })
+}
+
+/// Flink's name of a job as a name in the release: free, and easy to type.
+fn record_name(flink: &str, id: crate::id::JobId, base: &Record) -> String {
+    let plain: String = flink
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' })
+        .take(MAX_JOB_NAME)
+        .collect();
+    let plain = plain.trim_matches('-');
+    if plain.is_empty() || base.jobs.iter().any(|job| job.name == plain) {
+        return format!("job-{}", &id.to_string()[..8]);
+    }
+    plain.to_owned()
 }
 
 pub(crate) fn find_job(situation: &Situation, base: &Record, wanted: &str) -> Result<String, Failure> {

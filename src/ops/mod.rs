@@ -11,6 +11,7 @@ pub mod failure;
 pub mod install;
 pub mod jobs;
 pub mod logs;
+mod preflight;
 pub mod progress;
 pub mod query;
 pub mod rights;

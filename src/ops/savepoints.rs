@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::execute::{chain, held};
 use super::jobs::find_job;
+use super::preflight::savepoint_trigger;
 use super::situation::{Situation, client};
 use super::{Cause, Context, Failure, Observer, Progress, rights, upgrade};
 use crate::flink::{StopRequest, savepoint};
@@ -128,20 +129,13 @@ pub async fn trigger(
         })
         .next([format!("kubectl flink job list {name}")]));
     };
-    if !live.is_fully_running() {
-        let reason =
-            format!("it is {}, {} of its {} tasks run", live.state, live.tasks.running, live.tasks.total);
-        return Err(Failure::refused(Cause::NoSavepoint { job: job_name, reason })
-            .next([format!("kubectl flink status {name}")]));
-    }
-    let descriptor =
-        situation.descriptor.as_ref().and_then(|d| d.savepoint_directory.clone().map(|dir| (d, dir)));
-    let Some((descriptor, directory)) = descriptor else {
-        return Err(Failure::refused(Cause::Volatile(format!(
-            "a savepoint of {job_name} has no place to go"
-        ))));
+    let Some(descriptor) = &situation.descriptor else {
+        return Err(Failure::refused(Cause::Usage(format!("release {name:?} runs no Flink cluster"))));
     };
-    let id = (context.new_id)();
+    let trigger = savepoint_trigger(context, Some(descriptor), live, base.revision).map_err(|reason| {
+        Failure::refused(Cause::NoSavepoint { job: job_name.clone(), reason })
+            .next([format!("kubectl flink status {name}")])
+    })?;
     let format = options
         .format
         .parse()
@@ -150,12 +144,7 @@ pub async fn trigger(
     let lock = Lock::acquire(&context.store, name, &context.holder, &journal)
         .await
         .map_err(|error| held(name, error))?;
-    let request = StopRequest {
-        trigger: id,
-        directory: format!("{}/{}-{id}", directory.trim_end_matches('/'), base.revision),
-        format,
-        drain: false,
-    };
+    let request = StopRequest { trigger: trigger.id, directory: trigger.directory, format, drain: false };
     observer.progress(Progress::Begun(format!("take a savepoint of {job_name}")));
     let mut told = Duration::ZERO;
     let taken = savepoint::take(&client(context, descriptor), live.id, &request, &mut |waiting| {
@@ -180,7 +169,7 @@ pub async fn trigger(
     };
     let savepoint = SavepointRef {
         path: path.clone(),
-        trigger: id,
+        trigger: trigger.id,
         taken_at: (context.now)(),
         format: options.format.clone(),
         flink_version: descriptor.flink_version.clone(),

@@ -3,10 +3,11 @@
 //! It completes nothing by itself and asks Flink for nothing: what runs is seen by the plan that is made next.
 
 use super::execute::held;
+use super::preflight::savepoint_of;
 use super::{Cause, Context, Failure, Observer, Progress};
-use crate::operation::{Journal, Stop};
+use crate::operation::Journal;
 use crate::release::operation::LeftBehind;
-use crate::release::{JobState, Lock, LockError, SavepointRef, Status};
+use crate::release::{JobState, Lock, LockError, Status};
 
 /// Writes the journal's facts into the records, then takes the lock over exactly as it was seen.
 pub(super) async fn take_over(
@@ -41,20 +42,9 @@ async fn write_down(context: &Context, name: &str, dead: &Journal) -> Result<(),
         let mut base = context.store.get(name, from).await?;
         let flink_version = base.package.flink_version.clone();
         for moved in &dead.jobs {
-            let Some((path, trigger)) = moved.savepoint.clone().zip(moved.trigger.clone()) else { continue };
-            let format = match &moved.stop {
-                Some(Stop::Savepoint { format }) => format.clone(),
-                _ => String::new(),
-            };
+            let Some(savepoint) = savepoint_of(moved, &flink_version, now) else { continue };
             for job in base.jobs.iter_mut().filter(|job| job.name == moved.name) {
-                let savepoint = SavepointRef {
-                    path: path.clone(),
-                    trigger: trigger.id,
-                    taken_at: now,
-                    format: format.clone(),
-                    flink_version: flink_version.clone(),
-                };
-                job.ended_by = Some(savepoint);
+                job.ended_by = Some(savepoint.clone());
             }
         }
         if dead.back_applied

@@ -48,10 +48,6 @@ pub fn template(options: &Options) -> Result<Rendered, Failure> {
     let (layout, _) = options.package.layout(options.layout.as_deref())?;
     let mut merged = options.package.default_values().clone();
     values::merge(&mut merged, &options.user_values);
-    options
-        .package
-        .check_values(&merged)
-        .map_err(|source| Cause::Schema { package: options.package.metadata.name.clone(), source })?;
     let inputs = render::Inputs {
         values: &merged,
         release: render::ReleaseContext {
@@ -67,5 +63,17 @@ pub fn template(options: &Options) -> Result<Rendered, Failure> {
         cluster: render::ClusterContext { name: generation_name(&options.name, 1), number: 1 },
         job: Value::Null,
     };
-    Ok(render::render(&options.package, &inputs)?)
+    // The schema and the templates take the same time, and each is half of what the whole command does.
+    let (checked, rendered) = std::thread::scope(|scope| {
+        let check = scope.spawn(|| options.package.check_values(&merged));
+        let rendered = render::render(&options.package, &inputs);
+        (check.join(), rendered)
+    });
+    // What is wrong with the values says more than what a template made of them.
+    match checked {
+        Ok(checked) => checked
+            .map_err(|source| Cause::Schema { package: options.package.metadata.name.clone(), source })?,
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
+    Ok(rendered?)
 }

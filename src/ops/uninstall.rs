@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use super::change::{ChangeOptions, JobChange, ObjectChanges, Plan, StateChoice, Summary};
 use super::execute::{self, Cancellation, Executor, Report};
+use super::preflight::savepoint_trigger;
 use super::situation::{Live, Situation};
 use super::{Cause, Context, Failure, Observer, rights, upgrade};
 use crate::cluster::delete;
-use crate::operation::{JobMove, Journal, Kind, Pods, Stop, Strategy, Trigger};
+use crate::operation::{JobMove, Journal, Kind, Pods, Stop, Strategy};
 use crate::release::{JobState, Status};
 use crate::render::{Object, ObjectKey, generation_name};
 
@@ -151,26 +152,14 @@ fn moves(
         job.old = Some(live.id);
         let action = match options.change.choice {
             Some(StateChoice::Savepoint) => {
-                let refuse = |reason: String| {
-                    Failure::refused(Cause::NoSavepoint { job: job_name.clone(), reason }).next([
-                        format!("kubectl flink status {name}"),
-                        format!("kubectl flink uninstall {name} --stateless   (its state is dropped)"),
-                    ])
-                };
-                let directory = situation.descriptor.as_ref().and_then(|d| d.savepoint_directory.clone());
-                let directory =
-                    directory.ok_or_else(|| refuse("there is no durable place for it".to_owned()))?;
-                if !live.is_fully_running() {
-                    return Err(refuse(format!(
-                        "{} of its {} tasks run",
-                        live.tasks.running, live.tasks.total
-                    )));
-                }
-                let id = (context.new_id)();
-                job.trigger = Some(Trigger {
-                    id,
-                    directory: format!("{}/{revision}-{id}", directory.trim_end_matches('/')),
-                });
+                let trigger = savepoint_trigger(context, situation.descriptor.as_ref(), live, revision)
+                    .map_err(|reason| {
+                        Failure::refused(Cause::NoSavepoint { job: job_name.clone(), reason }).next([
+                            format!("kubectl flink status {name}"),
+                            format!("kubectl flink uninstall {name} --stateless   (its state is dropped)"),
+                        ])
+                    })?;
+                job.trigger = Some(trigger);
                 job.stop = Some(Stop::Savepoint { format: options.change.savepoint_format.clone() });
                 "stop with a savepoint"
             }

@@ -30,9 +30,7 @@ pub fn run(project: &Path) -> Result<()> {
     fs_err::create_dir_all(&folder)?;
     let archive = format!("{PROGRAM}-linux-{}.tar.gz", crate::images::architecture());
     let path = folder.join(&archive);
-    let files =
-        [(PROGRAM, 0o755, target.join("release").join(PROGRAM)), (LICENSE, 0o644, project.join(LICENSE))];
-    write_whole(&path, pack(&files)?)?;
+    write_whole(&path, pack(&files(project, target.join("release").join(PROGRAM)))?)?;
 
     let line = output(Command::new("sha256sum").arg(&path))?;
     let digest = line.split_whitespace().next().context("sha256sum printed nothing")?;
@@ -42,6 +40,11 @@ pub fn run(project: &Path) -> Result<()> {
     say(format_args!("{MANIFEST} names it, with its sha256 {digest}"));
     println!("{}", path.display());
     Ok(())
+}
+
+/// What the archive holds: name, mode, and where it is now.
+fn files(project: &Path, program: PathBuf) -> [(&'static str, u32, PathBuf); 2] {
+    [(PROGRAM, 0o755, program), (LICENSE, 0o644, project.join(LICENSE))]
 }
 
 /// The plugin's version, from Cargo.toml.
@@ -141,6 +144,50 @@ spec:
     fn a_manifest_without_this_platform_is_refused() {
         let error = fill_in(BEFORE, "1.2.3", "x-riscv64.tar.gz", "abc").unwrap_err();
         assert!(error.to_string().contains("/x-riscv64.tar.gz"), "{error}");
+    }
+
+    /// Krew checks the digest, unpacks the archive, moves what `files` lists into the plugin's folder, and links `bin`.
+    #[test]
+    fn krew_gets_a_program_that_runs() {
+        let project = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        // Any program will do, and this one is at hand.
+        let archive = pack(&files(project, std::env::current_exe().unwrap())).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let [packed, unpacked, installed] =
+            ["a.tar.gz", "unpacked", "installed"].map(|n| folder.path().join(n));
+        fs_err::write(&packed, archive).unwrap();
+        fs_err::create_dir(&unpacked).unwrap();
+        output(Command::new("tar").arg("-xzf").arg(&packed).arg("-C").arg(&unpacked)).unwrap();
+
+        let name = format!("{PROGRAM}-linux-amd64.tar.gz");
+        let digest = output(Command::new("sha256sum").arg(&packed)).unwrap()[..64].to_owned();
+        let manifest = fs_err::read_to_string(project.join(MANIFEST)).unwrap();
+        let manifest = fill_in(&manifest, "1.2.3", &name, &digest).unwrap();
+        // What is left of YAML in this file is simple enough: `key: value` lines below `platforms`.
+        let value = |key: &str| {
+            let lines = manifest.lines().map(|line| line.trim().trim_start_matches("- "));
+            let values = lines.filter_map(|line| line.strip_prefix(&format!("{key}: ")));
+            values.map(|value| value.trim_matches('"').to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(value("sha256"), [digest]);
+        assert!(value("uri")[0].ends_with(&format!("/v1.2.3/{name}")), "{:?}", value("uri"));
+        let moves = value("from").into_iter().zip(value("to"));
+        for (from, to) in moves {
+            let to = installed.join(to);
+            fs_err::create_dir_all(&to).unwrap();
+            fs_err::rename(unpacked.join(&from), to.join(from)).unwrap();
+        }
+        let program = installed.join(&value("bin")[0]);
+        assert!(
+            output(Command::new(program).arg("--list")).unwrap().contains("krew_gets_a_program_that_runs")
+        );
+        let licence = |path: PathBuf| fs_err::read_to_string(path.join(LICENSE)).unwrap();
+        assert_eq!(licence(installed), licence(project.to_owned()));
+        assert_eq!(
+            fs_err::read_dir(&unpacked).unwrap().count(),
+            0,
+            "the archive holds more than `files` lists"
+        );
     }
 
     #[test]

@@ -4,8 +4,9 @@
 
 use super::{ChangeOptions, Desired, JobChange, StateChoice};
 use crate::flink::JobOverview;
-use crate::operation::{JobMove, Pods, Start, StateFrom, Stop, Trigger};
+use crate::operation::{JobMove, Pods, Start, StateFrom, Stop};
 use crate::ops::descriptor::{DeclaredJob, Descriptor};
+use crate::ops::preflight::savepoint_trigger;
 use crate::ops::situation::{Live, Situation, newest_savepoint};
 use crate::ops::{Cause, Context, Failure};
 use crate::release::{JobRecord, JobState};
@@ -55,7 +56,8 @@ impl Moves<'_> {
             }
         }
         for job in &wanted {
-            let before = base_jobs.iter().find(|record| record.name == job.name);
+            let adopted = job.id.is_some().then_some(job); // a stranger that is to be stopped
+            let before = base_jobs.iter().find(|record| record.name == job.name).or(adopted);
             self.decide_job(job, before, silent, &mut decided).await?;
         }
         for before in base_jobs.iter().filter(|record| !wanted.iter().any(|job| job.name == record.name)) {
@@ -101,7 +103,7 @@ impl Moves<'_> {
                 let name = &self.options.name;
                 Err(Failure::refused(Cause::UnknownJob { job: live.name.clone(), id: live.id.to_string() }).next([
                     format!("kubectl flink job stop {name} {}   (with a savepoint), then", live.id),
-                    format!("kubectl flink job submit {name} JAR --from-savepoint PATH   (so that the release knows it)"),
+                    format!("kubectl flink job submit {name} JAR --name JOB --from-savepoint recorded   (so that the release knows it)"),
                 ]))
             }
         }
@@ -250,23 +252,10 @@ impl Moves<'_> {
                 change.stop = Some(Stop::Cancel);
             }
             Some(StateChoice::Savepoint) => {
-                let directory =
-                    self.situation.descriptor.as_ref().and_then(|d| d.savepoint_directory.clone());
-                let Some(directory) = directory else {
-                    return Err(
-                        self.no_savepoint(&change.name, "there is no durable place for it".to_owned())
-                    );
-                };
-                if !live.is_fully_running() {
-                    let reason = format!(
-                        "it is {}, {} of its {} tasks run",
-                        live.state, live.tasks.running, live.tasks.total
-                    );
-                    return Err(self.no_savepoint(&change.name, reason));
-                }
-                let id = (self.context.new_id)();
-                let directory = format!("{}/{}-{id}", directory.trim_end_matches('/'), self.revision);
-                change.trigger = Some(Trigger { id, directory });
+                let descriptor = self.situation.descriptor.as_ref();
+                let trigger = savepoint_trigger(self.context, descriptor, live, self.revision)
+                    .map_err(|reason| self.no_savepoint(&change.name, reason))?;
+                change.trigger = Some(trigger);
                 change.stop = Some(Stop::Savepoint { format: self.options.savepoint_format.clone() });
                 change.back = stop_state(StateFrom::ItsStop);
             }

@@ -171,7 +171,14 @@ fn make_cgroups(cluster: &Cluster) -> Result<()> {
                 .open(root.join("cgroup.subtree_control"))
                 .and_then(|mut file| file.write_all(format!("+{controller}").as_bytes()));
         }
-        fs_err::create_dir_all(root.join(cluster.system_name()))?;
+        let group = root.join(cluster.system_name());
+        fs_err::create_dir_all(&group)?;
+        // By default all Pods together get as much as one compiler thread, and under a build Flink gives its start up.
+        for (file, share) in [("cpu.shares", "8192"), ("cpu.weight", "800")] {
+            if group.join(file).exists() {
+                fs_err::write(group.join(file), share)?;
+            }
+        }
     }
     Ok(())
 }
