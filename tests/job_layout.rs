@@ -14,7 +14,7 @@ fn a_job_from_install_to_uninstall() {
     assert_snapshot("job-install", &installed.stdout);
     let tally = namespace.tally("demo-storage");
     tally.await_committed(100);
-    assert_snapshot("job-status", &namespace.flink(["status", "demo"]).ok().stdout);
+    assert_snapshot("job-status", &namespace.status_with_checkpoint("demo"));
     let id = namespace.job_id("demo");
 
     let job_manager = namespace.names("pods", "app.kubernetes.io/component=jobmanager");

@@ -22,7 +22,7 @@ fn every_verb_from_install_to_uninstall() {
     assert_snapshot("session-job-submit", &submitted.stdout);
     let tally = namespace.tally("a-storage");
     tally.await_committed(60);
-    assert_snapshot("session-status", &namespace.flink(["status", "a"]).ok().stdout);
+    assert_snapshot("session-status", &namespace.status_with_checkpoint("a"));
     assert_snapshot("session-job-list", &namespace.flink(["job", "list", "a"]).ok().stdout);
 
     // A job that runs is never stopped without a choice about its state.

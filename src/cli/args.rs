@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{CommandError, Format, commands};
 use crate::cluster::ConnectOptions;
-use crate::ops::change::{ChangeOptions, StateChoice};
+use crate::ops::change::{ChangeOptions, StateChoice, StrategyChoice};
 use crate::values::{self, Setting};
 
 /// A package manager for Apache Flink on Kubernetes.
@@ -237,6 +237,61 @@ impl StateArgs {
     }
 }
 
+/// Flags of verbs that may move jobs from one revision to another.
+#[derive(Args, Clone, Debug)]
+pub struct MoveArgs {
+    /// How new Pods take the place of old ones: warm (both up at once, jobs move between them), recreate (stop, replace,
+    /// start), auto (warm where there is room)
+    #[arg(long, value_name = "STRATEGY", value_enum, default_value = "warm", help_heading = "State")]
+    pub strategy: Strategy,
+    /// Undo a failure before the new job's first completed checkpoint (the default)
+    #[arg(long, overrides_with = "no_rollback_on_failure", visible_alias = "atomic", help_heading = "State")]
+    pub rollback_on_failure: bool,
+    /// Leave a failed revision as it is
+    #[arg(long, help_heading = "State")]
+    pub no_rollback_on_failure: bool,
+    /// Keep at most so many revisions (0: all); one whose savepoint exists is never dropped
+    #[arg(long, default_value_t = 10, value_name = "N")]
+    pub history_max: u32,
+    /// Run layout `job` without durable state
+    #[arg(long)]
+    pub accept_volatile: bool,
+    /// Where state comes from.
+    #[command(flatten)]
+    pub state: StateArgs,
+}
+
+/// How new Pods take the place of old ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Strategy {
+    /// Both generations are up at once, and jobs move from the old one to the new one
+    Warm,
+    /// Stop, replace, start: the jobs are down while the new Pods start
+    Recreate,
+    /// Warm where there is room for two generations, else recreate
+    Auto,
+}
+
+impl MoveArgs {
+    /// Adds what they say to the options that every change has.
+    pub fn options(&self, options: ChangeOptions) -> Result<ChangeOptions, CommandError> {
+        Ok(ChangeOptions {
+            choice: self.state.choice()?,
+            allow_non_restored_state: self.state.allow_non_restored_state,
+            savepoint_format: self.state.savepoint_format.to_uppercase(),
+            rollback_on_failure: !self.no_rollback_on_failure,
+            strategy: match self.strategy {
+                Strategy::Warm => StrategyChoice::Warm,
+                Strategy::Recreate => StrategyChoice::Recreate,
+                Strategy::Auto => StrategyChoice::Auto,
+            },
+            history_max: self.history_max,
+            accept_volatile: self.accept_volatile,
+            ..options
+        })
+    }
+}
+
 /// Reads `recorded`, `PATH` and `JOB=PATH`.
 pub fn from_savepoint(given: &[String]) -> Result<Option<StateChoice>, CommandError> {
     if given.is_empty() {
@@ -284,8 +339,15 @@ pub struct ChangeArgs {
     /// How long each wait may take: 90s, 5m, 1h
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration, help_heading = "Waiting")]
     pub timeout: Duration,
-    /// How long a job without checkpointing must run undisturbed to count as healthy
-    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration, help_heading = "Waiting")]
+    /// How long a moved job must run without a restart to count as healthy
+    #[arg(
+        long,
+        value_name = "DURATION",
+        env = "KUBECTL_FLINK_GATE_QUIET",
+        default_value = "30s",
+        value_parser = duration,
+        help_heading = "Waiting"
+    )]
     pub gate_quiet: Duration,
     /// What the record says of the change
     #[arg(long)]

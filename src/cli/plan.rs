@@ -31,6 +31,19 @@ pub fn render(summary: &Summary) -> String {
             _ => format!("the same: generation {}", summary.to_generation),
         };
         let _ = writeln!(text, "  Pods      {pods}");
+        if let Some(strategy) = summary.strategy {
+            let words = match &summary.meanwhile {
+                Some(more) => {
+                    format!("{strategy}: both are up until the jobs have moved, for which it needs {more}")
+                }
+                None => {
+                    format!("{strategy}: stop, replace, start; the jobs are down while the new Pods start")
+                }
+            };
+            let words =
+                summary.strategy_reason.as_ref().map_or(words.clone(), |why| format!("{words} ({why})"));
+            let _ = writeln!(text, "  strategy  {}", wrap(&words, 68, "            "));
+        }
     }
     let counts = [
         (summary.objects.create.len(), "new"),

@@ -16,6 +16,7 @@ pub mod forward;
 mod objects;
 mod owner;
 pub mod pods;
+pub mod quantity;
 pub mod readiness;
 mod rights;
 #[cfg(test)]

@@ -37,9 +37,20 @@ impl std::fmt::Display for Kind {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Strategy {
-    /// Stop, replace, start.
+    /// Both generations up, jobs move between them, the old one goes last.
     #[default]
+    Warm,
+    /// Stop, replace, start.
     Recreate,
+}
+
+impl std::fmt::Display for Strategy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Warm => "warm",
+            Self::Recreate => "recreate",
+        })
+    }
 }
 
 /// What the change means for Pods.
@@ -110,6 +121,12 @@ pub struct JobMove {
     pub back: Option<Start>,
     /// The savepoint trigger; set from the beginning where `stop` takes one.
     pub trigger: Option<Trigger>,
+    /// The id under which the new generation lists the job's jar, once it is known to have it.
+    #[serde(default)]
+    pub jar: Option<String>,
+    /// `main()` ran on the new generation without starting the job.
+    #[serde(default)]
+    pub checked: bool,
     /// The request to stop may have been sent.
     #[serde(default)]
     pub stop_asked: bool,
@@ -155,6 +172,8 @@ impl JobMove {
             start: None,
             back: None,
             trigger: None,
+            jar: None,
+            checked: false,
             stop_asked: false,
             savepoint: None,
             stopped: false,
@@ -224,9 +243,18 @@ pub struct Journal {
     /// The new generation answers and has its TaskManagers.
     #[serde(default)]
     pub ready: bool,
+    /// The stable Service leads to the new generation.
+    #[serde(default)]
+    pub switched: bool,
+    /// The old generation is kept, because somebody's own job runs in it.
+    #[serde(default)]
+    pub old_kept: bool,
     /// Objects that the new revision does not have are gone.
     #[serde(default)]
     pub pruned: bool,
+    /// What could not be cleaned up after the point of no return; the operation has succeeded all the same.
+    #[serde(default)]
+    pub leftover: Option<Setback>,
     /// Uninstall: the release's objects are gone.
     #[serde(default)]
     pub deleted: bool,
@@ -261,6 +289,10 @@ pub struct Journal {
 pub enum Event {
     /// The pending revision is stored.
     Recorded,
+    /// The new generation has this job's jar, under this id.
+    Jar(usize, String),
+    /// `main()` of this job ran on the new generation without starting it.
+    Checked(usize),
     /// The request to stop this job is about to be sent.
     StopAsked(usize),
     /// The path of this job's savepoint is known.
@@ -289,6 +321,10 @@ pub enum Event {
     Checkpointed(usize),
     /// The new job is terminal, on the way back.
     Ended(usize),
+    /// The stable Service leads to the new generation.
+    Switched,
+    /// The old generation stays: somebody's own job runs in it.
+    OldKept,
     /// Objects that are not wanted any more are gone.
     Pruned(Target),
     /// The release's objects are gone.
@@ -308,7 +344,7 @@ impl Journal {
             kind,
             from: None,
             to,
-            strategy: Strategy::Recreate,
+            strategy: Strategy::Recreate, // the classic order is right for whatever has one generation only
             pods: Pods::Same,
             old: None,
             new: 0,
@@ -322,7 +358,10 @@ impl Journal {
             apply_begun: false,
             applied: false,
             ready: false,
+            switched: false,
+            old_kept: false,
             pruned: false,
+            leftover: None,
             deleted: false,
             committed: None,
             setback: None,
@@ -339,6 +378,8 @@ impl Journal {
     pub fn record(&mut self, event: Event) {
         match event {
             Event::Recorded => self.recorded = true,
+            Event::Jar(job, id) => self.jobs[job].jar = Some(id),
+            Event::Checked(job) => self.jobs[job].checked = true,
             Event::StopAsked(job) => self.jobs[job].stop_asked = true,
             Event::Savepoint(job, path) => self.jobs[job].savepoint = Some(path),
             Event::Stopped(job) => self.jobs[job].stopped = true,
@@ -361,14 +402,27 @@ impl Journal {
             Event::Healthy(job, _) => self.jobs[job].back_healthy = true,
             Event::Checkpointed(job) => self.jobs[job].checkpointed = true,
             Event::Ended(job) => self.jobs[job].ended = true,
+            Event::Switched => self.switched = true,
+            Event::OldKept => self.old_kept = true,
             Event::Pruned(Target::New) => self.pruned = true,
             Event::Pruned(_) => self.back_pruned = true,
             Event::Deleted => self.deleted = true,
             Event::Committed => self.committed = Some(self.to),
+            Event::Failed(setback) if self.committed.is_some() => self.leftover = Some(setback),
             Event::Failed(setback) if self.setback.is_none() => self.setback = Some(setback),
             Event::Failed(setback) => self.back_setback = Some(setback),
             Event::Closed(outcome) => self.closed = Some(outcome),
         }
+    }
+
+    /// Both generations are up at once, and jobs move from the one to the other.
+    pub fn is_warm(&self) -> bool {
+        self.strategy == Strategy::Warm && self.pods == Pods::New && self.old.is_some()
+    }
+
+    /// Whether every job that was stopped runs again as it was: nothing of the new revision is left in charge.
+    pub fn went_back(&self) -> bool {
+        !self.old_removed && self.jobs.iter().all(|job| !job.stopped || job.back_started)
     }
 
     /// What the operation was doing, in words, for whoever finds the journal of a run that died.

@@ -35,8 +35,14 @@ pub enum Outcome {
 pub enum Step {
     /// Store the new revision as pending.
     Record,
+    /// Have the new generation run `main()` of a job without starting it, before anything is stopped.
+    Check(usize),
     /// Stop a job as its move says and wait until it is terminal.
     Stop(usize),
+    /// Find out how a stop ended of which that is not known; nothing is asked for again.
+    Settle(usize),
+    /// Have the stable Service lead to the new generation.
+    Switch,
     /// Remove a generation in the safe order.
     Remove(Target),
     /// Apply the objects of a revision under a generation's number.
@@ -79,6 +85,9 @@ impl Step {
                 Some(Stop::Savepoint { .. }) => format!("stop the job {} with a savepoint", job(index)),
                 _ => format!("cancel the job {}", job(index)),
             },
+            Step::Check(index) => format!("try out the job {} on generation {}", job(index), journal.new),
+            Step::Settle(index) => format!("find out whether the job {} was stopped", job(index)),
+            Step::Switch => format!("have the stable Service lead to generation {}", journal.new),
             Step::Remove(target) => format!("remove generation {}", number(target)),
             Step::Apply(target) => format!("apply the objects of generation {}", number(target)),
             Step::AwaitReady(target) => format!("wait for generation {}", number(target)),
@@ -100,32 +109,40 @@ pub fn next(journal: &Journal) -> Step {
         return Step::Done(outcome);
     }
     if journal.committed.is_some() {
-        return Step::Close(if journal.kind == Kind::Uninstall {
-            Outcome::Uninstalled
-        } else {
-            Outcome::Deployed
-        });
+        return clean_up(journal);
     }
     if journal.setback.is_some() {
         return way_back(journal);
     }
-    forward(journal)
-}
-
-/// The classic order: stop, replace, start.
-fn forward(journal: &Journal) -> Step {
     if !journal.recorded {
         return Step::Record;
     }
-    if let Some(index) = journal.jobs.iter().position(|job| job.old.is_some() && !job.stopped) {
-        return Step::Stop(index);
+    match journal {
+        _ if journal.kind == Kind::Uninstall => uninstall(journal),
+        _ if journal.is_warm() => warm(journal),
+        _ => classic(journal),
     }
-    if journal.kind == Kind::Uninstall {
-        return match journal {
-            _ if journal.old.is_some() && !journal.old_removed => Step::Remove(Target::Old),
-            _ if !journal.deleted => Step::Delete,
-            _ => Step::Commit,
-        };
+}
+
+fn uninstall(journal: &Journal) -> Step {
+    match journal {
+        _ if let Some(index) = to_stop(journal) => Step::Stop(index),
+        _ if journal.old.is_some() && !journal.old_removed => Step::Remove(Target::Old),
+        _ if !journal.deleted => Step::Delete,
+        _ => Step::Commit,
+    }
+}
+
+/// Stop, replace, start.
+fn classic(journal: &Journal) -> Step {
+    // Where the Pods stay they can be asked beforehand whether the changed job would start.
+    if journal.pods == Pods::Same
+        && let Some(index) = to_check(journal)
+    {
+        return Step::Check(index);
+    }
+    if let Some(index) = to_stop(journal) {
+        return Step::Stop(index);
     }
     if journal.pods == Pods::New && journal.old.is_some() && !journal.old_removed {
         return Step::Remove(Target::Old);
@@ -138,20 +155,67 @@ fn forward(journal: &Journal) -> Step {
     if !journal.ready && (journal.wait || starts) {
         return Step::AwaitReady(Target::New);
     }
-    for (index, job) in journal.jobs.iter().enumerate().filter(|(_, job)| job.start.is_some()) {
-        if !job.started {
+    if let Some(index) = journal.jobs.iter().position(|job| job.start.is_some() && !job.started) {
+        return Step::Start(index, Target::New);
+    }
+    await_health(journal).unwrap_or(Step::Commit)
+}
+
+/// The new generation first, up and tried out; then job by job; the old one goes when all have proved themselves.
+fn warm(journal: &Journal) -> Step {
+    if !journal.applied {
+        return Step::Apply(Target::New);
+    }
+    if !journal.ready {
+        return Step::AwaitReady(Target::New);
+    }
+    if let Some(index) = to_check(journal) {
+        return Step::Check(index);
+    }
+    for (index, job) in journal.jobs.iter().enumerate() {
+        if job.old.is_some() && !job.stopped {
+            return Step::Stop(index);
+        }
+        if job.start.is_some() && !job.started {
             return Step::Start(index, Target::New);
         }
     }
-    if journal.wait
-        && let Some(index) = journal.jobs.iter().position(|job| job.start.is_some() && !job.healthy)
-    {
-        return Step::AwaitHealthy(index, Target::New);
+    match await_health(journal) {
+        Some(step) => step,
+        None if !journal.switched => Step::Switch,
+        None => Step::Commit,
     }
-    if !journal.pruned {
-        return Step::Prune(Target::New);
+}
+
+fn to_stop(journal: &Journal) -> Option<usize> {
+    journal.jobs.iter().position(|job| job.old.is_some() && !job.stopped)
+}
+
+/// Only a job that must be stopped for it is worth a trial: for the others the start itself shows as much.
+fn to_check(journal: &Journal) -> Option<usize> {
+    journal.jobs.iter().position(|job| job.old.is_some() && job.start.is_some() && !job.checked)
+}
+
+fn await_health(journal: &Journal) -> Option<Step> {
+    let waits = journal.wait || journal.is_warm();
+    let index = journal.jobs.iter().position(|job| waits && job.start.is_some() && !job.healthy)?;
+    Some(Step::AwaitHealthy(index, Target::New))
+}
+
+/// After the point of no return: what is not wanted any more goes. What cannot go is named, and changes no outcome.
+fn clean_up(journal: &Journal) -> Step {
+    if journal.kind == Kind::Uninstall {
+        return Step::Close(Outcome::Uninstalled);
     }
-    Step::Commit
+    if journal.leftover.is_none() {
+        if journal.is_warm() && !journal.old_removed && !journal.old_kept {
+            return Step::Remove(Target::Old);
+        }
+        if !journal.pruned {
+            return Step::Prune(Target::New);
+        }
+    }
+    Step::Close(Outcome::Deployed)
 }
 
 /// Back to the revision that ran, under the rule of the first completed checkpoint.
@@ -159,9 +223,9 @@ fn way_back(journal: &Journal) -> Step {
     if journal.back_setback.is_some() {
         return Step::Close(Outcome::Failed);
     }
-    // A stop of which nobody knows how it ended: triggering again, or starting anything, could run a job twice.
-    if journal.jobs.iter().any(|job| job.stop_asked && !job.stopped) {
-        return Step::Close(Outcome::Failed);
+    // Nothing is started, and nothing triggered again, while it is not known how a stop ended.
+    if let Some(index) = journal.jobs.iter().position(|job| job.stop_asked && !job.stopped) {
+        return Step::Settle(index);
     }
     let stopped = journal.jobs.iter().any(|job| job.stopped);
     let touched = stopped || journal.old_removed || journal.apply_begun;
@@ -171,36 +235,45 @@ fn way_back(journal: &Journal) -> Step {
     let Some(old) = journal.old else {
         return Step::Close(Outcome::Failed); // An install: nothing to go back to.
     };
-    if !journal.rollback_on_failure || journal.jobs.iter().any(|job| job.checkpointed || !can_go_back(job)) {
+    // A new generation in which nothing was started is taken away in any case: the old job never stopped.
+    let untouched_jobs = journal.is_warm() && !stopped && !journal.jobs.iter().any(|job| job.start_asked);
+    let stays =
+        !journal.rollback_on_failure || journal.jobs.iter().any(|job| job.checkpointed || !can_go_back(job));
+    if stays && !untouched_jobs {
         return Step::Close(Outcome::Failed);
     }
-    for (index, job) in journal.jobs.iter().enumerate() {
-        if job.start_asked && !job.ended {
-            return Step::End(index);
-        }
+    if let Some(index) = journal.jobs.iter().position(|job| job.start_asked && !job.ended) {
+        return Step::End(index);
     }
     let target = if journal.old_removed { Target::Back } else { Target::Old };
-    if target == Target::Back {
-        if journal.back.is_none() {
-            return Step::Close(Outcome::Failed);
-        }
-        if journal.apply_begun && journal.new != old && !journal.new_removed {
+    if target == Target::Back && journal.back.is_none() {
+        return Step::Close(Outcome::Failed);
+    }
+    if !journal.is_warm() {
+        if target == Target::Back && journal.apply_begun && journal.new != old && !journal.new_removed {
             return Step::Remove(Target::New);
         }
-    }
-    if (target == Target::Back || journal.apply_begun) && !journal.back_applied {
-        return Step::Apply(target);
-    }
-    if journal.back_applied && !journal.back_ready {
-        return Step::AwaitReady(target);
-    }
-    for (index, job) in journal.jobs.iter().enumerate().filter(|(_, job)| job.stopped) {
-        if !job.back_started {
-            return Step::Start(index, target);
+        if (target == Target::Back || journal.apply_begun) && !journal.back_applied {
+            return Step::Apply(target);
         }
+        if journal.back_applied && !journal.back_ready {
+            return Step::AwaitReady(target);
+        }
+    }
+    // With two generations the old one is up: its job runs again before anything is tidied.
+    if let Some(index) = journal.jobs.iter().position(|job| job.stopped && !job.back_started) {
+        return Step::Start(index, target);
     }
     if let Some(index) = journal.jobs.iter().position(|job| job.back_started && !job.back_healthy) {
         return Step::AwaitHealthy(index, target);
+    }
+    if journal.is_warm() && journal.apply_begun {
+        if !journal.new_removed {
+            return Step::Remove(Target::New);
+        }
+        if !journal.back_applied {
+            return Step::Apply(target); // what both share: accounts, roles, the stable Service
+        }
     }
     if journal.apply_begun && !journal.back_pruned {
         return Step::Prune(target);

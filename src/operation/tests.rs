@@ -58,6 +58,12 @@ fn succeed(journal: &mut Journal, step: Step) {
             }
             journal.record(Event::Stopped(job));
         }
+        Step::Check(job) => {
+            journal.record(Event::Jar(job, "a-g2_x.jar".into()));
+            journal.record(Event::Checked(job));
+        }
+        Step::Settle(job) => journal.record(Event::StopFailed(job)),
+        Step::Switch => journal.record(Event::Switched),
         Step::Remove(target) => journal.record(Event::Removed(target)),
         Step::Apply(target) => {
             journal.record(Event::ApplyBegun(target));
@@ -96,12 +102,116 @@ fn the_classic_order_is_stop_replace_start() {
             Step::AwaitReady(new),
             Step::Start(0, new),
             Step::AwaitHealthy(0, new),
-            Step::Prune(new),
             Step::Commit,
+            Step::Prune(new),
             Step::Close(Outcome::Deployed),
             Step::Done(Outcome::Deployed),
         ]
     );
+}
+
+fn warm(jobs: Vec<JobMove>) -> Journal {
+    Journal { strategy: crate::operation::Strategy::Warm, back: None, ..upgrade(Pods::New, jobs) }
+}
+
+#[test]
+fn warm_is_up_and_tried_out_before_anything_stops_and_moves_job_by_job() {
+    let mut journal = warm(vec![moved(true), moved(true)]);
+    let new = Target::New;
+    assert_eq!(
+        walk(&mut journal),
+        vec![
+            Step::Record,
+            Step::Apply(new),
+            Step::AwaitReady(new),
+            Step::Check(0),
+            Step::Check(1),
+            Step::Stop(0),
+            Step::Start(0, new),
+            Step::Stop(1),
+            Step::Start(1, new),
+            Step::AwaitHealthy(0, new),
+            Step::AwaitHealthy(1, new),
+            Step::Switch,
+            Step::Commit,
+            Step::Remove(Target::Old),
+            Step::Prune(new),
+            Step::Close(Outcome::Deployed),
+            Step::Done(Outcome::Deployed),
+        ]
+    );
+}
+
+#[test]
+fn a_warm_generation_that_does_not_come_up_goes_and_no_job_was_touched() {
+    for rollback in [true, false] {
+        let mut journal = warm(vec![moved(true)]);
+        journal.rollback_on_failure = rollback;
+        for step in [Step::Record, Step::Apply(Target::New)] {
+            succeed(&mut journal, step);
+        }
+        journal.record(setback());
+        assert_eq!(
+            walk(&mut journal),
+            vec![
+                Step::Remove(Target::New),
+                Step::Apply(Target::Old),
+                Step::Prune(Target::Old),
+                Step::Close(Outcome::Undone),
+                Step::Done(Outcome::Undone),
+            ]
+        );
+    }
+}
+
+#[test]
+fn the_warm_way_back_starts_the_old_job_before_it_tidies() {
+    let mut journal = warm(vec![moved(true)]);
+    let new = Target::New;
+    let steps = [Step::Record, Step::Apply(new), Step::AwaitReady(new), Step::Check(0), Step::Stop(0)];
+    for step in steps.into_iter().chain([Step::Start(0, new)]) {
+        succeed(&mut journal, step);
+    }
+    journal.record(setback());
+    let old = Target::Old;
+    assert_eq!(
+        walk(&mut journal),
+        vec![
+            Step::End(0),
+            Step::Start(0, old),
+            Step::AwaitHealthy(0, old),
+            Step::Remove(new),
+            Step::Apply(old),
+            Step::Prune(old),
+            Step::Close(Outcome::Undone),
+            Step::Done(Outcome::Undone),
+        ]
+    );
+}
+
+#[test]
+fn what_cannot_be_tidied_after_the_commit_changes_no_outcome() {
+    let mut journal = warm(vec![]);
+    let mut last = None;
+    for _ in 0..20 {
+        let step = next(&journal);
+        last = Some(step);
+        match step {
+            Step::Done(_) => break,
+            Step::Remove(Target::Old) => journal.record(setback()),
+            step => succeed(&mut journal, step),
+        }
+    }
+    assert_eq!(last, Some(Step::Done(Outcome::Deployed)));
+    assert!(journal.leftover.is_some() && journal.setback.is_none());
+}
+
+#[test]
+fn a_generation_with_somebodys_own_job_is_kept_and_the_rest_is_tidied() {
+    let mut journal = warm(vec![]);
+    journal.record(Event::Committed);
+    journal.record(Event::OldKept);
+    assert_eq!(next(&journal), Step::Prune(Target::New));
 }
 
 #[test]
@@ -135,6 +245,8 @@ fn a_stop_of_unknown_end_starts_nothing() {
     let mut journal = upgrade(Pods::New, vec![moved(true)]);
     journal.record(Event::Recorded);
     journal.record(Event::StopAsked(0));
+    journal.record(setback());
+    assert_eq!(next(&journal), Step::Settle(0));
     journal.record(setback());
     assert_eq!(next(&journal), Step::Close(Outcome::Failed));
 }
@@ -269,6 +381,7 @@ proptest! {
     #[test]
     fn no_history_loses_or_doubles_a_job(
         new_pods: bool,
+        side_by_side: bool,
         with_savepoint: bool,
         rollback: bool,
         script in prop::collection::vec(0u8..10, 40),
@@ -276,6 +389,10 @@ proptest! {
         let pods = if new_pods { Pods::New } else { Pods::Same };
         let mut journal = upgrade(pods, vec![moved(with_savepoint)]);
         journal.rollback_on_failure = rollback;
+        if side_by_side {
+            journal.strategy = crate::operation::Strategy::Warm;
+            journal.back = None;
+        }
         let mut world = World { old: true, ..World::default() };
         let mut script = script.into_iter();
         let mut unknown = false;
@@ -298,6 +415,15 @@ proptest! {
                     journal.record(setback());
                     world.old = false;
                     unknown = true;
+                }
+                (Step::Settle(_), 0) => journal.record(setback()),
+                (Step::Settle(job), 1) => journal.record(Event::Stopped(job)), // ended, and nobody knows where its state is
+                (Step::Settle(job), _) => {
+                    unknown = false;
+                    if with_savepoint {
+                        journal.record(Event::Savepoint(job, "file:///s/2-04/savepoint-1".into()));
+                    }
+                    journal.record(Event::Stopped(job));
                 }
                 (Step::Stop(_), _) => {
                     world.old = false;

@@ -1,9 +1,12 @@
 //! What every operation needs: the cluster, the namespace, the clock and the source of ids.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use super::descriptor::Descriptor;
 use crate::cluster::Cluster;
-use crate::flink::Access;
+use crate::flink::{Access, Client};
 use crate::id::Id;
 use crate::release::Store;
 
@@ -25,6 +28,8 @@ pub struct Context {
     pub now: fn() -> jiff::Timestamp,
     /// A new random id.
     pub new_id: fn() -> Id,
+    /// The clients so far, by Service: each has found its way to Flink and keeps it.
+    clients: Mutex<BTreeMap<String, Client>>,
 }
 
 impl Context {
@@ -40,7 +45,26 @@ impl Context {
             timeout: Duration::from_mins(5),
             now: jiff::Timestamp::now,
             new_id: random_id,
+            clients: Mutex::default(),
         }
+    }
+
+    /// The client for a generation's JobManager: one for the whole run, so that an upload and what runs the jar reach the
+    /// same Pod.
+    pub(crate) fn flink(&self, descriptor: &Descriptor) -> Client {
+        let service = &descriptor.service;
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        let client = clients.entry(service.name.clone()).or_insert_with(|| {
+            Client::for_service(
+                self.cluster.streaming_client(),
+                &self.namespace,
+                &service.name,
+                service.port,
+                &descriptor.job_manager_selector,
+                self.access.clone(),
+            )
+        });
+        client.clone()
     }
 }
 

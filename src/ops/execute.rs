@@ -293,8 +293,14 @@ impl<'a> Executor<'a> {
                     if self.cause.is_none() {
                         self.cause = Some(cause);
                     }
+                    let committed = self.journal.committed.is_some();
                     let setback = Event::Failed(Setback { step: words, reason });
                     self.record(setback).await.map_err(|cause| self.failure(cause, vec![]))?;
+                    if committed {
+                        let left = format!("{warning}; the next upgrade tries again");
+                        self.observer.progress(Progress::Warning(left));
+                        continue;
+                    }
                     // Where nothing follows, the error at the end says the same.
                     if !matches!(next(&self.journal), Step::Close(_) | Step::Done(_)) {
                         self.observer.progress(Progress::Warning(warning));
@@ -432,8 +438,8 @@ impl<'a> Executor<'a> {
                         || "failed".to_owned(),
                         |setback| format!("{}: {}", setback.step, setback.reason),
                     );
-                    if outcome == Outcome::Undone {
-                        record.generation = 0; // it runs nowhere
+                    if self.journal.went_back() && self.journal.old.is_some() || outcome == Outcome::Undone {
+                        record.generation = 0; // it runs nowhere, at most Pods of it are left
                         record.description.push_str(" (undone)");
                         for job in &mut record.jobs {
                             job.id = None;
@@ -444,9 +450,7 @@ impl<'a> Executor<'a> {
                 }
                 if let Some(mut base) = self.plan.base.clone() {
                     base.updated = now;
-                    if outcome == Outcome::Undone {
-                        self.bring_back(&mut base);
-                    }
+                    self.bring_back(&mut base, outcome);
                     self.context.store.update(&base).await?;
                 }
             }
@@ -463,7 +467,11 @@ impl<'a> Executor<'a> {
             let Some(savepoint) = savepoint_of(job, &flink_version, now) else { continue };
             if let Some(record) = &mut self.plan.base {
                 for ended in record.jobs.iter_mut().filter(|record| record.name == job.name) {
-                    ended.ended_by = Some(savepoint.clone());
+                    if job.stopped {
+                        ended.ended_by = Some(savepoint.clone());
+                    } else {
+                        ended.taken.push(savepoint.clone()); // it runs on, past that savepoint
+                    }
                 }
             }
             // A job that is only stopped keeps its savepoint in the new record too.
@@ -492,8 +500,9 @@ impl<'a> Executor<'a> {
     }
 
     /// After a way back the base revision's jobs have new ids, and perhaps another generation.
-    fn bring_back(&self, base: &mut Record) {
+    fn bring_back(&self, base: &mut Record, outcome: Outcome) {
         if self.journal.old_removed
+            && outcome == Outcome::Undone
             && let Some(number) = self.journal.back
         {
             base.generation = number;

@@ -130,6 +130,8 @@ pub enum Cause {
     NoSavepoint { job: String, reason: String },
     #[error("no savepoint of the job {job} is recorded{}", at.as_ref().map(|r| format!(" for revision {r}")).unwrap_or_default())]
     NothingRecorded { job: String, at: Option<u32> },
+    #[error("{reason}")]
+    NoRoom { reason: String },
     #[error("state is not durable here (storage.type is none): {0}")]
     Volatile(String),
     #[error("job {job} ({id}) runs in the release's cluster, but the release does not know its jar")]

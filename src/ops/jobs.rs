@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::change::{self, ChangeOptions, Desired, StateChoice};
 use super::descriptor::{ClusterKind, Descriptor};
 use super::execute::{self, Cancellation, Report};
-use super::situation::{Situation, client};
+use super::situation::Situation;
 use super::{Cause, Context, Failure, Observer, Progress, rights, upgrade};
 use crate::flink::Content;
 use crate::operation::Kind;
@@ -158,7 +158,7 @@ pub async fn submit(
         options.jar_name,
         options.jar.len() / 1024
     )));
-    let flink = client(context, descriptor);
+    let flink = context.flink(descriptor);
     let jar_id = flink.upload(&options.jar_name, Content::Bytes(options.jar.clone().into())).await.map_err(
         |source| Cause::Flink { doing: format!("{} could not be uploaded", options.jar_name), source },
     )?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::jobs::{JobRow, rows};
-use super::situation::{Live, Situation, client};
+use super::situation::{Live, Situation};
 use super::{Cause, Context, Failure};
 use crate::cluster::readiness;
 use crate::flink::JobState;
@@ -208,7 +208,7 @@ pub async fn status(context: &Context, name: &str, revision: Option<u32>) -> Res
             .map_err(Cause::from)?;
         report.not_ready =
             missing.iter().map(|missing| super::waiting::brief(missing, &situation.objects)).collect();
-        if let Ok(overview) = client(context, descriptor).overview().await {
+        if let Ok(overview) = context.flink(descriptor).overview().await {
             report.flink = Some(FlinkStatus {
                 version: overview.flink_version,
                 task_managers: overview.taskmanagers,
@@ -241,7 +241,7 @@ async fn job_status(context: &Context, situation: &Situation, record: &Record, r
         .and_then(|id| id.parse().ok())
         .filter(|id| situation.live_jobs().contains_key(id));
     let (Some(id), Some(descriptor)) = (live, &situation.descriptor) else { return status };
-    let flink = client(context, descriptor);
+    let flink = context.flink(descriptor);
     if let Ok(checkpoints) = flink.checkpoints(id).await {
         status.last_checkpoint = checkpoints.latest.completed.map(|checkpoint| CheckpointStatus {
             id: checkpoint.id,

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::execute::{chain, held};
 use super::jobs::find_job;
 use super::preflight::savepoint_trigger;
-use super::situation::{Situation, client};
+use super::situation::Situation;
 use super::{Cause, Context, Failure, Observer, Progress, rights, upgrade};
 use crate::flink::{StopRequest, savepoint};
 use crate::operation::{Journal, Kind};
@@ -147,7 +147,7 @@ pub async fn trigger(
     let request = StopRequest { trigger: trigger.id, directory: trigger.directory, format, drain: false };
     observer.progress(Progress::Begun(format!("take a savepoint of {job_name}")));
     let mut told = Duration::ZERO;
-    let taken = savepoint::take(&client(context, descriptor), live.id, &request, &mut |waiting| {
+    let taken = savepoint::take(&context.flink(descriptor), live.id, &request, &mut |waiting| {
         if waiting.elapsed >= told + Duration::from_secs(1) {
             told = waiting.elapsed;
             observer.progress(Progress::Waiting {

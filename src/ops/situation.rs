@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::descriptor::Descriptor;
 use super::{Cause, Context};
 use crate::cluster::delete;
-use crate::flink::{Client, FlinkError, JobOverview};
+use crate::flink::{FlinkError, JobOverview};
 use crate::id::JobId;
 use crate::package::Package;
 use crate::release::{JobRecord, Record, SavepointRef, Status, Summary};
@@ -87,7 +87,7 @@ impl Situation {
         if !self.generations.contains(&descriptor.generation) {
             return Live::NoCluster;
         }
-        match client(context, descriptor).jobs().await {
+        match context.flink(descriptor).jobs().await {
             Ok(jobs) => Live::Jobs(jobs),
             Err(error) => Live::Silent(error),
         }
@@ -111,18 +111,6 @@ impl Situation {
         let id = job.id?;
         self.live_jobs().get(&id).copied().filter(|live| !live.state.is_terminal())
     }
-}
-
-/// The client for a generation's JobManager.
-pub(crate) fn client(context: &Context, descriptor: &Descriptor) -> Client {
-    Client::for_service(
-        context.cluster.client(),
-        &context.namespace,
-        &descriptor.service.name,
-        descriptor.service.port,
-        &descriptor.job_manager_selector,
-        context.access.clone(),
-    )
 }
 
 /// A record's objects under the generation that runs it: as recorded, or rendered again after a way back gave it another.

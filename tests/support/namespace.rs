@@ -107,6 +107,15 @@ impl Namespace {
         self.flink(["status", release, "-o", "json"]).ok().json()
     }
 
+    /// What `status` prints once it has a checkpoint: Flink's statistics are up to three seconds old.
+    #[track_caller]
+    pub fn status_with_checkpoint(&self, release: &str) -> String {
+        wait_for("a checkpoint in the status", || {
+            let status = self.flink(["status", release]).ok().stdout;
+            status.contains("\n  checkpoint ").then_some(status)
+        })
+    }
+
     /// The history of a release: `(revision, status)`, oldest first.
     #[track_caller]
     pub fn history(&self, release: &str) -> Vec<(u64, String)> {

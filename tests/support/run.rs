@@ -100,6 +100,7 @@ fn shown(command: &Command) -> String {
 pub fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kubectl-flink"));
     command.env_remove("KUBECTL_FLINK_LOG").env("USER", "tester").env("COLUMNS", "80");
+    command.env("KUBECTL_FLINK_GATE_QUIET", "2s"); // half a minute for people; every test would wait it out
     command
 }
 

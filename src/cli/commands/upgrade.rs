@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{cancel_on_interrupt, connect, print_report, read_file};
-use crate::cli::args::{ChangeArgs, GlobalArgs, StateArgs, ValuesArgs};
+use crate::cli::args::{ChangeArgs, GlobalArgs, MoveArgs, ValuesArgs};
 use crate::cli::{CommandError, Output, plan};
 use crate::ops::change::ChangeOptions;
 use crate::ops::{Cause, install, query, upgrade};
@@ -37,24 +37,12 @@ pub struct UpgradeArgs {
     /// Keep the package's old defaults too
     #[arg(long)]
     pub reuse_values: bool,
-    /// Keep at most so many revisions (0: all); one whose savepoint exists is never dropped
-    #[arg(long, default_value_t = 10, value_name = "N")]
-    pub history_max: u32,
-    /// Run layout `job` without durable state
-    #[arg(long)]
-    pub accept_volatile: bool,
     /// A job's jar, where the cluster does not keep it: JOB=FILE
     #[arg(long, value_name = "JOB=FILE")]
     pub jar: Vec<String>,
-    /// Undo a failure before the new job's first completed checkpoint (the default)
-    #[arg(long, overrides_with = "no_rollback_on_failure", visible_alias = "atomic", help_heading = "State")]
-    pub rollback_on_failure: bool,
-    /// Leave a failed revision as it is
-    #[arg(long, help_heading = "State")]
-    pub no_rollback_on_failure: bool,
-    /// Where state comes from.
+    /// How jobs get from one revision to the next.
     #[command(flatten)]
-    pub state: StateArgs,
+    pub moves: MoveArgs,
     /// Values.
     #[command(flatten)]
     pub values: ValuesArgs,
@@ -65,13 +53,7 @@ pub struct UpgradeArgs {
 
 impl UpgradeArgs {
     fn change_options(&self) -> Result<ChangeOptions, CommandError> {
-        let mut change = self.change.options(&self.name);
-        change.choice = self.state.choice()?;
-        change.allow_non_restored_state = self.state.allow_non_restored_state;
-        change.savepoint_format = self.state.savepoint_format.to_uppercase();
-        change.rollback_on_failure = !self.no_rollback_on_failure;
-        change.history_max = self.history_max;
-        change.accept_volatile = self.accept_volatile;
+        let mut change = self.moves.options(self.change.options(&self.name))?;
         change.create_namespace = self.create_namespace;
         for jar in &self.jar {
             let Some((job, file)) = jar.split_once('=') else {

@@ -3,6 +3,7 @@
 //! [`plan`] is the one place where this is decided, for install, upgrade, rollback and changes of jobs alike. It reads,
 //! and has the API server check the objects by a dry run; it changes nothing.
 
+pub mod capacity;
 mod moves;
 mod pods;
 
@@ -13,13 +14,15 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::descriptor::{ClusterKind, Descriptor};
-use super::situation::Situation;
+use super::situation::{Live, Situation};
 use super::{Cause, Context, Failure};
 use crate::cluster::apply::{self, ApplyOptions};
+use crate::flink::Access;
 use crate::operation::{JobMove, Journal, Kind, Pods, Strategy};
 use crate::package::Package;
 use crate::release::{JobRecord, PackageRef, Record, Status};
 use crate::render::{self, Capabilities, Object, generation_name};
+use capacity::Demand;
 use moves::{Decided, Moves};
 use pods::{object_changes, same_pods};
 
@@ -36,6 +39,18 @@ pub enum StateChoice {
     Stateless,
 }
 
+/// Which strategy was asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StrategyChoice {
+    /// Two generations side by side.
+    #[default]
+    Warm,
+    /// Stop, replace, start.
+    Recreate,
+    /// Warm where there is room for two generations, else the classic order.
+    Auto,
+}
+
 /// What every change has in common.
 #[derive(Clone, Debug)]
 pub struct ChangeOptions {
@@ -49,9 +64,11 @@ pub struct ChangeOptions {
     pub savepoint_format: String,
     /// Undo a failure before the first completed checkpoint.
     pub rollback_on_failure: bool,
+    /// How new Pods take the place of old ones.
+    pub strategy: StrategyChoice,
     /// Wait for Pods and jobs.
     pub wait: bool,
-    /// How long a job without checkpointing must run without a restart before it counts as healthy.
+    /// How long a moved job must run without a restart before it counts as healthy.
     pub gate_quiet: Duration,
     /// What the record says of the change.
     pub description: Option<String>,
@@ -82,6 +99,7 @@ impl ChangeOptions {
             allow_non_restored_state: false,
             savepoint_format: "CANONICAL".to_owned(),
             rollback_on_failure: true,
+            strategy: StrategyChoice::Warm,
             wait: true,
             gate_quiet: Duration::from_secs(30),
             description: None,
@@ -156,6 +174,15 @@ pub struct Summary {
     pub unchanged: bool,
     /// Whether Pods are replaced.
     pub new_pods: bool,
+    /// How new Pods take the place of old ones; absent where none do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub strategy: Option<Strategy>,
+    /// Why it is not the strategy that is the default, or was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub strategy_reason: Option<String>,
+    /// What the second generation asks of the cluster while both are up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub meanwhile: Option<Demand>,
     /// The generation that runs, by name.
     pub from_generation: Option<String>,
     /// The generation that will run, by name.
@@ -237,6 +264,12 @@ pub(crate) async fn plan(
         .next(["add --accept-volatile to run it all the same, or set storage.type"]));
     }
 
+    let demand = Demand::of(&rendered.objects, number);
+    let (strategy, strategy_reason) = if pods == Pods::New && running.is_some() {
+        choose_strategy(context, options, situation, &demand).await?
+    } else {
+        (Strategy::Recreate, None)
+    };
     let moves = Moves {
         context,
         options,
@@ -302,10 +335,13 @@ pub(crate) async fn plan(
         layout: record.layout.clone(),
         unchanged,
         new_pods: pods == Pods::New,
+        strategy: (pods == Pods::New && running.is_some()).then_some(strategy),
+        strategy_reason,
+        meanwhile: (strategy == Strategy::Warm).then_some(demand),
         from_generation: running.map(|descriptor| descriptor.name.clone()),
         to_generation: generation_name(&options.name, number),
         objects,
-        on_failure: on_failure(options, running.is_some(), &moves),
+        on_failure: on_failure(options, running.is_some(), strategy, &moves),
         jobs: changes,
         choice_needed,
     };
@@ -313,11 +349,13 @@ pub(crate) async fn plan(
         kind,
         from: situation.base.as_ref().map(|base| base.revision),
         to: revision,
-        strategy: Strategy::Recreate,
+        strategy,
         pods,
         old: running.map(|descriptor| descriptor.generation),
         new: number,
-        back: (pods == Pods::New && running.is_some()).then_some(number + 1),
+        // With two generations the way back is the old one itself.
+        back: (pods == Pods::New && running.is_some() && strategy == Strategy::Recreate)
+            .then_some(number + 1),
         rollback_on_failure: options.rollback_on_failure,
         wait: options.wait,
         jobs: moves,
@@ -346,6 +384,37 @@ pub(crate) async fn plan(
         returns_to: desired.returns_to.as_ref().map(|target| target.revision),
         purge: false,
     })
+}
+
+/// The strategy, and why it is another than the one that was asked for.
+async fn choose_strategy(
+    context: &Context,
+    options: &ChangeOptions,
+    situation: &Situation,
+    demand: &Demand,
+) -> Result<(Strategy, Option<String>), Failure> {
+    let name = &options.name;
+    if options.strategy == StrategyChoice::Recreate {
+        return Ok((Strategy::Recreate, None));
+    }
+    if let Live::Silent(_) = situation.live {
+        // Its jobs cannot be asked to stop: only without its Pods is it certain that they run no more.
+        let reason = "the JobManager does not answer: its generation goes first".to_owned();
+        return Ok((Strategy::Recreate, Some(reason)));
+    }
+    if let Access::Direct(_) = context.access {
+        let reason = "one --flink-url cannot lead to two generations".to_owned();
+        return Ok((Strategy::Recreate, Some(reason)));
+    }
+    match demand.exceeds_quota(context).await {
+        None => Ok((Strategy::Warm, None)),
+        Some(reason) if options.strategy == StrategyChoice::Auto => Ok((Strategy::Recreate, Some(reason))),
+        Some(reason) => Err(Failure::refused(Cause::NoRoom { reason }).next([
+            "the same command with --strategy recreate   (stop, replace, start: the job is down while Pods start)"
+                .to_owned(),
+            format!("kubectl flink status {name}"),
+        ])),
+    }
 }
 
 /// Holds the package's `kubeVersion` range against the server; what Helm's charts mean by it.
@@ -395,17 +464,25 @@ fn describe(kind: Kind, desired: &Desired) -> String {
     }
 }
 
-fn on_failure(options: &ChangeOptions, replaces: bool, moves: &[JobMove]) -> String {
+fn on_failure(options: &ChangeOptions, replaces: bool, strategy: Strategy, moves: &[JobMove]) -> String {
     if !replaces {
         return "what was made is left for a look, the revision is failed".to_owned();
     }
+    let warm = if strategy == Strategy::Warm {
+        "before a job is stopped: the new generation is removed, nothing else happens; then "
+    } else {
+        ""
+    };
     if !options.rollback_on_failure {
-        return "the new revision is left as it is, failed; the command that goes back is printed".to_owned();
+        return format!(
+            "{warm}the new revision is left as it is, failed; the command that goes back is printed"
+        );
     }
     if moves.iter().any(|job| job.stop.is_some()) {
-        return "before the new job's first completed checkpoint: back to the revision that runs now, from the state \
-                named above; after it nothing goes back by itself"
-            .to_owned();
+        return format!(
+            "{warm}before the new job's first completed checkpoint: back to the revision that runs now, from the state \
+             named above; after it nothing goes back by itself"
+        );
     }
     "back to the revision that runs now".to_owned()
 }

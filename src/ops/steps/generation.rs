@@ -7,11 +7,10 @@ use crate::cluster::discovery::Resource;
 use crate::cluster::readiness::Fatal;
 use crate::cluster::{apply, delete, readiness};
 use crate::operation::{Event, Target};
-use crate::ops::descriptor::Descriptor;
+use crate::ops::descriptor::{self, Descriptor};
 use crate::ops::execute::Executor;
-use crate::ops::situation::client;
 use crate::ops::{Cause, Progress, waiting};
-use crate::render::{Object, ObjectKey};
+use crate::render::{Object, ObjectKey, Phase};
 
 /// How long a reason that waiting will not help must last before it is believed: a first image pull may be tried again.
 const FATAL_AFTER: Duration = Duration::from_secs(15);
@@ -25,7 +24,7 @@ impl Executor<'_> {
     /// HA files; the Deployments and the rest; last the HA ConfigMaps, which a dying JobManager may make anew.
     pub(super) async fn remove(&mut self, target: Target) -> Result<Option<String>, Cause> {
         let descriptor = self.require(target)?;
-        let flink = client(self.context, &descriptor);
+        let flink = self.context.flink(&descriptor);
         match flink.jobs().await {
             Ok(jobs) => {
                 let live: Vec<String> = jobs
@@ -34,10 +33,16 @@ impl Executor<'_> {
                     .map(|job| format!("{} ({})", job.name, job.id))
                     .collect();
                 if !live.is_empty() {
-                    return Err(Cause::Step {
-                        step: format!("generation {} is kept", descriptor.name),
-                        reason: format!("jobs still run in it: {}", live.join(", ")),
-                    });
+                    let (step, jobs) = (format!("generation {} is kept", descriptor.name), live.join(", "));
+                    if target == Target::Old && self.journal.is_warm() {
+                        // All jobs of the release have moved: these are somebody's own, submitted meanwhile.
+                        self.record(Event::OldKept).await?;
+                        self.observer.progress(Progress::Warning(format!(
+                            "{step}: jobs run in it that the release does not know: {jobs}"
+                        )));
+                        return Ok(None);
+                    }
+                    return Err(Cause::Step { step, reason: format!("jobs still run in it: {jobs}") });
                 }
                 self.record(Event::Removed(target)).await?;
                 if let Err(error) = flink.delete_cluster().await {
@@ -78,10 +83,22 @@ impl Executor<'_> {
     pub(super) async fn apply(&mut self, target: Target) -> Result<Option<String>, Cause> {
         self.record(Event::ApplyBegun(target)).await?;
         let mut count = 0;
-        let objects = self.objects(target).to_vec();
+        let mut objects = self.objects(target).to_vec();
+        if target == Target::New && self.journal.is_warm() {
+            objects.retain(|object| !switches(object));
+        }
         apply::apply(&self.context.cluster, &objects, &self.apply_options(), &mut |_, _| count += 1).await?;
         self.record(Event::Applied(target)).await?;
         Ok(Some(format!("applied {count} objects")))
+    }
+
+    /// Has what leads to the generation in charge lead to the new one.
+    pub(super) async fn switch(&mut self) -> Result<Option<String>, Cause> {
+        let mut objects = self.objects(Target::New).to_vec();
+        objects.retain(switches);
+        apply::apply(&self.context.cluster, &objects, &self.apply_options(), &mut |_, _| ()).await?;
+        self.record(Event::Switched).await?;
+        Ok(None)
     }
 
     /// Waits until the JobManager answers and the TaskManagers have registered their slots.
@@ -149,7 +166,7 @@ impl Executor<'_> {
     }
 
     async fn flink_not_ready(&self, descriptor: &Descriptor) -> Vec<String> {
-        match client(self.context, descriptor).overview().await {
+        match self.context.flink(descriptor).overview().await {
             Ok(overview) if overview.taskmanagers >= descriptor.task_managers => Vec::new(),
             Ok(overview) => vec![format!(
                 "{} of {} TaskManagers have registered ({} slots)",
@@ -158,6 +175,12 @@ impl Executor<'_> {
             Err(_) => vec!["the JobManager does not answer yet".to_owned()],
         }
     }
+}
+
+/// What stays the release's whole life and leads to the generation in charge: while two are up it changes last.
+fn switches(object: &Object) -> bool {
+    let leads = matches!(object.phase(), Phase::Services | Phase::Rest);
+    object.generation().is_none() && (leads || object.label(descriptor::LABEL) == Some("true"))
 }
 
 /// One line of bounded length.

@@ -12,8 +12,8 @@ use crate::ops::{Cause, Progress};
 const MAX_RESTARTS: u64 = 3;
 
 impl Executor<'_> {
-    /// The health gate: all tasks run, restored from exactly the path, the first checkpoint completed (without
-    /// checkpointing: no restart for the quiet time). Installs and starts without state need the tasks only.
+    /// The health gate: all tasks run, restored from exactly the path, the first checkpoint completed (where there is
+    /// checkpointing), and no restart for the quiet time. Installs and starts without state need the tasks only.
     pub(super) async fn await_healthy(
         &mut self,
         index: usize,
@@ -32,7 +32,7 @@ impl Executor<'_> {
         };
         let begun = Instant::now();
         let mut restored: Option<String> = None;
-        let mut quiet_since: Option<Instant> = None;
+        let mut quiet = Quiet::default();
         let mut said = String::new();
         loop {
             let why = match flink::health::look(&client, start.id).await {
@@ -55,9 +55,8 @@ impl Executor<'_> {
                     }
                     let finished = health.state == flink::JobState::Finished;
                     let runs = health.is_fully_running();
-                    if !runs {
-                        quiet_since = None;
-                    }
+                    let quiet = quiet.for_how_long(runs, health.restarts);
+                    let wanted = self.plan.options.gate_quiet;
                     if finished {
                         None
                     } else if !runs {
@@ -66,11 +65,11 @@ impl Executor<'_> {
                         Some("all tasks run, the restore is not confirmed yet".to_owned())
                     } else if gate && checkpointing && health.completed_checkpoints == 0 {
                         Some("all tasks run, its first checkpoint is awaited".to_owned())
-                    } else if gate && !checkpointing {
-                        let quiet = quiet_since.get_or_insert_with(Instant::now).elapsed();
-                        let wanted = self.plan.options.gate_quiet;
-                        (quiet < wanted)
-                            .then(|| format!("quiet for {} of {} s", quiet.as_secs(), wanted.as_secs()))
+                    } else if gate && quiet < wanted {
+                        let first = if checkpointing { "first checkpoint seen, " } else { "" };
+                        // Said every five seconds.
+                        let (quiet, wanted) = (quiet.as_secs() / 5 * 5, wanted.as_secs());
+                        Some(format!("{first}quiet for {quiet} of {wanted} s"))
                     } else {
                         None
                     }
@@ -141,7 +140,12 @@ impl Executor<'_> {
                 }
                 if !health.state.is_terminal() {
                     client.cancel(start.id).await.map_err(doing)?;
-                    self.await_terminal(&client, start.id, &change.name).await?;
+                    if !self.await_terminal(&client, start.id, &change.name).await? {
+                        return Err(Cause::Step {
+                            step: format!("the new job {} does not end", change.name),
+                            reason: "all its tasks run on".to_owned(),
+                        });
+                    }
                     // A checkpoint may have completed between the look and the end.
                     if let Ok(health) = flink::health::look(&client, start.id).await {
                         self.note_checkpoint(index, Target::New, &health).await?;
@@ -153,6 +157,23 @@ impl Executor<'_> {
         }
         self.record(Event::Ended(index)).await?;
         Ok(Some(format!("ended the new job {}", change.name)))
+    }
+}
+
+/// Since when a job has run with all its tasks and without a restart.
+#[derive(Default)]
+struct Quiet {
+    since: Option<Instant>,
+    restarts: u64,
+}
+
+impl Quiet {
+    fn for_how_long(&mut self, runs: bool, restarts: u64) -> Duration {
+        if !runs || restarts != self.restarts {
+            self.since = None;
+        }
+        self.restarts = restarts;
+        if runs { self.since.get_or_insert_with(Instant::now).elapsed() } else { Duration::ZERO }
     }
 }
 

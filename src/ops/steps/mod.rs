@@ -1,5 +1,6 @@
 //! How each step of the state machine is carried out against Kubernetes and Flink.
 
+mod check;
 mod generation;
 mod health;
 mod start;
@@ -11,7 +12,6 @@ use std::time::Duration;
 use super::Cause;
 use super::descriptor::Descriptor;
 use super::execute::Executor;
-use super::situation::client;
 use crate::cluster::delete;
 use crate::flink::Client;
 use crate::operation::{Event, JobMove, Kind, StateFrom, Step, Target};
@@ -40,7 +40,10 @@ impl Executor<'_> {
                 self.record(Event::Recorded).await?;
                 Ok(None)
             }
+            Step::Check(index) => self.check(index).await,
             Step::Stop(index) => self.stop(index).await,
+            Step::Settle(index) => self.settle(index).await,
+            Step::Switch => self.switch().await,
             Step::Remove(target) => self.remove(target).await,
             Step::Apply(target) => self.apply(target).await,
             Step::AwaitReady(target) => self.await_ready(target).await,
@@ -70,7 +73,7 @@ impl Executor<'_> {
     }
 
     fn client(&self, target: Target) -> Result<Client, Cause> {
-        Ok(client(self.context, &self.require(target)?))
+        Ok(self.context.flink(&self.require(target)?))
     }
 
     async fn prune(&mut self, target: Target) -> Result<Option<String>, Cause> {
@@ -98,7 +101,8 @@ impl Executor<'_> {
         let (cluster, namespace) = (&self.context.cluster, &self.context.namespace);
         let owned = delete::list_owned(cluster, namespace, &self.plan.options.name).await?;
         let recorded = self.plan.objects.iter().chain(&self.plan.old_objects);
-        let known: BTreeSet<ObjectKey> = recorded.map(placed).collect();
+        let known: BTreeSet<ObjectKey> =
+            recorded.filter(|object| object.generation().is_none()).map(placed).collect();
         let strays = owned.objects.iter().filter(|object| object.generation().is_none()).map(placed);
         let gone = known.into_iter().chain(strays).filter(|key| key.kind != "PersistentVolumeClaim");
         let gone: BTreeSet<ObjectKey> = gone.filter(|key| !wanted.contains(key)).collect();

@@ -19,7 +19,10 @@ impl Executor<'_> {
         };
         let record = self.job_record(&change.name, target)?;
         let client = self.client(target)?;
-        let jar = self.jar_id(&client, &record, target).await?;
+        let jar = match &change.jar {
+            Some(jar) if target == Target::New => jar.clone(),
+            _ => self.jar_id(&client, &record, target).await?,
+        };
         let path = path_for(&change, &start.from);
         if path.is_none() && start.from == StateFrom::ItsStop {
             return Err(Cause::CannotStart {
@@ -30,13 +33,7 @@ impl Executor<'_> {
         self.record(Event::StartAsked(index, target)).await?;
         let request = flink::RunRequest {
             job: start.id,
-            program: flink::Program {
-                entry_class: record.entry_class.clone(),
-                args: record.args.clone(),
-                parallelism: record
-                    .parallelism
-                    .or(self.descriptor(target).and_then(|descriptor| descriptor.parallelism)),
-            },
+            program: self.program(&record, target),
             savepoint: path.clone(),
             allow_non_restored_state: record.allow_non_restored_state,
         };
@@ -53,7 +50,17 @@ impl Executor<'_> {
         }))
     }
 
-    fn job_record(&self, name: &str, target: Target) -> Result<JobRecord, Cause> {
+    /// What main() is called with.
+    pub(super) fn program(&self, record: &JobRecord, target: Target) -> flink::Program {
+        let of_cluster = self.descriptor(target).and_then(|descriptor| descriptor.parallelism);
+        flink::Program {
+            entry_class: record.entry_class.clone(),
+            args: record.args.clone(),
+            parallelism: record.parallelism.or(of_cluster),
+        }
+    }
+
+    pub(super) fn job_record(&self, name: &str, target: Target) -> Result<JobRecord, Cause> {
         let record = if target == Target::New { Some(&self.plan.record) } else { self.plan.base.as_ref() };
         let found = record.and_then(|record| record.jobs.iter().find(|job| job.name == name)).cloned();
         found.ok_or_else(|| Cause::CannotStart {
@@ -63,7 +70,12 @@ impl Executor<'_> {
     }
 
     /// The id under which the target's JobManager lists a job's jar; uploads it where it comes from a file.
-    async fn jar_id(&self, client: &Client, job: &JobRecord, target: Target) -> Result<String, Cause> {
+    pub(super) async fn jar_id(
+        &self,
+        client: &Client,
+        job: &JobRecord,
+        target: Target,
+    ) -> Result<String, Cause> {
         let doing = |doing: String| move |source| Cause::Flink { doing, source };
         if let Some(file) = self.plan.options.jars.get(&job.name) {
             return client

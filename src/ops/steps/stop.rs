@@ -17,14 +17,11 @@ impl Executor<'_> {
         };
         let client = self.client(Target::Old)?;
         self.record(Event::StopAsked(index)).await?;
-        if let (Some(Stop::Savepoint { format }), Some(trigger)) = (&change.stop, &change.trigger) {
-            let request = flink::StopRequest {
-                trigger: trigger.id,
-                directory: trigger.directory.clone(),
-                format: format.parse().unwrap_or_default(),
-                drain: false,
-            };
-            return self.stop_with_savepoint(&client, index, &change, id, &request).await;
+        if let Some(request) = stop_request(&change) {
+            let begun = Instant::now();
+            let stopped =
+                savepoint::stop_with_savepoint(&client, id, &request, &mut self.tick(&change.name)).await;
+            return self.savepoint_told(&client, index, &change, begun, stopped).await;
         }
         match client.cancel(id).await {
             // 404 and 409: there is no such job, or it has ended already.
@@ -39,42 +36,85 @@ impl Executor<'_> {
                 });
             }
         }
-        self.await_terminal(&client, id, &change.name).await?;
-        self.record(Event::Stopped(index)).await?;
+        self.must_end(&client, index, id, &change.name).await?;
         Ok(Some(format!("cancelled {}", change.name)))
     }
 
-    async fn stop_with_savepoint(
-        &mut self,
-        client: &Client,
-        index: usize,
-        change: &JobMove,
-        id: JobId,
-        request: &flink::StopRequest,
-    ) -> Result<Option<String>, Cause> {
-        let begun = Instant::now();
+    /// Finds out how a stop ended that this run or another one asked for: it is followed, never asked for again.
+    pub(super) async fn settle(&mut self, index: usize) -> Result<Option<String>, Cause> {
+        let change = self.journal.jobs[index].clone();
+        let Some(id) = change.old else {
+            self.record(Event::Stopped(index)).await?;
+            return Ok(None);
+        };
+        let client = self.client(Target::Old)?;
+        if let (Some(request), None) = (stop_request(&change), &change.savepoint) {
+            let begun = Instant::now();
+            let stopped = savepoint::follow(&client, id, &request, &mut self.tick(&change.name)).await;
+            return match self.savepoint_told(&client, index, &change, begun, stopped).await {
+                // It runs on: that is known now, and there is nothing to bring back.
+                Err(_) if !self.journal.jobs[index].stop_asked => {
+                    Ok(Some(format!("the job {} runs on", change.name)))
+                }
+                told => told,
+            };
+        }
+        if self.await_terminal(&client, id, &change.name).await? {
+            self.record(Event::Stopped(index)).await?;
+            return Ok(Some(format!("the job {} has ended", change.name)));
+        }
+        self.record(Event::StopFailed(index)).await?;
+        Ok(Some(format!("the job {} runs on", change.name)))
+    }
+
+    /// Tells once a second that Flink is still writing the savepoint.
+    fn tick<'a>(&'a self, name: &'a str) -> impl FnMut(&savepoint::Waiting) + Send + 'a {
         let observer = self.observer;
         let mut told = Duration::ZERO;
-        let mut tick = |waiting: &savepoint::Waiting| {
+        move |waiting: &savepoint::Waiting| {
             if waiting.elapsed >= told + Duration::from_secs(1) {
                 told = waiting.elapsed;
                 observer.progress(Progress::Waiting {
-                    what: format!("the savepoint of {}", change.name),
+                    what: format!("the savepoint of {name}"),
                     why: vec![waiting.to_string()],
                     since: waiting.elapsed,
                 });
             }
-        };
-        match savepoint::stop_with_savepoint(client, id, request, &mut tick).await {
+        }
+    }
+
+    async fn savepoint_told(
+        &mut self,
+        client: &Client,
+        index: usize,
+        change: &JobMove,
+        begun: Instant,
+        told: Result<String, savepoint::StopError>,
+    ) -> Result<Option<String>, Cause> {
+        let Some(id) = change.old else { return Ok(None) };
+        match told {
             Ok(path) => {
                 self.record(Event::Savepoint(index, path.clone())).await?;
-                self.await_terminal(client, id, &change.name).await?;
-                self.record(Event::Stopped(index)).await?;
+                self.must_end(client, index, id, &change.name).await?;
                 let seconds = begun.elapsed().as_secs_f32();
                 Ok(Some(format!("stopped {} after {seconds:.1} s; savepoint {path}", change.name)))
             }
             Err(error) => self.stop_failed(client, index, change, error).await,
         }
+    }
+
+    /// Waits for the end of a job whose savepoint is there.
+    async fn must_end(&mut self, client: &Client, index: usize, id: JobId, name: &str) -> Result<(), Cause> {
+        if self.await_terminal(client, id, name).await? {
+            self.record(Event::Stopped(index)).await?;
+            return Ok(());
+        }
+        // Its output goes past the savepoint: that is one that was taken, not one that ended it.
+        self.record(Event::StopFailed(index)).await?;
+        Err(Cause::Step {
+            step: format!("the job {name} did not end after its savepoint"),
+            reason: "all its tasks run on".to_owned(),
+        })
     }
 
     /// A stop that failed leaves the job running, or ended with a savepoint, or nobody knows: each is told apart.
@@ -90,8 +130,7 @@ impl Executor<'_> {
         {
             // The savepoint is there and usable once the job is terminal.
             self.record(Event::Savepoint(index, location.clone())).await?;
-            self.await_terminal(client, id, &change.name).await?;
-            self.record(Event::Stopped(index)).await?;
+            self.must_end(client, index, id, &change.name).await?;
             self.observer.progress(Progress::Warning(format!(
                 "the job {} failed while it was stopping, after its savepoint was complete; transactions stay open until it is restored",
                 change.name
@@ -105,7 +144,8 @@ impl Executor<'_> {
     }
 
     /// Waits until a job is terminal; told while it lasts. A job that Flink forgot after an answer of its own has ended.
-    pub(super) async fn await_terminal(&self, client: &Client, id: JobId, name: &str) -> Result<(), Cause> {
+    /// `false`: it does not end, all its tasks run on.
+    pub(super) async fn await_terminal(&self, client: &Client, id: JobId, name: &str) -> Result<bool, Cause> {
         let observer = self.observer;
         let mut told = Duration::ZERO;
         let mut tick = |waiting: &savepoint::Waiting| {
@@ -119,14 +159,24 @@ impl Executor<'_> {
             }
         };
         match savepoint::await_end(client, id, &mut tick).await {
-            Ok(savepoint::End::Ended(_) | savepoint::End::Gone) => Ok(()),
-            Ok(savepoint::End::RunsOn) => Err(Cause::Step {
-                step: format!("the job {name} does not end"),
-                reason: "all its tasks run on".to_owned(),
-            }),
+            Ok(savepoint::End::Ended(_) | savepoint::End::Gone) => Ok(true),
+            Ok(savepoint::End::RunsOn) => Ok(false),
             Err(source) => {
                 Err(Cause::Flink { doing: format!("whether the job {name} has ended is not known"), source })
             }
         }
     }
+}
+
+/// The request that stops a job with a savepoint; none for one that is cancelled.
+fn stop_request(change: &JobMove) -> Option<flink::StopRequest> {
+    let (Some(Stop::Savepoint { format }), Some(trigger)) = (&change.stop, &change.trigger) else {
+        return None;
+    };
+    Some(flink::StopRequest {
+        trigger: trigger.id,
+        directory: trigger.directory.clone(),
+        format: format.parse().unwrap_or_default(),
+        drain: false,
+    })
 }
