@@ -21,11 +21,13 @@
 //! | [`package`] | metadata, layouts, schema, archive (reproducible pack, safe unpack) |
 //! | [`values`] | merge and the `--set` grammar |
 //! | [`version`] | version ranges as Helm's users write them |
+//! | [`fence`] | the last look before a request that changes something |
 //! | [`id`] | Flink's ids of jobs and triggers |
 //! | [`yaml`] | the one way in and out of YAML |
 
 pub mod cli;
 pub mod cluster;
+pub mod fence;
 pub mod flink;
 pub mod id;
 pub mod operation;
@@ -70,18 +72,20 @@ pub const ALLOWED: &[(&str, &[&str])] = &[
             "values",
             "version",
             "yaml",
+            "fence",
             "id",
         ],
     ),
     ("operation", &["id"]),
     ("release", &["cluster", "operation", "render", "id"]),
-    ("flink", &["cluster", "id"]),
-    ("cluster", &["render"]),
+    ("flink", &["cluster", "fence", "id"]),
+    ("cluster", &["fence", "render"]),
     ("repository", &["package", "version", "yaml"]),
     ("render", &["package", "values", "version", "yaml"]),
     ("package", &["values", "version", "yaml"]),
     ("values", &["yaml"]),
     ("version", &[]),
+    ("fence", &[]),
     ("id", &[]),
     ("yaml", &[]),
 ];

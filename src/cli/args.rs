@@ -32,6 +32,10 @@ pub enum Command {
     Upgrade(commands::upgrade::UpgradeArgs),
     /// Return to an earlier revision, carrying the jobs' state
     Rollback(commands::rollback::RollbackArgs),
+    /// Show what an upgrade or a rollback would do
+    Plan(commands::plan::PlanArgs),
+    /// Complete or undo what a run that died has left
+    Recover(commands::recover::RecoverArgs),
     /// Uninstall a release; records where its state is
     #[command(visible_alias = "delete")]
     Uninstall(commands::uninstall::UninstallArgs),
@@ -213,6 +217,15 @@ pub struct StateArgs {
     /// Start from the recorded savepoint, or from a path (JOB=PATH where there are several jobs)
     #[arg(long, value_name = "recorded|[JOB=]PATH", conflicts_with = "stateless", help_heading = "State")]
     pub from_savepoint: Vec<String>,
+    /// Cancel each job and start from its latest retained checkpoint, or start from the checkpoint at a path: for a job
+    /// that can take no savepoint
+    #[arg(
+        long,
+        value_name = "latest|[JOB=]PATH",
+        conflicts_with_all = ["with_savepoint", "from_savepoint", "stateless"],
+        help_heading = "State"
+    )]
+    pub from_checkpoint: Vec<String>,
     /// Drop the state: jobs count from the start
     #[arg(long, help_heading = "State")]
     pub stateless: bool,
@@ -233,7 +246,11 @@ impl StateArgs {
         if self.stateless {
             return Ok(Some(StateChoice::Stateless));
         }
-        from_savepoint(&self.from_savepoint)
+        match self.from_checkpoint.as_slice() {
+            [] => from_savepoint(&self.from_savepoint),
+            [only] if only == "latest" => Ok(Some(StateChoice::LatestCheckpoint)),
+            given => paths("--from-checkpoint", "latest", given),
+        }
     }
 }
 
@@ -303,6 +320,14 @@ pub fn from_savepoint(given: &[String]) -> Result<Option<StateChoice>, CommandEr
         }
         return Ok(Some(StateChoice::Recorded));
     }
+    paths("--from-savepoint", "recorded", given)
+}
+
+/// Reads `PATH` and `JOB=PATH`; `word` is what the flag takes beside them.
+fn paths(flag: &str, word: &str, given: &[String]) -> Result<Option<StateChoice>, CommandError> {
+    if given.is_empty() {
+        return Ok(None);
+    }
     let paths: Vec<_> = given
         .iter()
         .map(|value| match value.split_once('=') {
@@ -312,7 +337,7 @@ pub fn from_savepoint(given: &[String]) -> Result<Option<StateChoice>, CommandEr
         })
         .collect();
     if let Some((_, path)) = paths.iter().find(|(_, path)| !path.contains('/')) {
-        return Err(CommandError::usage(format!("--from-savepoint {path}: neither `recorded` nor a path"))
+        return Err(CommandError::usage(format!("{flag} {path}: neither `{word}` nor a path"))
             .hint("a path looks like file:///…/savepoint-1a2b3c-… or s3://…"));
     }
     Ok(Some(StateChoice::Paths(paths)))
@@ -364,9 +389,6 @@ pub struct ChangeArgs {
     /// Answer yes to confirmations; never chooses what happens to state
     #[arg(short = 'y', long)]
     pub yes: bool,
-    /// Write what a run that died left into the records, and go on
-    #[arg(long)]
-    pub take_over: bool,
 }
 
 /// How much a dry run asks.
@@ -387,7 +409,6 @@ impl ChangeArgs {
             description: self.description.clone(),
             force_conflicts: self.force_conflicts,
             take_ownership: self.take_ownership,
-            take_over: self.take_over,
             ..ChangeOptions::new(name)
         }
     }

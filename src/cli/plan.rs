@@ -86,10 +86,14 @@ pub fn ask_choice(output: &Output, plan: &Plan) -> Result<Option<StateChoice>, C
         output.talk("  2  the recorded savepoint   (--from-savepoint recorded)");
     }
     output.talk("  3  it is dropped            (--stateless)");
+    if !uninstall {
+        output.talk("  4  its latest checkpoint    (--from-checkpoint latest)");
+    }
     match output.ask("Choice (nothing: leave all as it is): ").as_deref() {
         Some("1") => Ok(Some(StateChoice::Savepoint)),
         Some("2") if !uninstall => Ok(Some(StateChoice::Recorded)),
         Some("3") => Ok(Some(StateChoice::Stateless)),
+        Some("4") if !uninstall => Ok(Some(StateChoice::LatestCheckpoint)),
         _ => Err(CommandError {
             code: super::exit::REFUSED,
             lines: vec!["nothing was chosen, nothing was changed".to_owned()],

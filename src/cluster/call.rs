@@ -6,6 +6,7 @@
 use super::Cluster;
 use super::clock::{Moment, ServerClock};
 use super::error::ClusterError;
+use crate::fence::Change;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -193,6 +194,11 @@ impl Cluster {
         let mut wait = FIRST_WAIT;
         let mut attempt = 1;
         loop {
+            if call.effect != Effect::Read {
+                let change = Change { request: call.what(), deadline: after };
+                let passed = self.fence.pass(&change).await;
+                passed.map_err(|reason| ClusterError::Fenced { what: change.request, reason })?;
+            }
             let failure = match tokio::time::timeout_at(end, self.attempt(&call)).await {
                 Err(_) => {
                     return Err(ClusterError::Deadline { what: call.what(), after });

@@ -77,6 +77,14 @@ pub enum ClusterError {
         /// The server's or the plugin's message.
         reason: String,
     },
+    /// The operation is no longer this run's own; nothing was sent.
+    #[error("{what} was not sent: {reason}")]
+    Fenced {
+        /// Method and path.
+        what: String,
+        /// Why.
+        reason: String,
+    },
     /// No whole answer in time. What a change did is not known.
     #[error("no answer from the Kubernetes API server within {} s ({what})", .after.as_secs_f32())]
     Deadline {

@@ -30,6 +30,7 @@ pub use objects::Selection;
 pub use owner::RELEASE_LABEL;
 pub use rights::Right;
 
+use crate::fence::{Fence, Unfenced};
 use discovery::Kinds;
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,6 +43,7 @@ pub const FIELD_MANAGER: &str = "kubectl-flink";
 #[derive(Clone)]
 pub struct Cluster {
     inner: Arc<Inner>,
+    fence: Arc<dyn Fence>,
 }
 
 struct Inner {
@@ -66,6 +68,7 @@ impl Cluster {
                 request_timeout: options.request_timeout.unwrap_or(connect::REQUEST_TIMEOUT),
                 kinds: Mutex::default(),
             }),
+            fence: Arc::new(Unfenced),
         })
     }
 
@@ -82,7 +85,14 @@ impl Cluster {
                 request_timeout: connect::REQUEST_TIMEOUT,
                 kinds: Mutex::default(),
             }),
+            fence: Arc::new(Unfenced),
         }
+    }
+
+    /// The same connection with a fence in front of every request that changes something.
+    #[must_use]
+    pub fn with_fence(&self, fence: Arc<dyn Fence>) -> Self {
+        Self { inner: self.inner.clone(), fence }
     }
 
     /// The client, for requests that end (no byte for 300 s breaks them off).

@@ -9,6 +9,9 @@ use http::Request;
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::Value;
 
+/// Bytes that are read of what a command prints.
+const LONGEST_OUTPUT: u64 = 64 << 10;
+
 /// What to read of a log.
 #[derive(Clone, Debug, Default)]
 pub struct LogOptions {
@@ -53,6 +56,39 @@ pub fn serving(pods: &[Pod]) -> Option<&str> {
     let youngest =
         pods.iter().filter(serves).max_by_key(|pod| pod.metadata.creation_timestamp.clone().map(|t| t.0))?;
     youngest.metadata.name.as_deref()
+}
+
+/// Runs a command in a Pod's container and gives what it printed. It must end by itself, print little and change nothing:
+/// it is not fenced.
+pub async fn output_of(
+    cluster: &Cluster,
+    namespace: &str,
+    pod: &Pod,
+    command: &[&str],
+) -> Result<String, ClusterError> {
+    use tokio::io::AsyncReadExt as _;
+    let name = pod.metadata.name.clone().unwrap_or_default();
+    let what = format!("a command in Pod {name}");
+    let after = cluster.request_timeout();
+    let api: kube::Api<Pod> = kube::Api::namespaced(cluster.streaming_client(), namespace);
+    let attach = kube::api::AttachParams::default().stdin(false).stderr(false).container(container(pod, ""));
+    let ran = async {
+        let mut process =
+            api.exec(&name, command.iter().copied(), &attach).await.map_err(|error| match error {
+                kube::Error::Api(status) => ClusterError::Api { what: what.clone(), status },
+                error => ClusterError::CutOff { what: what.clone(), reason: error.to_string() },
+            })?;
+        let mut text = Vec::new();
+        if let Some(stdout) = process.stdout() {
+            let read = stdout.take(LONGEST_OUTPUT).read_to_end(&mut text).await;
+            read.map_err(|error| ClusterError::CutOff { what: what.clone(), reason: error.to_string() })?;
+        }
+        Ok(String::from_utf8_lossy(&text).into_owned())
+    };
+    match tokio::time::timeout(after, ran).await {
+        Ok(text) => text,
+        Err(_) => Err(ClusterError::Deadline { what: what.clone(), after }),
+    }
 }
 
 /// A log as text.

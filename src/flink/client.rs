@@ -12,8 +12,8 @@ use serde::de::DeserializeOwned;
 
 use super::backoff::Backoff;
 use super::error::FlinkError;
-use super::fence::{Change, Fence, Unfenced};
 use super::transport::{Answer, Payload, Request, Transport};
+use crate::fence::{Change, Fence, Unfenced};
 
 /// How often a read is tried at most where Flink cannot be reached.
 const READ_TRIES: u32 = 3;

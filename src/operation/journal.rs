@@ -72,6 +72,8 @@ pub enum Stop {
         /// Flink's name of the savepoint format.
         format: String,
     },
+    /// Cancel, then go on from the newest checkpoint that was retained.
+    LatestCheckpoint,
     /// Cancel: the state since the last savepoint is given up.
     Cancel,
 }
@@ -91,7 +93,7 @@ pub struct Trigger {
 pub enum StateFrom {
     /// From the start.
     Nothing,
-    /// From the savepoint with which this operation stopped it.
+    /// From the savepoint with which this operation stopped it, or the checkpoint that it left.
     ItsStop,
     /// From this path.
     Path(String),
@@ -225,6 +227,9 @@ pub struct Journal {
     pub wait: bool,
     /// The jobs that are stopped or started.
     pub jobs: Vec<JobMove>,
+    /// Uninstall: the records and the volume go too.
+    #[serde(default)]
+    pub purge: bool,
     /// The plan is decided and may be carried out. Until then nothing has happened, and the lock may simply be taken over.
     #[serde(default)]
     pub begun: bool,
@@ -352,6 +357,7 @@ impl Journal {
             rollback_on_failure: true,
             wait: true,
             jobs: Vec::new(),
+            purge: false,
             begun: false,
             recorded: false,
             old_removed: false,
@@ -420,6 +426,19 @@ impl Journal {
         self.strategy == Strategy::Warm && self.pods == Pods::New && self.old.is_some()
     }
 
+    /// Whether it is not known how a stop ended.
+    pub fn is_uncertain(&self) -> bool {
+        self.jobs.iter().any(|job| job.stop_asked && !job.stopped)
+    }
+
+    /// For another run to go on with: what could not be found out or brought back is tried again.
+    pub fn reopen(&mut self) {
+        if matches!(self.closed, Some(Outcome::Failed)) && self.is_uncertain() {
+            self.closed = None;
+        }
+        self.back_setback = None;
+    }
+
     /// Whether every job that was stopped runs again as it was: nothing of the new revision is left in charge.
     pub fn went_back(&self) -> bool {
         !self.old_removed && self.jobs.iter().all(|job| !job.stopped || job.back_started)
@@ -429,7 +448,7 @@ impl Journal {
     pub fn position(&self) -> String {
         match super::next(self) {
             Step::Done(_) => "it had ended and only its own object was left".to_owned(),
-            step => format!("its next step was: {}", step.describe(self)),
+            step => format!("its next step: {}", step.describe(self)),
         }
     }
 }

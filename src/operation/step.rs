@@ -83,6 +83,9 @@ impl Step {
             Step::Record => format!("write revision {}", journal.to),
             Step::Stop(index) => match journal.jobs.get(index).and_then(|job| job.stop.as_ref()) {
                 Some(Stop::Savepoint { .. }) => format!("stop the job {} with a savepoint", job(index)),
+                Some(Stop::LatestCheckpoint) => {
+                    format!("cancel the job {}, and find its latest checkpoint", job(index))
+                }
                 _ => format!("cancel the job {}", job(index)),
             },
             Step::Check(index) => format!("try out the job {} on generation {}", job(index), journal.new),
@@ -116,6 +119,10 @@ pub fn next(journal: &Journal) -> Step {
     }
     if !journal.recorded {
         return Step::Record;
+    }
+    // A run died after it may have asked for a stop: asking again could take a second savepoint.
+    if let Some(index) = journal.jobs.iter().position(|job| job.stop_asked && !job.stopped) {
+        return Step::Settle(index);
     }
     match journal {
         _ if journal.kind == Kind::Uninstall => uninstall(journal),

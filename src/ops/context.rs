@@ -1,11 +1,12 @@
 //! What every operation needs: the cluster, the namespace, the clock and the source of ids.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::descriptor::Descriptor;
 use crate::cluster::Cluster;
+use crate::fence::{Fence, Unfenced};
 use crate::flink::{Access, Client};
 use crate::id::Id;
 use crate::release::Store;
@@ -30,6 +31,7 @@ pub struct Context {
     pub new_id: fn() -> Id,
     /// The clients so far, by Service: each has found its way to Flink and keeps it.
     clients: Mutex<BTreeMap<String, Client>>,
+    fence: Arc<dyn Fence>,
 }
 
 impl Context {
@@ -46,6 +48,27 @@ impl Context {
             now: jiff::Timestamp::now,
             new_id: random_id,
             clients: Mutex::default(),
+            fence: Arc::new(Unfenced),
+        }
+    }
+
+    /// The same context, in which whatever changes something passes a fence first.
+    pub(crate) fn fenced(&self, fence: Arc<dyn Fence>) -> Self {
+        let cluster = self.cluster.with_fence(fence.clone());
+        let clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        let clients =
+            clients.iter().map(|(name, client)| (name.clone(), client.clone().with_fence(fence.clone())));
+        Self {
+            store: Store::new(&cluster, &self.namespace),
+            cluster,
+            namespace: self.namespace.clone(),
+            holder: self.holder.clone(),
+            access: self.access.clone(),
+            timeout: self.timeout,
+            now: self.now,
+            new_id: self.new_id,
+            clients: Mutex::new(clients.collect()),
+            fence,
         }
     }
 
@@ -63,6 +86,7 @@ impl Context {
                 &descriptor.job_manager_selector,
                 self.access.clone(),
             )
+            .with_fence(self.fence.clone())
         });
         client.clone()
     }

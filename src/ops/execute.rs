@@ -95,7 +95,9 @@ pub(crate) async fn run(
     let made_namespace = shown.options.create_namespace
         && context.cluster.create_namespace(&context.namespace).await.map_err(Cause::from)?;
     let name = &shown.options.name;
-    let lock = lock(context, shown, observer).await?;
+    let journal = Journal { begun: false, ..shown.journal.clone() };
+    let acquired = Lock::acquire(&context.store, name, &context.holder, &journal).await;
+    let lock = acquired.map_err(|error| held(name, error))?;
     let decided = async {
         let plan = planner().await?;
         if plan.summary.from_revision != shown.summary.from_revision
@@ -155,25 +157,15 @@ fn refuse_missing_choice(plan: &Plan) -> Result<(), Failure> {
     if plan.summary.operation != Kind::Uninstall {
         next.push(format!("{command} --from-savepoint recorded|PATH   (what came since is put out again)"));
     }
+    if plan.summary.operation != Kind::Uninstall {
+        next.push(format!("{command} --from-checkpoint latest   (for a job that can take no savepoint)"));
+    }
     next.push(format!("{command} --stateless   (the state is dropped)"));
     Err(Failure::refused(Cause::ChoiceNeeded {
         what: what.to_owned(),
         jobs: plan.summary.choice_needed.join(", "),
     })
     .next(next))
-}
-
-/// Takes the lock; with `--take-over` also one that a dead run left, whose facts go into the records first.
-async fn lock(context: &Context, shown: &Plan, observer: &dyn Observer) -> Result<Lock, Failure> {
-    let name = &shown.options.name;
-    let journal = Journal { begun: false, ..shown.journal.clone() };
-    match Lock::acquire(&context.store, name, &context.holder, &journal).await {
-        Ok(lock) => Ok(lock),
-        Err(LockError::LeftBehind(left)) if shown.options.take_over => {
-            super::takeover::take_over(context, name, &left, &journal, observer).await
-        }
-        Err(error) => Err(held(name, error)),
-    }
 }
 
 /// Says who holds a lock, or what a dead run left.
@@ -202,11 +194,16 @@ pub(crate) fn held(name: &str, error: LockError) -> Failure {
                     ));
                 }
             }
-            Failure::refused(Cause::LeftBehind { operation: operation.to_owned(), holder, since: since.to_string(), position })
-                .next([
-                    format!("kubectl flink status {name}   (what runs now)"),
-                    "the same command with --take-over: it writes what that run left into the records and goes on".to_owned(),
-                ])
+            Failure::refused(Cause::LeftBehind {
+                operation: operation.to_owned(),
+                holder,
+                since: since.to_string(),
+                position,
+            })
+            .next([
+                format!("kubectl flink status {name}   (what runs now)"),
+                format!("kubectl flink recover {name}   (completes or undoes it)"),
+            ])
         }
         error => Failure::refused(error),
     }
@@ -214,7 +211,8 @@ pub(crate) fn held(name: &str, error: LockError) -> Failure {
 
 /// One run of the machine.
 pub(crate) struct Executor<'a> {
-    pub context: &'a Context,
+    /// Fenced: whatever it changes goes through [`super::fence`].
+    pub context: Context,
     lock: Option<Lock>,
     pub journal: Journal,
     pub plan: Plan,
@@ -231,8 +229,8 @@ pub(crate) struct Executor<'a> {
 }
 
 impl<'a> Executor<'a> {
-    fn new(
-        context: &'a Context,
+    pub(super) fn new(
+        context: &Context,
         lock: Lock,
         plan: Plan,
         observer: &'a dyn Observer,
@@ -250,7 +248,7 @@ impl<'a> Executor<'a> {
         };
         let journal = plan.journal.clone();
         Ok(Self {
-            context,
+            context: context.fenced(super::fence::Transitions::new(lock.guard())),
             lock: Some(lock),
             journal,
             plan,
@@ -263,7 +261,7 @@ impl<'a> Executor<'a> {
         })
     }
 
-    async fn run(&mut self) -> Result<Report, Failure> {
+    pub(super) async fn run(&mut self) -> Result<Report, Failure> {
         self.journal.begun = true;
         self.lock_write().await.map_err(Failure::refused)?;
         let outcome = loop {
@@ -308,9 +306,8 @@ impl<'a> Executor<'a> {
                 }
             }
         };
-        let uncertain = self.journal.jobs.iter().any(|job| job.stop_asked && !job.stopped);
-        if !uncertain {
-            // What is uncertain keeps its journal: the next command shows it.
+        if !self.journal.is_uncertain() {
+            // What is uncertain keeps its journal, for `recover`.
             if let Some(lock) = self.lock.take() {
                 lock.release().await.ok();
             }
@@ -345,9 +342,9 @@ impl<'a> Executor<'a> {
     fn finish(&mut self, outcome: Outcome) -> Result<Report, Failure> {
         let name = self.plan.options.name.clone();
         let cause = |this: &mut Self| {
-            this.cause.take().unwrap_or_else(|| Cause::Step {
-                step: "the operation".to_owned(),
-                reason: "failed".to_owned(),
+            this.cause.take().unwrap_or_else(|| match &this.journal.setback {
+                Some(setback) => Cause::Step { step: setback.step.clone(), reason: setback.reason.clone() },
+                None => Cause::Step { step: "the operation".to_owned(), reason: "failed".to_owned() },
             })
         };
         match outcome {
@@ -400,6 +397,9 @@ impl<'a> Executor<'a> {
     fn ways_on(&self) -> Vec<String> {
         let name = &self.plan.options.name;
         match self.journal.from {
+            _ if self.journal.is_uncertain() => vec![format!(
+                "kubectl flink recover {name}   (goes on from here; with --savepoint PATH if you found it)"
+            )],
             Some(from) if self.journal.kind != Kind::Uninstall => {
                 let stopped = self.journal.jobs.iter().any(|job| job.savepoint.is_some());
                 let state = if stopped { " --from-savepoint recorded" } else { " --stateless" };
@@ -450,7 +450,7 @@ impl<'a> Executor<'a> {
                 }
                 if let Some(mut base) = self.plan.base.clone() {
                     base.updated = now;
-                    self.bring_back(&mut base, outcome);
+                    bring_back(&self.journal, &mut base);
                     self.context.store.update(&base).await?;
                 }
             }
@@ -495,30 +495,6 @@ impl<'a> Executor<'a> {
             for job in record.jobs.iter_mut().filter(|job| job.name == moved.name) {
                 job.id = None;
                 job.state = JobState::Failed;
-            }
-        }
-    }
-
-    /// After a way back the base revision's jobs have new ids, and perhaps another generation.
-    fn bring_back(&self, base: &mut Record, outcome: Outcome) {
-        if self.journal.old_removed
-            && outcome == Outcome::Undone
-            && let Some(number) = self.journal.back
-        {
-            base.generation = number;
-        }
-        for moved in self.journal.jobs.iter().filter(|job| job.back_started) {
-            let Some(back) = &moved.back else { continue };
-            for job in base.jobs.iter_mut().filter(|job| job.name == moved.name) {
-                *job = JobRecord {
-                    id: Some(back.id),
-                    state: JobState::Running,
-                    restored_from: super::steps::path_for(moved, &back.from),
-                    // It runs again: the savepoint did not end it, but it is kept.
-                    taken: job.taken.iter().cloned().chain(job.ended_by.clone()).collect(),
-                    ended_by: None,
-                    ..job.clone()
-                };
             }
         }
     }
@@ -585,6 +561,30 @@ impl<'a> Executor<'a> {
     }
 }
 
+/// After a way back the base revision's jobs have new ids, and perhaps another generation.
+pub(super) fn bring_back(journal: &Journal, base: &mut Record) {
+    if journal.old_removed
+        && journal.back_applied
+        && let Some(number) = journal.back
+    {
+        base.generation = number;
+    }
+    for moved in journal.jobs.iter().filter(|job| job.back_started) {
+        let Some(back) = &moved.back else { continue };
+        for job in base.jobs.iter_mut().filter(|job| job.name == moved.name) {
+            *job = JobRecord {
+                id: Some(back.id),
+                state: JobState::Running,
+                restored_from: super::steps::path_for(moved, &back.from),
+                // It runs again: the savepoint did not end it, but it is kept.
+                taken: job.taken.iter().cloned().chain(job.ended_by.clone()).collect(),
+                ended_by: None,
+                ..job.clone()
+            };
+        }
+    }
+}
+
 /// An error and its sources in one line.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
@@ -600,7 +600,7 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-fn report(plan: &Plan, unchanged: bool, journal: &Journal) -> Report {
+pub(super) fn report(plan: &Plan, unchanged: bool, journal: &Journal) -> Report {
     let record = if unchanged { plan.base.as_ref().unwrap_or(&plan.record) } else { &plan.record };
     let status = match journal.closed {
         Some(Outcome::Uninstalled) => Status::Uninstalled,

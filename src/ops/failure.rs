@@ -128,6 +128,8 @@ pub enum Cause {
     ChoiceNeeded { what: String, jobs: String },
     #[error("the job {job} can take no savepoint: {reason}")]
     NoSavepoint { job: String, reason: String },
+    #[error("the job {job} has no checkpoint to go on from: {reason}")]
+    NoCheckpoint { job: String, reason: String },
     #[error("no savepoint of the job {job} is recorded{}", at.as_ref().map(|r| format!(" for revision {r}")).unwrap_or_default())]
     NothingRecorded { job: String, at: Option<u32> },
     #[error("{reason}")]

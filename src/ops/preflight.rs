@@ -35,6 +35,7 @@ pub(crate) fn savepoint_of(
 ) -> Option<SavepointRef> {
     let format = match &moved.stop {
         Some(Stop::Savepoint { format }) => format.clone(),
+        Some(Stop::LatestCheckpoint) => "CHECKPOINT".to_owned(),
         _ => String::new(),
     };
     Some(SavepointRef {

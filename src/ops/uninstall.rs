@@ -88,6 +88,7 @@ pub async fn plan(context: &Context, options: &Options) -> Result<(Plan, Kept), 
             pods: Pods::Same,
             strategy: Strategy::Recreate,
             jobs: moves,
+            purge: options.purge,
             ..Journal::begin(Kind::Uninstall, base.revision)
         },
         record: base.clone(),
@@ -188,7 +189,7 @@ fn moves(
 
 /// Deletes the release's objects, but for the claim while a recorded savepoint lives in it.
 pub(super) async fn delete_objects(executor: &Executor<'_>) -> Result<(), Cause> {
-    let context = executor.context;
+    let context = &executor.context;
     let name = &executor.plan.options.name;
     let keep_claims = !executor.plan.purge && keeps_state(executor).await?;
     let owned = delete::list_owned(&context.cluster, &context.namespace, name).await?.objects;

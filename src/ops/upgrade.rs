@@ -110,15 +110,16 @@ pub(crate) fn base<'a>(
     })
 }
 
-/// `upgrade.state`, where the user set it: savepoint, recorded or stateless. A package's default is no choice.
+/// `upgrade.state`, where the user set it: savepoint, recorded, checkpoint or stateless. A package's default is no choice.
 fn chosen_in_values(user_values: &Value) -> Result<Option<StateChoice>, Cause> {
     match user_values.pointer("/upgrade/state").and_then(Value::as_str) {
         None | Some("") => Ok(None),
         Some("savepoint") => Ok(Some(StateChoice::Savepoint)),
         Some("recorded") => Ok(Some(StateChoice::Recorded)),
+        Some("checkpoint") => Ok(Some(StateChoice::LatestCheckpoint)),
         Some("stateless") => Ok(Some(StateChoice::Stateless)),
         Some(other) => Err(Cause::Usage(format!(
-            "upgrade.state is {other:?}; it may be savepoint, recorded or stateless"
+            "upgrade.state is {other:?}; it may be savepoint, recorded, checkpoint or stateless"
         ))),
     }
 }

@@ -173,7 +173,7 @@ spec:
         assert!(value("uri")[0].ends_with(&format!("/v1.2.3/{name}")), "{:?}", value("uri"));
         let moves = value("from").into_iter().zip(value("to"));
         for (from, to) in moves {
-            let to = installed.join(to);
+            let to = installed.join(to.trim_start_matches('.'));
             fs_err::create_dir_all(&to).unwrap();
             fs_err::rename(unpacked.join(&from), to.join(from)).unwrap();
         }

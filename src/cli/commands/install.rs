@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{cancel_on_interrupt, connect, print_report};
+use super::{begin, cancel_on_interrupt, print_report};
 use crate::cli::args::{ChangeArgs, DryRun, GlobalArgs, ValuesArgs, from_savepoint};
 use crate::cli::{CommandError, Output, plan};
 use crate::ops::{install, template};
@@ -104,12 +104,12 @@ pub async fn run(args: &InstallArgs, global: &GlobalArgs, output: &Output) -> Re
         output.data(&crate::render::to_manifest(&rendered.objects));
         return Ok(0);
     }
-    let context = connect(global, Some(args.change.timeout)).await?;
+    let cancellation = cancel_on_interrupt();
+    let context = begin(global, &args.change, &options.change.name, output, &cancellation).await?;
     let shown = install::plan(&context, &options).await?;
     if args.change.dry_run.is_some() {
         return plan::print(&shown, output);
     }
-    let cancellation = cancel_on_interrupt();
     let report = install::execute(&context, &options, &shown, output, &cancellation).await?;
     print_report(&report, output)?;
     Ok(0)

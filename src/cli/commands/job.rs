@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{cancel_on_interrupt, connect, print_report, read_file};
+use super::{begin, cancel_on_interrupt, connect, print_report, read_file};
 use crate::cli::args::{ChangeArgs, GlobalArgs, from_savepoint};
 use crate::cli::output::{moment, table};
 use crate::cli::{CommandError, Format, Output};
@@ -125,7 +125,8 @@ async fn submit(args: &SubmitArgs, global: &GlobalArgs, output: &Output) -> Resu
     change.choice = from_savepoint(args.from_savepoint.as_slice())?;
     change.allow_non_restored_state = args.allow_non_restored_state;
     change.description.get_or_insert_with(|| format!("Job {job} submitted"));
-    let context = connect(global, Some(args.change.timeout)).await?;
+    let cancellation = cancel_on_interrupt();
+    let context = begin(global, &args.change, &args.name, output, &cancellation).await?;
     let options = jobs::SubmitOptions {
         change,
         job,
@@ -135,7 +136,7 @@ async fn submit(args: &SubmitArgs, global: &GlobalArgs, output: &Output) -> Resu
         args: args.args.clone(),
         parallelism: args.parallelism,
     };
-    let report = jobs::submit(&context, &options, output, &cancel_on_interrupt()).await?;
+    let report = jobs::submit(&context, &options, output, &cancellation).await?;
     print_report(&report, output)
 }
 
@@ -154,9 +155,10 @@ async fn stop(
         change.savepoint_format = format.to_uppercase();
     }
     change.description.get_or_insert_with(|| format!("Job {} {how}", args.job));
-    let context = connect(global, Some(args.change.timeout)).await?;
+    let cancellation = cancel_on_interrupt();
+    let context = begin(global, &args.change, &args.name, output, &cancellation).await?;
     let options = jobs::StopOptions { change, job: args.job.clone() };
-    let report = jobs::stop(&context, &options, output, &cancel_on_interrupt()).await?;
+    let report = jobs::stop(&context, &options, output, &cancellation).await?;
     print_report(&report, output)
 }
 

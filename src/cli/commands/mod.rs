@@ -7,6 +7,8 @@ pub mod install;
 pub mod job;
 pub mod list;
 pub mod logs;
+pub mod plan;
+pub mod recover;
 pub mod rollback;
 pub mod savepoint;
 pub mod status;
@@ -18,11 +20,12 @@ pub mod version;
 
 use std::time::Duration;
 
-use super::args::{Cli, Command, GlobalArgs};
+use super::args::{ChangeArgs, Cli, Command, GlobalArgs};
 use super::{CommandError, Output};
 use crate::cluster::Cluster;
 use crate::flink::Access;
 use crate::ops::execute::{Cancellation, Report};
+use crate::ops::recover::{Options, Recovered};
 use crate::ops::{Cause, Context};
 
 /// Runs the verb; the exit code where it succeeds.
@@ -32,6 +35,8 @@ pub async fn run(cli: &Cli, output: &Output) -> Result<u8, CommandError> {
         Command::Install(args) => install::run(args, global, output).await,
         Command::Upgrade(args) => upgrade::run(args, global, output).await,
         Command::Rollback(args) => rollback::run(args, global, output).await,
+        Command::Plan(args) => plan::run(args, global, output).await,
+        Command::Recover(args) => recover::run(args, global, output).await,
         Command::Uninstall(args) => uninstall::run(args, global, output).await,
         Command::List(args) => list::run(args, global, output).await,
         Command::Status(args) => status::run(args, global, output).await,
@@ -57,6 +62,36 @@ async fn connect(global: &GlobalArgs, timeout: Option<Duration>) -> Result<Conte
     }
     if let Some(url) = &global.flink_url {
         context.access = Access::Direct(url.clone());
+    }
+    Ok(context)
+}
+
+/// Connects for a change of a release, and first completes or undoes what a run that died has left of the last one.
+async fn begin(
+    global: &GlobalArgs,
+    args: &ChangeArgs,
+    name: &str,
+    output: &Output,
+    cancellation: &Cancellation,
+) -> Result<Context, CommandError> {
+    let context = connect(global, Some(args.timeout)).await?;
+    if args.dry_run.is_some() {
+        return Ok(context);
+    }
+    let options = Options { change: args.options(name), savepoints: Vec::new(), abandon: false };
+    match crate::ops::recover::recover(&context, &options, output, cancellation).await? {
+        Recovered::Nothing => {}
+        Recovered::Completed(report) => {
+            output.talk(&format!(
+                "What that run had begun is complete: revision {} is {}.",
+                report.revision, report.status
+            ));
+        }
+        Recovered::Undone(why) => {
+            output.talk(&format!(
+                "What that run had begun is undone ({why}): the release is as it was before."
+            ));
+        }
     }
     Ok(context)
 }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{cancel_on_interrupt, connect, print_report};
+use super::{begin, cancel_on_interrupt, print_report};
 use crate::cli::args::{ChangeArgs, GlobalArgs, MoveArgs};
 use crate::cli::{CommandError, Output, plan};
 use crate::ops::rollback;
@@ -27,7 +27,8 @@ pub async fn run(args: &RollbackArgs, global: &GlobalArgs, output: &Output) -> R
     crate::ops::check_release_name(&args.name)?;
     let change = args.moves.options(args.change.options(&args.name))?;
     let mut options = rollback::Options { change, revision: args.revision };
-    let context = connect(global, Some(args.change.timeout)).await?;
+    let cancellation = cancel_on_interrupt();
+    let context = begin(global, &args.change, &args.name, output, &cancellation).await?;
     let mut shown = rollback::plan(&context, &options).await?;
     if args.change.dry_run.is_some() {
         return plan::print(&shown, output);
@@ -37,7 +38,7 @@ pub async fn run(args: &RollbackArgs, global: &GlobalArgs, output: &Output) -> R
         shown = rollback::plan(&context, &options).await?;
     }
     plan::show(&shown, output);
-    let report = rollback::execute(&context, &options, &shown, output, &cancel_on_interrupt()).await?;
+    let report = rollback::execute(&context, &options, &shown, output, &cancellation).await?;
     print_report(&report, output)?;
     Ok(0)
 }

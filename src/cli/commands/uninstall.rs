@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{cancel_on_interrupt, connect};
+use super::{begin, cancel_on_interrupt};
 use crate::cli::args::{ChangeArgs, GlobalArgs};
 use crate::cli::{CommandError, Output, error::exit, plan};
 use crate::ops::change::StateChoice;
@@ -41,7 +41,8 @@ pub async fn run(args: &UninstallArgs, global: &GlobalArgs, output: &Output) -> 
     };
     change.savepoint_format = args.savepoint_format.to_uppercase();
     let mut options = uninstall::Options { change, purge: args.purge };
-    let context = connect(global, Some(args.change.timeout)).await?;
+    let cancellation = cancel_on_interrupt();
+    let context = begin(global, &args.change, &args.name, output, &cancellation).await?;
     let (mut shown, kept) = uninstall::plan(&context, &options).await?;
     if args.change.dry_run.is_some() {
         return plan::print(&shown, output);
@@ -53,7 +54,7 @@ pub async fn run(args: &UninstallArgs, global: &GlobalArgs, output: &Output) -> 
     if args.purge {
         confirm_purge(args, &kept, output)?;
     }
-    let report = uninstall::execute(&context, &options, &shown, output, &cancel_on_interrupt()).await?;
+    let report = uninstall::execute(&context, &options, &shown, output, &cancellation).await?;
     if output.structured(&report)? {
         return Ok(exit::DONE);
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{cancel_on_interrupt, connect, print_report, read_file};
+use super::{begin, cancel_on_interrupt, print_report, read_file};
 use crate::cli::args::{ChangeArgs, GlobalArgs, MoveArgs, ValuesArgs};
 use crate::cli::{CommandError, Output, plan};
 use crate::ops::change::ChangeOptions;
@@ -75,8 +75,8 @@ pub async fn run(args: &UpgradeArgs, global: &GlobalArgs, output: &Output) -> Re
         .as_deref()
         .map(|package| repository::open(package, args.version.as_deref()))
         .transpose()?;
-    let context = connect(global, Some(args.change.timeout)).await?;
     let cancellation = cancel_on_interrupt();
+    let context = begin(global, &args.change, &args.name, output, &cancellation).await?;
     if args.install && !exists(&context, &args.name).await? {
         let Some(package) = package else {
             return Err(CommandError::usage(

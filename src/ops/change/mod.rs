@@ -35,6 +35,8 @@ pub enum StateChoice {
     Recorded,
     /// Paths: for a job by name, or for the only job.
     Paths(Vec<(Option<String>, String)>),
+    /// The newest checkpoint that is retained when the job is cancelled: for a job that can take no savepoint.
+    LatestCheckpoint,
     /// None: jobs count from the start.
     Stateless,
 }
@@ -86,8 +88,6 @@ pub struct ChangeOptions {
     pub accept_volatile: bool,
     /// Files for jobs whose jar the cluster does not keep: job name → content.
     pub jars: BTreeMap<String, Vec<u8>>,
-    /// Write what a run that died left into the records, and go on.
-    pub take_over: bool,
 }
 
 impl ChangeOptions {
@@ -110,7 +110,6 @@ impl ChangeOptions {
             history_max: 10,
             accept_volatile: false,
             jars: BTreeMap::new(),
-            take_over: false,
         }
     }
 }

@@ -3,8 +3,8 @@
 //! Decides and refuses; it never changes anything.
 
 use super::{ChangeOptions, Desired, JobChange, StateChoice};
-use crate::flink::JobOverview;
-use crate::operation::{JobMove, Pods, Start, StateFrom, Stop};
+use crate::flink::{FlinkError, JobOverview};
+use crate::operation::{JobMove, Pods, Start, StateFrom, Stop, Trigger};
 use crate::ops::descriptor::{DeclaredJob, Descriptor};
 use crate::ops::preflight::savepoint_trigger;
 use crate::ops::situation::{Live, Situation, newest_savepoint};
@@ -61,7 +61,7 @@ impl Moves<'_> {
             self.decide_job(job, before, silent, &mut decided).await?;
         }
         for before in base_jobs.iter().filter(|record| !wanted.iter().any(|job| job.name == record.name)) {
-            self.decide_removed(before, silent, &mut decided)?;
+            self.decide_removed(before, silent, &mut decided).await?;
         }
         Ok(decided)
     }
@@ -151,7 +151,12 @@ impl Moves<'_> {
         if let (Some(live), Some(before)) = (live, before) {
             let asked = matches!(
                 self.options.choice,
-                Some(StateChoice::Recorded | StateChoice::Paths(_) | StateChoice::Stateless)
+                Some(
+                    StateChoice::Recorded
+                        | StateChoice::Paths(_)
+                        | StateChoice::LatestCheckpoint
+                        | StateChoice::Stateless
+                )
             );
             if !stop_only && self.pods == Pods::Same && same_job(job, before) && !asked {
                 decided.jobs.push(JobRecord { declared: job.declared, ..before.clone() });
@@ -161,7 +166,7 @@ impl Moves<'_> {
                 JobRecord { id: None, restored_from: None, ended_by: None, taken: vec![], ..job.clone() };
             let mut change = JobMove::new(&job.name);
             change.old = Some(live.id);
-            self.plan_stop(&mut change, live, decided)?;
+            self.plan_stop(&mut change, live, decided).await?;
             if stop_only {
                 next.id = Some(live.id);
                 next.state = match change.stop {
@@ -169,7 +174,7 @@ impl Moves<'_> {
                     _ => JobState::Canceled,
                 };
             } else {
-                let from = self.state_for(job, before.id.is_some()).await?;
+                let from = self.state_for(job, before.id.is_some(), true).await?;
                 let id = (self.context.new_id)();
                 next.id = Some(id);
                 next.state = JobState::Running;
@@ -206,7 +211,7 @@ impl Moves<'_> {
             };
             return Err(self.no_savepoint(&job.name, reason));
         }
-        let from = self.state_for(job, had_state).await?;
+        let from = self.state_for(job, had_state, false).await?;
         let id = (self.context.new_id)();
         let mut change = JobMove::new(&job.name);
         decided.jobs.push(JobRecord {
@@ -223,7 +228,12 @@ impl Moves<'_> {
         Ok(())
     }
 
-    fn decide_removed(&self, before: &JobRecord, silent: bool, decided: &mut Decided) -> Result<(), Failure> {
+    async fn decide_removed(
+        &self,
+        before: &JobRecord,
+        silent: bool,
+        decided: &mut Decided,
+    ) -> Result<(), Failure> {
         let Some(live) = self.situation.running(before) else {
             if silent && before.state == JobState::Running && self.options.choice.is_none() {
                 decided.choice_needed.push(before.name.clone());
@@ -232,14 +242,14 @@ impl Moves<'_> {
         };
         let mut change = JobMove::new(&before.name);
         change.old = Some(live.id);
-        self.plan_stop(&mut change, live, decided)?;
+        self.plan_stop(&mut change, live, decided).await?;
         decided.changes.push(self.job_change(&change));
         decided.moves.push(change);
         Ok(())
     }
 
     /// How a running job is stopped, and how it comes back if the operation fails.
-    fn plan_stop(
+    async fn plan_stop(
         &self,
         change: &mut JobMove,
         live: &JobOverview,
@@ -259,6 +269,12 @@ impl Moves<'_> {
                 change.stop = Some(Stop::Savepoint { format: self.options.savepoint_format.clone() });
                 change.back = stop_state(StateFrom::ItsStop);
             }
+            Some(StateChoice::LatestCheckpoint) => {
+                self.latest_checkpoint(&change.name, live.id).await?;
+                change.trigger = Some(Trigger { id: (self.context.new_id)(), directory: String::new() });
+                change.stop = Some(Stop::LatestCheckpoint);
+                change.back = stop_state(StateFrom::ItsStop);
+            }
             Some(StateChoice::Stateless) => {
                 change.stop = Some(Stop::Cancel);
                 change.back = stop_state(StateFrom::Nothing);
@@ -271,9 +287,21 @@ impl Moves<'_> {
     }
 
     /// Where a started job's state comes from.
-    async fn state_for(&self, job: &JobRecord, had_state: bool) -> Result<StateFrom, Failure> {
+    async fn state_for(&self, job: &JobRecord, had_state: bool, runs: bool) -> Result<StateFrom, Failure> {
         match &self.options.choice {
             Some(StateChoice::Savepoint) if had_state => Ok(StateFrom::ItsStop),
+            Some(StateChoice::LatestCheckpoint) if runs => Ok(StateFrom::ItsStop),
+            Some(StateChoice::LatestCheckpoint) if had_state => {
+                let before = self
+                    .situation
+                    .base
+                    .as_ref()
+                    .and_then(|base| base.jobs.iter().find(|j| j.name == job.name));
+                match before.and_then(|before| before.id) {
+                    Some(id) => self.latest_checkpoint(&job.name, id).await.map(StateFrom::Path),
+                    None => Ok(StateFrom::Nothing),
+                }
+            }
             Some(StateChoice::Recorded) => self.recorded(job).await.map(StateFrom::Path),
             Some(StateChoice::Paths(paths)) => {
                 let only = paths.iter().find(|(name, _)| name.is_none());
@@ -309,6 +337,35 @@ impl Moves<'_> {
         })
     }
 
+    /// The newest completed checkpoint of a job that Flink knows, running or ended; refused where it would not outlive the
+    /// job's end.
+    async fn latest_checkpoint(&self, job: &str, id: crate::id::JobId) -> Result<String, Failure> {
+        let name = &self.options.name;
+        let refuse = |reason: String| {
+            Failure::refused(Cause::NoCheckpoint { job: job.to_owned(), reason }).next([
+                format!(
+                    "the same command with --from-checkpoint PATH   (look for {id}/chk-* in the release's checkpoint directory)"
+                ),
+                format!("kubectl flink savepoint list {name}   (and --from-savepoint recorded|PATH)"),
+            ])
+        };
+        let Some(descriptor) = self.situation.descriptor.as_ref() else {
+            return Err(refuse("no generation of the release runs".to_owned()));
+        };
+        let client = self.context.flink(descriptor);
+        let silent = |error: FlinkError| refuse(format!("the JobManager does not tell ({error})"));
+        let config = client.checkpoint_config(id).await.map_err(silent)?;
+        if !config.retained {
+            let option =
+                "execution.checkpointing.externalized-checkpoint-retention is not RETAIN_ON_CANCELLATION";
+            return Err(refuse(format!("its checkpoints go when it ends ({option})")));
+        }
+        let newest = client.checkpoints(id).await.map_err(silent)?.latest.completed;
+        newest
+            .and_then(|checkpoint| checkpoint.external_path)
+            .ok_or_else(|| refuse("it has completed none".to_owned()))
+    }
+
     fn no_savepoint(&self, job: &str, reason: String) -> Failure {
         Failure::refused(Cause::NoSavepoint { job: job.to_owned(), reason }).next([
             format!("kubectl flink status {}   (to see what is wrong)", self.options.name),
@@ -340,6 +397,7 @@ impl Moves<'_> {
                 "must stop: say what happens to its state".to_owned()
             }
             (Some(Stop::Savepoint { .. }), Some(_)) => "stop with a savepoint, start from it".to_owned(),
+            (Some(Stop::LatestCheckpoint), _) => "cancel, start from its latest checkpoint".to_owned(),
             (Some(Stop::Savepoint { .. }), None) => "stop with a savepoint".to_owned(),
             (Some(Stop::Cancel), Some(StateFrom::Path(path))) => format!("cancel, start from {path}"),
             (Some(Stop::Cancel), Some(_)) => "cancel, start without state".to_owned(),
@@ -348,6 +406,10 @@ impl Moves<'_> {
             (None, _) => "start".to_owned(),
         };
         let state = match from {
+            _ if change.stop == Some(Stop::LatestCheckpoint) => Some(
+                "what it has put out since that checkpoint, but for transactions, is put out again"
+                    .to_owned(),
+            ),
             Some(StateFrom::Path(_)) => {
                 Some("what it has put out since that savepoint was taken is put out again".to_owned())
             }

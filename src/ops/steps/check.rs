@@ -1,4 +1,4 @@
-//! Trying a job out on the new generation while the old one runs on: main() runs, and no job starts.
+//! Trying a job out on the new generation while the old one runs on: `main()` runs, and no job starts.
 
 use crate::flink::{FlinkError, Plan};
 use crate::operation::{Event, Target};
@@ -7,7 +7,7 @@ use crate::ops::execute::Executor;
 
 impl Executor<'_> {
     /// A missing jar or class, wrong arguments and too few slots show here. What only a start can show (state that does
-    /// not fit) does not; and main()'s side effects do happen.
+    /// not fit) does not; and `main()`'s side effects do happen.
     pub(super) async fn check(&mut self, index: usize) -> Result<Option<String>, Cause> {
         let name = self.journal.jobs[index].name.clone();
         let record = self.job_record(&name, Target::New)?;

@@ -3,6 +3,7 @@
 mod check;
 mod generation;
 mod health;
+mod search;
 mod start;
 mod stop;
 

@@ -50,7 +50,7 @@ impl Executor<'_> {
         }))
     }
 
-    /// What main() is called with.
+    /// What `main()` is called with.
     pub(super) fn program(&self, record: &JobRecord, target: Target) -> flink::Program {
         let of_cluster = self.descriptor(target).and_then(|descriptor| descriptor.parallelism);
         flink::Program {

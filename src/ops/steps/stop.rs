@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::flink::{self, Client, FlinkError, savepoint};
 use crate::id::JobId;
-use crate::operation::{Event, JobMove, Stop, Target};
+use crate::operation::{Event, JobMove, Setback, Stop, Target};
 use crate::ops::execute::{Executor, chain};
 use crate::ops::{Cause, Progress};
 
@@ -36,8 +36,7 @@ impl Executor<'_> {
                 });
             }
         }
-        self.must_end(&client, index, id, &change.name).await?;
-        Ok(Some(format!("cancelled {}", change.name)))
+        self.cancelled(&client, index, id, &change).await
     }
 
     /// Finds out how a stop ended that this run or another one asked for: it is followed, never asked for again.
@@ -52,19 +51,59 @@ impl Executor<'_> {
             let begun = Instant::now();
             let stopped = savepoint::follow(&client, id, &request, &mut self.tick(&change.name)).await;
             return match self.savepoint_told(&client, index, &change, begun, stopped).await {
-                // It runs on: that is known now, and there is nothing to bring back.
-                Err(_) if !self.journal.jobs[index].stop_asked => {
-                    Ok(Some(format!("the job {} runs on", change.name)))
-                }
+                Err(_) if !self.journal.jobs[index].stop_asked => self.runs_on(&change.name).await,
                 told => told,
             };
         }
-        if self.await_terminal(&client, id, &change.name).await? {
-            self.record(Event::Stopped(index)).await?;
-            return Ok(Some(format!("the job {} has ended", change.name)));
+        match self.cancelled(&client, index, id, &change).await {
+            Err(_) if !self.journal.jobs[index].stop_asked => self.runs_on(&change.name).await,
+            told => told,
         }
-        self.record(Event::StopFailed(index)).await?;
-        Ok(Some(format!("the job {} runs on", change.name)))
+    }
+
+    /// It runs on: that is known now. Going forward would ask for a second stop, so the operation goes back.
+    async fn runs_on(&mut self, name: &str) -> Result<Option<String>, Cause> {
+        if self.journal.setback.is_none() {
+            let reason = "the stop that was asked for did not come about".to_owned();
+            self.record(Event::Failed(Setback { step: format!("the job {name} runs on"), reason })).await?;
+        }
+        Ok(Some(format!("the job {name} runs on")))
+    }
+
+    /// The end of a job that was cancelled, and its newest checkpoint where that is what comes next.
+    async fn cancelled(
+        &mut self,
+        client: &Client,
+        index: usize,
+        id: JobId,
+        change: &JobMove,
+    ) -> Result<Option<String>, Cause> {
+        if change.stop != Some(Stop::LatestCheckpoint) {
+            self.must_end(client, index, id, &change.name).await?;
+            return Ok(Some(format!("cancelled {}", change.name)));
+        }
+        if !self.await_terminal(client, id, &change.name).await? {
+            self.record(Event::StopFailed(index)).await?;
+            return Err(Cause::Step {
+                step: format!("the job {} was not cancelled", change.name),
+                reason: "all its tasks run on".to_owned(),
+            });
+        }
+        // Flink answers from a cache: one that was filled before the end may name a checkpoint that is gone by now.
+        let doing = |source| Cause::Flink {
+            doing: format!("the latest checkpoint of {} could not be found out", change.name),
+            source,
+        };
+        let cached = client.config().await.map_err(doing)?.refresh_interval;
+        tokio::time::sleep(Duration::from_millis(cached + 100)).await;
+        let newest = client.checkpoints(id).await.map_err(doing)?.latest.completed;
+        let path = newest.and_then(|checkpoint| checkpoint.external_path).ok_or_else(|| Cause::Step {
+            step: format!("the job {} is cancelled", change.name),
+            reason: "Flink knows no completed checkpoint of it".to_owned(),
+        })?;
+        self.record(Event::Savepoint(index, path.clone())).await?;
+        self.record(Event::Stopped(index)).await?;
+        Ok(Some(format!("cancelled {}; its latest checkpoint is {path}", change.name)))
     }
 
     /// Tells once a second that Flink is still writing the savepoint.
@@ -136,6 +175,20 @@ impl Executor<'_> {
                 change.name
             )));
             return Ok(Some(format!("savepoint {location}")));
+        }
+        // The JobManager was another one before: it cannot say what became of the trigger, but its directory can.
+        if let (savepoint::StopError::Forgotten { state, .. }, Some(trigger), Some(id)) =
+            (&error, &change.trigger, change.old)
+            && state.is_none_or(flink::JobState::is_terminal)
+            && let Some(path) = self.search(trigger).await
+        {
+            self.record(Event::Savepoint(index, path.clone())).await?;
+            self.must_end(client, index, id, &change.name).await?;
+            self.observer.progress(Progress::Warning(format!(
+                "the JobManager restarted while {} was stopping; its savepoint was found in its directory",
+                change.name
+            )));
+            return Ok(Some(format!("stopped {}; savepoint {path}", change.name)));
         }
         if error.leaves_job_running() {
             self.record(Event::StopFailed(index)).await?;

@@ -23,6 +23,8 @@ use tokio::sync::Mutex;
 /// Where a renewal failed, the next one comes sooner.
 const RENEW_AGAIN: Duration = Duration::from_secs(2);
 const ATTEMPTS: usize = 3;
+/// A write so long ago is as good as a new one: the lock outlasts it by far.
+const JUST_NOW: Duration = Duration::from_secs(2);
 
 /// The lock could not be had, or is no longer ours.
 #[derive(Debug, thiserror::Error)]
@@ -126,6 +128,25 @@ pub struct Lock {
 impl std::fmt::Debug for Lock {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Lock").field("release", &self.shared.place.release).finish_non_exhaustive()
+    }
+}
+
+/// Proves that the lock is ours.
+#[derive(Clone)]
+pub struct Guard {
+    shared: Arc<Shared>,
+}
+
+impl Guard {
+    /// Whether a request that is sent now and has this long to take effect takes it while the lock is ours. Writes the
+    /// object again, a new epoch, unless that was done just now.
+    pub async fn confirm(&self, deadline: Duration) -> Result<(), LockError> {
+        let remaining = || self.shared.valid_until().since(Moment::now());
+        // A lock that has nearly its whole time left was written a moment ago, and nobody takes it before it expires.
+        if remaining() + JUST_NOW < EXPIRY {
+            self.shared.write(None).await?;
+        }
+        if remaining() > deadline { Ok(()) } else { Err(self.shared.lost(None)) }
     }
 }
 
@@ -276,6 +297,11 @@ impl Lock {
     /// [`LockError::Lost`] nothing may be changed any more.
     pub async fn write<J: Serialize + Sync>(&self, journal: &J) -> Result<(), LockError> {
         self.shared.write(Some(to_value(journal)?)).await
+    }
+
+    /// A handle for whoever must prove, before a request, that the lock is still ours.
+    pub fn guard(&self) -> Guard {
+        Guard { shared: self.shared.clone() }
     }
 
     /// How long the lock is certainly still ours, by a clock that counts sleep.

@@ -1,0 +1,49 @@
+//! `kubectl flink recover NAME`.
+
+use clap::Args;
+
+use super::{cancel_on_interrupt, connect, print_report};
+use crate::cli::args::{ChangeArgs, GlobalArgs, from_savepoint};
+use crate::cli::{CommandError, Output};
+use crate::ops::change::StateChoice;
+use crate::ops::recover::{self, Recovered};
+
+/// Flags of `recover`.
+#[derive(Args, Clone)]
+pub struct RecoverArgs {
+    /// Name of the release
+    pub name: String,
+    /// Where the savepoint is whose path the run did not read (JOB=PATH where there are several jobs)
+    #[arg(long, value_name = "[JOB=]PATH", help_heading = "State")]
+    pub savepoint: Vec<String>,
+    /// Neither complete nor undo it: write what is known into the records, and give the lock back
+    #[arg(long, conflicts_with = "savepoint")]
+    pub abandon: bool,
+    /// How the change is made.
+    #[command(flatten)]
+    pub change: ChangeArgs,
+}
+
+/// Runs `recover`.
+pub async fn run(args: &RecoverArgs, global: &GlobalArgs, output: &Output) -> Result<u8, CommandError> {
+    crate::ops::check_release_name(&args.name)?;
+    let savepoints = match from_savepoint(&args.savepoint)? {
+        Some(StateChoice::Paths(paths)) => paths,
+        Some(_) => {
+            return Err(CommandError::usage("--savepoint wants the path of the savepoint that was found"));
+        }
+        None => Vec::new(),
+    };
+    let change = args.change.options(&args.name);
+    let context = connect(global, Some(args.change.timeout)).await?;
+    let options = recover::Options { change, savepoints, abandon: args.abandon };
+    match recover::recover(&context, &options, output, &cancel_on_interrupt()).await? {
+        Recovered::Nothing => output.talk("Nothing to recover: no run that died has left anything."),
+        Recovered::Completed(report) => print_report(&report, output)?,
+        Recovered::Undone(why) => {
+            output.talk(&format!("Undone ({why}): the release is as it was before."));
+            output.talk(&format!("  kubectl flink history {}", args.name));
+        }
+    }
+    Ok(0)
+}

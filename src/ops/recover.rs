@@ -1,0 +1,203 @@
+//! `recover`: completes or undoes what a run that died left; every command that changes a release does it first.
+//!
+//! The journal says what was decided and what may have been asked for; this goes on from there, with the same ids. What
+//! only a person can know (where a savepoint is whose path was never read) is asked for, not guessed.
+
+use super::change::{ChangeOptions, ObjectChanges, Plan, Summary};
+use super::execute::{self, Cancellation, Executor, Report, held};
+use super::preflight::savepoint_of;
+use super::situation::objects_of;
+use super::{Cause, Context, Failure, Observer, Phase, Progress};
+use crate::operation::{Event, Journal, Kind};
+use crate::release::operation::{LeftBehind, in_progress};
+use crate::release::{Lock, LockError, Record, ReleaseError, Status};
+use crate::render::generation_name;
+
+/// What to recover, and what the person knows about it.
+#[derive(Clone)]
+pub struct Options {
+    /// What every change has in common.
+    pub change: ChangeOptions,
+    /// Savepoints that were found: for a job by name, or for the only job.
+    pub savepoints: Vec<(Option<String>, String)>,
+    /// Go on with nothing: write what is known into the records, and give the lock back.
+    pub abandon: bool,
+}
+
+/// What became of what a dead run left.
+#[derive(Debug)]
+pub enum Recovered {
+    /// There was nothing, or nothing had changed yet.
+    Nothing,
+    /// It was carried out to its end; with `abandon`, written down.
+    Completed(Box<Report>),
+    /// It was undone, for this reason: the release is as it was before that run.
+    Undone(String),
+}
+
+/// Completes or undoes what a dead run left.
+pub async fn recover(
+    context: &Context,
+    options: &Options,
+    observer: &dyn Observer,
+    cancellation: &Cancellation,
+) -> Result<Recovered, Failure> {
+    let name = &options.change.name;
+    super::check_release_name(name)?;
+    if in_progress(&context.store, name).await.map_err(Cause::from)?.is_none() {
+        return Ok(Recovered::Nothing);
+    }
+    let idle = Journal::begin(Kind::Upgrade, 0);
+    let left = match Lock::acquire(&context.store, name, &context.holder, &idle).await {
+        // That run had decided nothing yet.
+        Ok(lock) => {
+            lock.release().await.map_err(Cause::from)?;
+            return Ok(Recovered::Nothing);
+        }
+        Err(LockError::LeftBehind(left)) => left,
+        Err(error) => return Err(held(name, error)),
+    };
+    let Ok(mut journal) = serde_json::from_value::<Journal>(left.journal.clone()) else {
+        return Err(held(name, LockError::LeftBehind(left)));
+    };
+    for (job, path) in &options.savepoints {
+        tell_savepoint(&mut journal, job.as_deref(), path)?;
+    }
+    let plan = plan_of(context, &options.change, &journal).await?;
+    // The journal stays in the lock until it has been carried out.
+    let lock = Lock::take_over(&context.store, name, &context.holder, &left.claim, &journal)
+        .await
+        .map_err(|error| held(name, error))?;
+    let Some(mut plan) = plan else {
+        lock.release().await.map_err(Cause::from)?;
+        return Ok(Recovered::Nothing); // it died before it wrote its revision: nothing had changed
+    };
+    observer.progress(Progress::Begun(go_on(&left, &journal)));
+    if options.abandon {
+        write_down(context, name, &journal).await?;
+        lock.release().await.map_err(Cause::from)?;
+        plan.record = context.store.get(name, plan.record.revision).await.map_err(Cause::from)?;
+        return Ok(Recovered::Completed(Box::new(execute::report(&plan, false, &journal))));
+    }
+    journal.reopen();
+    plan.journal = journal;
+    match Executor::new(context, lock, plan, observer, cancellation)?.run().await {
+        Ok(report) => Ok(Recovered::Completed(Box::new(report))),
+        Err(Failure { phase: Phase::Undone, cause, .. }) => Ok(Recovered::Undone(execute::chain(&*cause))),
+        Err(failure) => Err(failure),
+    }
+}
+
+fn go_on(left: &LeftBehind, journal: &Journal) -> String {
+    format!("go on where the run by {} died; {}", left.holder, journal.position())
+}
+
+/// A savepoint that a person found goes to the job whose savepoint is missing.
+fn tell_savepoint(journal: &mut Journal, job: Option<&str>, path: &str) -> Result<(), Failure> {
+    let missing = |moved: &&(usize, String)| job.is_none_or(|job| moved.1 == job);
+    let open: Vec<(usize, String)> = journal
+        .jobs
+        .iter()
+        .enumerate()
+        .filter(|(_, moved)| moved.stop_asked && !moved.stopped && moved.trigger.is_some())
+        .map(|(index, moved)| (index, moved.name.clone()))
+        .collect();
+    if let [(index, _)] = open.iter().filter(missing).collect::<Vec<_>>().as_slice() {
+        journal.record(Event::Savepoint(*index, path.to_owned()));
+        return Ok(());
+    }
+    let names: Vec<_> = open.into_iter().map(|(_, name)| name).collect();
+    let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    Err(Failure::refused(Cause::Usage(format!(
+        "--savepoint {path}: jobs whose savepoint is not known: {names}"
+    ))))
+}
+
+/// The plan that the journal belongs to, from the records; `None` where its revision was never written.
+async fn plan_of(
+    context: &Context,
+    options: &ChangeOptions,
+    journal: &Journal,
+) -> Result<Option<Plan>, Failure> {
+    let name = &options.name;
+    let Some(record) = find(context, name, journal.to).await? else { return Ok(None) };
+    let base = match journal.from {
+        Some(from) => find(context, name, from).await?,
+        None => None,
+    };
+    let objects = objects_of(&record)?;
+    let old_objects = base.as_ref().map(objects_of).transpose()?.unwrap_or_default();
+    let mut journal = journal.clone();
+    journal.recorded = true;
+    Ok(Some(Plan {
+        summary: Summary {
+            operation: journal.kind,
+            release: name.clone(),
+            namespace: context.namespace.clone(),
+            from_revision: journal.from,
+            to_revision: journal.to,
+            package: format!("{}-{}", record.package.name, record.package.version),
+            layout: record.layout.clone(),
+            unchanged: false,
+            new_pods: journal.new != journal.old.unwrap_or_default(),
+            strategy: Some(journal.strategy),
+            strategy_reason: None,
+            meanwhile: None,
+            from_generation: journal.old.map(|old| generation_name(name, old)),
+            to_generation: generation_name(name, journal.new),
+            objects: ObjectChanges::default(),
+            jobs: Vec::new(),
+            choice_needed: Vec::new(),
+            on_failure: String::new(),
+        },
+        purge: journal.purge,
+        journal,
+        record,
+        base,
+        objects,
+        old_objects,
+        options: options.clone(),
+        returns_to: None,
+    }))
+}
+
+async fn find(context: &Context, name: &str, revision: u32) -> Result<Option<Record>, Failure> {
+    match context.store.get(name, revision).await {
+        Ok(record) => Ok(Some(record)),
+        Err(ReleaseError::NoRevision { .. }) => Ok(None),
+        Err(error) => Err(Cause::from(error).into()),
+    }
+}
+
+/// What is known of a dead run goes into the records, and nothing else is done.
+async fn write_down(context: &Context, name: &str, dead: &Journal) -> Result<(), Cause> {
+    let now = (context.now)();
+    if let Some(from) = dead.from {
+        let mut base = context.store.get(name, from).await?;
+        let flink_version = base.package.flink_version.clone();
+        for moved in &dead.jobs {
+            let Some(savepoint) = savepoint_of(moved, &flink_version, now) else { continue };
+            for job in base.jobs.iter_mut().filter(|job| job.name == moved.name) {
+                job.ended_by = Some(savepoint.clone());
+            }
+        }
+        execute::bring_back(dead, &mut base);
+        context.store.update(&base).await?;
+    }
+    let history = context.store.history(name).await?;
+    let known = |revision: u32| history.iter().find(|summary| summary.revision == revision);
+    if known(dead.to).is_some_and(|summary| summary.status.is_pending()) {
+        let (status, text) = match dead.committed {
+            Some(_) => (Status::Deployed, "Completed; its run died while it closed the records".to_owned()),
+            None => (Status::Failed, format!("its run died: {}", dead.position())),
+        };
+        context.store.set_status(name, dead.to, status, &text).await?;
+        if dead.committed.is_some()
+            && let Some(from) = dead.from.and_then(known)
+            && from.status == Status::Deployed
+        {
+            context.store.set_status(name, from.revision, Status::Superseded, &from.description).await?;
+        }
+    }
+    Ok(())
+}
