@@ -21,6 +21,7 @@ mod krew;
 mod lock;
 mod packages;
 mod real;
+mod recover;
 mod rights;
 mod roles;
 mod rollback;

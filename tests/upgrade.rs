@@ -38,9 +38,8 @@ fn a_warm_upgrade_that_cannot_start_never_stops_the_job() {
     undone(&namespace, &tally, &["--set", "image.tag=none-such"], "none-such");
     let unschedulable = ["--set-string", "nodeSelector.none=such", "--timeout", "10s"];
     undone(&namespace, &tally, &unschedulable, "node affinity/selector");
-    let refused =
-        ["--set-json", r#"flinkConfiguration={"state.backend.type":"none.Such"}"#, "--timeout", "90s"];
-    undone(&namespace, &tally, &refused, "none.Such");
+    let refused = r#"flinkConfiguration={"taskmanager.memory.managed.fraction":1.5}"#;
+    undone(&namespace, &tally, &["--set-json", refused, "--timeout", "40s"], "taskmanager");
     undone(
         &namespace,
         &tally,
@@ -90,8 +89,9 @@ fn goes_back(test: &str, strategy: &str, generation: &str) {
         let failed = namespace.names("deployments", "flink.kubectl/generation=2");
         assert!(failed.is_empty(), "left behind: {failed:?}");
     } else {
-        let state = ["--set", "job.entryClass=tally.OperatorRemoved,taskManager.memory=1100m"];
-        undone(&namespace, &tally, &state, "counter");
+        // Flink accepts such an option until a job starts with it.
+        let backend = r#"flinkConfiguration={"state.backend.type":"none.Such"}"#;
+        undone(&namespace, &tally, &["--set-json", backend], "could not be started");
     }
     assert_eq!(namespace.status("demo")["generation"], generation);
     undone(&namespace, &tally, &["--set", "job.entryClass=tally.OperatorRemoved"], "counter");

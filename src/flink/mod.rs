@@ -8,6 +8,7 @@ mod access;
 mod backoff;
 pub mod cause;
 mod client;
+mod compatibility;
 mod direct;
 mod error;
 pub mod health;
@@ -26,6 +27,7 @@ mod types;
 
 pub use access::Access;
 pub use client::{Client, Deadlines};
+pub use compatibility::can_read;
 pub use direct::{Direct, DirectError};
 pub use error::{FlinkError, Refusal};
 pub use health::Health;

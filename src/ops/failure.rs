@@ -130,6 +130,8 @@ pub enum Cause {
     NoSavepoint { job: String, reason: String },
     #[error("the job {job} has no checkpoint to go on from: {reason}")]
     NoCheckpoint { job: String, reason: String },
+    #[error("Flink {reader} cannot read the state of the job {job}, which Flink {writer} wrote")]
+    Unreadable { job: String, reader: String, writer: String },
     #[error("no savepoint of the job {job} is recorded{}", at.as_ref().map(|r| format!(" for revision {r}")).unwrap_or_default())]
     NothingRecorded { job: String, at: Option<u32> },
     #[error("{reason}")]

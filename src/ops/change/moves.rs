@@ -3,7 +3,7 @@
 //! Decides and refuses; it never changes anything.
 
 use super::{ChangeOptions, Desired, JobChange, StateChoice};
-use crate::flink::{FlinkError, JobOverview};
+use crate::flink::{FlinkError, JobOverview, can_read};
 use crate::operation::{JobMove, Pods, Start, StateFrom, Stop, Trigger};
 use crate::ops::descriptor::{DeclaredJob, Descriptor};
 use crate::ops::preflight::savepoint_trigger;
@@ -262,6 +262,7 @@ impl Moves<'_> {
                 change.stop = Some(Stop::Cancel);
             }
             Some(StateChoice::Savepoint) => {
+                self.refuse_unreadable(&change.name, self.running_version())?;
                 let descriptor = self.situation.descriptor.as_ref();
                 let trigger = savepoint_trigger(self.context, descriptor, live, self.revision)
                     .map_err(|reason| self.no_savepoint(&change.name, reason))?;
@@ -270,6 +271,7 @@ impl Moves<'_> {
                 change.back = stop_state(StateFrom::ItsStop);
             }
             Some(StateChoice::LatestCheckpoint) => {
+                self.refuse_unreadable(&change.name, self.running_version())?;
                 self.latest_checkpoint(&change.name, live.id).await?;
                 change.trigger = Some(Trigger { id: (self.context.new_id)(), directory: String::new() });
                 change.stop = Some(Stop::LatestCheckpoint);
@@ -298,7 +300,10 @@ impl Moves<'_> {
                     .as_ref()
                     .and_then(|base| base.jobs.iter().find(|j| j.name == job.name));
                 match before.and_then(|before| before.id) {
-                    Some(id) => self.latest_checkpoint(&job.name, id).await.map(StateFrom::Path),
+                    Some(id) => {
+                        self.refuse_unreadable(&job.name, self.running_version())?;
+                        self.latest_checkpoint(&job.name, id).await.map(StateFrom::Path)
+                    }
                     None => Ok(StateFrom::Nothing),
                 }
             }
@@ -324,6 +329,9 @@ impl Moves<'_> {
         if let Some(target) = &self.desired.returns_to {
             let savepoint =
                 target.jobs.iter().find(|before| before.name == job.name).and_then(|b| b.ended_by.clone());
+            if let Some(savepoint) = &savepoint {
+                self.refuse_unreadable(&job.name, &savepoint.flink_version)?;
+            }
             return savepoint.map(|savepoint| savepoint.path).ok_or_else(|| {
                 Failure::refused(Cause::NothingRecorded { job: job.name.clone(), at: Some(target.revision) })
                     .next([format!("kubectl flink savepoint list {}", self.options.name)])
@@ -331,6 +339,9 @@ impl Moves<'_> {
         }
         let newest =
             newest_savepoint(self.context, &self.options.name, &self.situation.history, &job.name).await?;
+        if let Some((_, savepoint)) = &newest {
+            self.refuse_unreadable(&job.name, &savepoint.flink_version)?;
+        }
         newest.map(|(_, savepoint)| savepoint.path).ok_or_else(|| {
             Failure::refused(Cause::NothingRecorded { job: job.name.clone(), at: None })
                 .next([format!("kubectl flink savepoint list {}", self.options.name)])
@@ -364,6 +375,32 @@ impl Moves<'_> {
         newest
             .and_then(|checkpoint| checkpoint.external_path)
             .ok_or_else(|| refuse("it has completed none".to_owned()))
+    }
+
+    /// The version of the Flink that runs now.
+    fn running_version(&self) -> &str {
+        self.situation.descriptor.as_ref().map_or("", |descriptor| &descriptor.flink_version)
+    }
+
+    /// An older Flink does not read what a newer one wrote: known before anything stops.
+    fn refuse_unreadable(&self, job: &str, writer: &str) -> Result<(), Failure> {
+        let Some(reader) = self.descriptor.map(|descriptor| descriptor.flink_version.as_str()) else {
+            return Ok(());
+        };
+        let starts = !self.desired.stop_only.contains(job);
+        if !starts || can_read(reader, writer) != Some(false) {
+            return Ok(());
+        }
+        let name = &self.options.name;
+        Err(Failure::refused(Cause::Unreadable {
+            job: job.to_owned(),
+            reader: reader.to_owned(),
+            writer: writer.to_owned(),
+        })
+        .next([
+            format!("kubectl flink savepoint list {name}   (which Flink wrote which savepoint)"),
+            "the same command with --from-savepoint recorded|PATH   (one that the older Flink wrote; what came since is put out again)".to_owned(),
+        ]))
     }
 
     fn no_savepoint(&self, job: &str, reason: String) -> Failure {

@@ -1,0 +1,133 @@
+//! A run that dies, or stands still while another one takes over: the next run ends in one running job with its state, and a
+//! true history.
+
+use std::process::{Child, Command, Stdio};
+
+use crate::cluster;
+use crate::support::tally::{Expect, State};
+use crate::support::{JobTally, Namespace, run, statuses, wait_for};
+
+/// Named in `src/ops/fence.rs`: the process stops itself between its last look at the lock and the sending.
+const HALT: &str = "KUBECTL_FLINK_HALT_AT_TRANSITION";
+
+/// An upgrade with a savepoint that replaces the Pods, and the requests by which it changed something, in their order.
+#[track_caller]
+fn transitions(namespace: &Namespace, memory: &str) -> Vec<String> {
+    let mut upgrade = upgrade(namespace, memory);
+    let done = run(upgrade.env("KUBECTL_FLINK_LOG", "kubectl_flink=info")).ok();
+    let requests = done.stderr.lines().filter(|line| line.contains("transition"));
+    let requests: Vec<String> = requests
+        .filter_map(|line| line.split_once("request="))
+        .map(|(_, request)| request.to_owned())
+        .collect();
+    assert!(requests.len() > 15, "so few transitions: {requests:?}\n{done}");
+    requests
+}
+
+fn upgrade(namespace: &Namespace, memory: &str) -> Command {
+    let mut command = namespace.program();
+    command.args(["upgrade", "demo", "--with-savepoint", "--set", &format!("taskManager.memory={memory}")]);
+    command
+}
+
+/// Starts an upgrade that halts at a transition; waits until it has, or has ended.
+fn halted(namespace: &Namespace, memory: &str, at: usize) -> Child {
+    let mut command = upgrade(namespace, memory);
+    command.env(HALT, at.to_string()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    let status = format!("/proc/{}/status", child.id());
+    wait_for("the upgrade to halt", || {
+        let halted = fs_err::read_to_string(&status).is_ok_and(|text| text.contains("State:\tT"));
+        (halted || child.try_wait().unwrap().is_some()).then_some(())
+    });
+    child
+}
+
+/// Recovers as soon as the dead run's lock has expired; gives what `recover` said.
+#[track_caller]
+fn recovered(namespace: &Namespace) -> String {
+    let recovered = wait_for("the lock's expiry", || {
+        let recovered = namespace.flink(["recover", "demo"]);
+        (!recovered.stderr.contains("is being changed by")).then_some(recovered)
+    });
+    recovered.ok().stderr
+}
+
+/// One job runs, all its tasks, and the history knows what is.
+#[track_caller]
+fn one_job_runs(namespace: &Namespace, tally: &JobTally, context: &str) {
+    tally.await_committed(40);
+    let status = namespace.status("demo");
+    let jobs = status["jobs"].as_array().unwrap();
+    assert_eq!(jobs.len(), 1, "{context}: {status:#}");
+    assert_eq!(
+        (&jobs[0]["state"], &jobs[0]["origin"]),
+        (&"RUNNING".into(), &"declared".into()),
+        "{status:#}"
+    );
+    let history = namespace.history("demo");
+    let deployed: Vec<_> = history.iter().filter(|(_, status)| status == "deployed").collect();
+    assert_eq!(deployed.len(), 1, "{context}: {history:?}");
+    assert_eq!(status["revision"], deployed[0].0, "{context}: {status:#}");
+    let known = |status: &str| ["deployed", "superseded", "failed"].contains(&status);
+    assert!(history.iter().all(|(_, status)| known(status)), "{context}: {}", statuses(&history));
+    let generation = status["generation"].as_str().unwrap();
+    let left = namespace.names("deployments", "flink.kubectl/release=demo");
+    assert!(left.iter().all(|name| name.contains(generation)), "{context}: left behind: {left:?}");
+}
+
+/// Expected: killed at any transition, four chosen by the commit, the next run completes or undoes it; nothing is lost,
+/// nothing is repeated, for no new job emits anything before its run is over.
+#[test]
+fn killed_at_any_transition_the_next_run_goes_on() {
+    let namespace = cluster!("killed", tally);
+    namespace.install_job("demo", &[]).ok();
+    let tally = namespace.tally("demo-storage");
+    tally.await_committed(40);
+    let all = transitions(&namespace, "1100m");
+    tally.await_committed(40);
+    for (turn, at) in chosen(all.len()).into_iter().enumerate() {
+        let memory = if turn % 2 == 0 { "1150m" } else { "1100m" };
+        let mut killed = halted(&namespace, memory, at);
+        let _ = killed.kill(); // SIGKILL
+        killed.wait().unwrap();
+        let said = recovered(&namespace);
+        let context = format!("killed at transition {at} of {}, {}; {said}", all.len(), all[at - 1]);
+        println!("{context}");
+        one_job_runs(&namespace, &tally, &context);
+    }
+    namespace.flink(["uninstall", "demo", "--with-savepoint"]).ok();
+    tally.check(State::Ended, &Expect::default());
+}
+
+/// One transition out of each quarter, by the commit that is tested; the same each time where there is no git.
+fn chosen(count: usize) -> Vec<usize> {
+    let hash = run(Command::new("git").args(["rev-parse", "HEAD"])).stdout;
+    let digits: Vec<usize> = hash.bytes().map(usize::from).chain([7; 4]).take(4).collect();
+    let quarter = count / 4;
+    digits.iter().enumerate().map(|(turn, digit)| 1 + turn * quarter + digit % quarter).collect()
+}
+
+/// Expected: a run stands still between its last look at the lock and sending `run`; another one takes over and finishes;
+/// the first goes on and sends. Still one job runs, nothing is lost, nothing is repeated.
+#[test]
+fn a_suspended_run_that_goes_on_late_starts_no_second_job() {
+    let namespace = cluster!("suspended", tally);
+    namespace.install_job("demo", &[]).ok();
+    let tally = namespace.tally("demo-storage");
+    tally.await_committed(40);
+    let all = transitions(&namespace, "1100m");
+    let start = all.iter().position(|request| request.ends_with("/run")).expect("a job was started") + 1;
+    tally.await_committed(40);
+
+    let mut suspended = halted(&namespace, "1150m", start);
+    let said = recovered(&namespace);
+    assert!(said.contains("start the job counter"), "{said}");
+    run(Command::new("kill").args(["-CONT", &suspended.id().to_string()])).ok();
+    let late = suspended.wait().unwrap();
+    assert!(!late.success(), "the run that lost its lock must not claim success");
+    one_job_runs(&namespace, &tally, "after the suspended run");
+    assert_eq!(statuses(&namespace.history("demo")), "1 superseded, 2 superseded, 3 deployed");
+    namespace.flink(["uninstall", "demo", "--with-savepoint"]).ok();
+    tally.check(State::Ended, &Expect { runs: 3..=3, ..Expect::default() });
+}
