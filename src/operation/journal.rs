@@ -236,9 +236,12 @@ pub struct Journal {
     /// The new revision is written as pending.
     #[serde(default)]
     pub recorded: bool,
-    /// The old generation is gone, or going.
+    /// The old generation is gone, or going: nothing can be started in it any more.
     #[serde(default)]
     pub old_removed: bool,
+    /// All of the old generation is gone.
+    #[serde(default)]
+    pub old_gone: bool,
     /// Applying the new objects has begun.
     #[serde(default)]
     pub apply_begun: bool,
@@ -272,9 +275,12 @@ pub struct Journal {
     /// Why the way back does not go on either.
     #[serde(default)]
     pub back_setback: Option<Setback>,
-    /// On the way back: the new generation is gone.
+    /// On the way back: the new generation is gone, or going.
     #[serde(default)]
     pub new_removed: bool,
+    /// On the way back: all of the new generation is gone.
+    #[serde(default)]
+    pub new_gone: bool,
     /// On the way back: the old objects are applied again.
     #[serde(default)]
     pub back_applied: bool,
@@ -307,6 +313,8 @@ pub enum Event {
     /// Flink refused the stop or its savepoint failed, and the job runs on.
     StopFailed(usize),
     /// The removal of a generation has begun (and must go on).
+    RemoveBegun(Target),
+    /// All of a generation is gone.
     Removed(Target),
     /// Applying has begun.
     ApplyBegun(Target),
@@ -361,6 +369,7 @@ impl Journal {
             begun: false,
             recorded: false,
             old_removed: false,
+            old_gone: false,
             apply_begun: false,
             applied: false,
             ready: false,
@@ -373,6 +382,7 @@ impl Journal {
             setback: None,
             back_setback: None,
             new_removed: false,
+            new_gone: false,
             back_applied: false,
             back_ready: false,
             back_pruned: false,
@@ -390,8 +400,10 @@ impl Journal {
             Event::Savepoint(job, path) => self.jobs[job].savepoint = Some(path),
             Event::Stopped(job) => self.jobs[job].stopped = true,
             Event::StopFailed(job) => self.jobs[job].stop_asked = false,
-            Event::Removed(Target::Old) => self.old_removed = true,
-            Event::Removed(_) => self.new_removed = true,
+            Event::RemoveBegun(Target::Old) => self.old_removed = true,
+            Event::RemoveBegun(_) => self.new_removed = true,
+            Event::Removed(Target::Old) => self.old_gone = true,
+            Event::Removed(_) => self.new_gone = true,
             Event::ApplyBegun(Target::New) => self.apply_begun = true,
             Event::ApplyBegun(_) => {}
             Event::Applied(Target::New) => self.applied = true,

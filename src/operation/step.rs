@@ -134,7 +134,7 @@ pub fn next(journal: &Journal) -> Step {
 fn uninstall(journal: &Journal) -> Step {
     match journal {
         _ if let Some(index) = to_stop(journal) => Step::Stop(index),
-        _ if journal.old.is_some() && !journal.old_removed => Step::Remove(Target::Old),
+        _ if journal.old.is_some() && !journal.old_gone => Step::Remove(Target::Old),
         _ if !journal.deleted => Step::Delete,
         _ => Step::Commit,
     }
@@ -151,7 +151,7 @@ fn classic(journal: &Journal) -> Step {
     if let Some(index) = to_stop(journal) {
         return Step::Stop(index);
     }
-    if journal.pods == Pods::New && journal.old.is_some() && !journal.old_removed {
+    if journal.pods == Pods::New && journal.old.is_some() && !journal.old_gone {
         return Step::Remove(Target::Old);
     }
     if !journal.applied {
@@ -215,7 +215,7 @@ fn clean_up(journal: &Journal) -> Step {
         return Step::Close(Outcome::Uninstalled);
     }
     if journal.leftover.is_none() {
-        if journal.is_warm() && !journal.old_removed && !journal.old_kept {
+        if journal.is_warm() && !journal.old_gone && !journal.old_kept {
             return Step::Remove(Target::Old);
         }
         if !journal.pruned {
@@ -257,7 +257,7 @@ fn way_back(journal: &Journal) -> Step {
         return Step::Close(Outcome::Failed);
     }
     if !journal.is_warm() {
-        if target == Target::Back && journal.apply_begun && journal.new != old && !journal.new_removed {
+        if target == Target::Back && journal.apply_begun && journal.new != old && !journal.new_gone {
             return Step::Remove(Target::New);
         }
         if (target == Target::Back || journal.apply_begun) && !journal.back_applied {
@@ -275,7 +275,7 @@ fn way_back(journal: &Journal) -> Step {
         return Step::AwaitHealthy(index, target);
     }
     if journal.is_warm() && journal.apply_begun {
-        if !journal.new_removed {
+        if !journal.new_gone {
             return Step::Remove(Target::New);
         }
         if !journal.back_applied {

@@ -64,7 +64,10 @@ fn succeed(journal: &mut Journal, step: Step) {
         }
         Step::Settle(job) => journal.record(Event::StopFailed(job)),
         Step::Switch => journal.record(Event::Switched),
-        Step::Remove(target) => journal.record(Event::Removed(target)),
+        Step::Remove(target) => {
+            journal.record(Event::RemoveBegun(target));
+            journal.record(Event::Removed(target));
+        }
         Step::Apply(target) => {
             journal.record(Event::ApplyBegun(target));
             journal.record(Event::Applied(target));

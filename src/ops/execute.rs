@@ -388,7 +388,7 @@ impl<'a> Executor<'a> {
                 left.push(format!("the new job {} completed a checkpoint: its output is committed, so nothing goes back by itself", job.name));
             }
         }
-        if self.journal.apply_begun && !self.journal.new_removed {
+        if self.journal.apply_begun && !self.journal.new_gone {
             left.push(format!("the objects of revision {}, for a look", self.journal.to));
         }
         left

@@ -6,6 +6,7 @@ use super::POLL;
 use crate::cluster::discovery::Resource;
 use crate::cluster::readiness::Fatal;
 use crate::cluster::{apply, delete, readiness};
+use crate::flink::{Client, FlinkError, JobOverview};
 use crate::operation::{Event, Target};
 use crate::ops::descriptor::{self, Descriptor};
 use crate::ops::execute::Executor;
@@ -16,6 +17,8 @@ use crate::render::{Object, ObjectKey, Phase};
 const FATAL_AFTER: Duration = Duration::from_secs(15);
 /// The same for containers that end again and again: on a busy machine Flink itself gives a first start up.
 const CRASHING_AFTER: Duration = Duration::from_mins(1);
+/// How long a JobManager may be silent before its generation is removed without its word.
+const SILENCE: Duration = Duration::from_secs(30);
 /// Characters of a reason that go into an error and into the record.
 const REASON_CHARS: usize = 240;
 
@@ -25,7 +28,7 @@ impl Executor<'_> {
     pub(super) async fn remove(&mut self, target: Target) -> Result<Option<String>, Cause> {
         let descriptor = self.require(target)?;
         let flink = self.context.flink(&descriptor);
-        match flink.jobs().await {
+        match self.jobs_of(&flink, target).await {
             Ok(jobs) => {
                 let live: Vec<String> = jobs
                     .iter()
@@ -44,7 +47,7 @@ impl Executor<'_> {
                     }
                     return Err(Cause::Step { step, reason: format!("jobs still run in it: {jobs}") });
                 }
-                self.record(Event::Removed(target)).await?;
+                self.record(Event::RemoveBegun(target)).await?;
                 if let Err(error) = flink.delete_cluster().await {
                     self.observer.progress(Progress::Warning(format!(
                         "the JobManager of {} did not shut its cluster down ({error}): files of its high availability may stay",
@@ -53,11 +56,14 @@ impl Executor<'_> {
                 }
             }
             Err(error) => {
-                self.record(Event::Removed(target)).await?;
-                self.observer.progress(Progress::Warning(format!(
-                    "the JobManager of {} does not answer ({error}): files of its high availability stay in the storage",
-                    descriptor.name
-                )));
+                self.record(Event::RemoveBegun(target)).await?;
+                // One that never came up has left nothing.
+                if target != Target::New || self.journal.ready {
+                    self.observer.progress(Progress::Warning(format!(
+                        "the JobManager of {} does not answer ({error}): files of its high availability stay in the storage",
+                        descriptor.name
+                    )));
+                }
             }
         }
         let keys: Vec<ObjectKey> = self
@@ -77,7 +83,23 @@ impl Executor<'_> {
             let config_maps = Resource::known("v1", "configmaps");
             delete::delete_by_selector(cluster, namespace, &config_maps, &descriptor.ha_selector).await?;
         }
+        self.record(Event::Removed(target)).await?;
         Ok(Some(format!("removed generation {}", descriptor.name)))
+    }
+
+    /// The jobs in a generation. One that has just been in use may be recovering: its silence is waited out for a while, for
+    /// somebody's own job may be in it.
+    async fn jobs_of(&self, flink: &Client, target: Target) -> Result<Vec<JobOverview>, FlinkError> {
+        let patience = if target == Target::Old && self.journal.is_warm() { SILENCE } else { Duration::ZERO };
+        let begun = Instant::now();
+        loop {
+            match flink.jobs().await {
+                Err(error) if error.is_passing() && begun.elapsed() < patience => {
+                    tokio::time::sleep(POLL).await
+                }
+                answer => return answer,
+            }
+        }
     }
 
     pub(super) async fn apply(&mut self, target: Target) -> Result<Option<String>, Cause> {
