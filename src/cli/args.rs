@@ -369,6 +369,7 @@ pub struct ChangeArgs {
         long,
         value_name = "DURATION",
         env = "KUBECTL_FLINK_GATE_QUIET",
+        hide_env_values = true,
         default_value = "30s",
         value_parser = duration,
         help_heading = "Waiting"

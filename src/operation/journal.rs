@@ -233,6 +233,9 @@ pub struct Journal {
     /// The plan is decided and may be carried out. Until then nothing has happened, and the lock may simply be taken over.
     #[serde(default)]
     pub begun: bool,
+    /// Numbers of generations that earlier operations could not remove, and that go with this one.
+    #[serde(default)]
+    pub strays: Vec<u32>,
     /// The new revision is written as pending.
     #[serde(default)]
     pub recorded: bool,
@@ -336,8 +339,8 @@ pub enum Event {
     Ended(usize),
     /// The stable Service leads to the new generation.
     Switched,
-    /// The old generation stays: somebody's own job runs in it.
-    OldKept,
+    /// A generation stays: somebody's own job runs in it.
+    Kept(Target),
     /// Objects that are not wanted any more are gone.
     Pruned(Target),
     /// The release's objects are gone.
@@ -367,6 +370,7 @@ impl Journal {
             jobs: Vec::new(),
             purge: false,
             begun: false,
+            strays: Vec::new(),
             recorded: false,
             old_removed: false,
             old_gone: false,
@@ -401,8 +405,10 @@ impl Journal {
             Event::Stopped(job) => self.jobs[job].stopped = true,
             Event::StopFailed(job) => self.jobs[job].stop_asked = false,
             Event::RemoveBegun(Target::Old) => self.old_removed = true,
+            Event::RemoveBegun(Target::Stray(_)) => {}
             Event::RemoveBegun(_) => self.new_removed = true,
             Event::Removed(Target::Old) => self.old_gone = true,
+            Event::Removed(Target::Stray(number)) => self.strays.retain(|stray| *stray != number),
             Event::Removed(_) => self.new_gone = true,
             Event::ApplyBegun(Target::New) => self.apply_begun = true,
             Event::ApplyBegun(_) => {}
@@ -421,7 +427,8 @@ impl Journal {
             Event::Checkpointed(job) => self.jobs[job].checkpointed = true,
             Event::Ended(job) => self.jobs[job].ended = true,
             Event::Switched => self.switched = true,
-            Event::OldKept => self.old_kept = true,
+            Event::Kept(Target::Stray(number)) => self.strays.retain(|stray| *stray != number),
+            Event::Kept(_) => self.old_kept = true,
             Event::Pruned(Target::New) => self.pruned = true,
             Event::Pruned(_) => self.back_pruned = true,
             Event::Deleted => self.deleted = true,

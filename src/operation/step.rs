@@ -14,6 +14,8 @@ pub enum Target {
     New,
     /// The old revision's, made again on the way back.
     Back,
+    /// One that an earlier operation could not remove, by its number.
+    Stray(u32),
 }
 
 /// How an operation ended.
@@ -75,6 +77,7 @@ impl Step {
             Target::Old => journal.old.unwrap_or_default(),
             Target::New => journal.new,
             Target::Back => journal.back.unwrap_or_default(),
+            Target::Stray(number) => number,
         };
         match self {
             Step::Record if journal.kind == Kind::Uninstall => {
@@ -135,6 +138,7 @@ fn uninstall(journal: &Journal) -> Step {
     match journal {
         _ if let Some(index) = to_stop(journal) => Step::Stop(index),
         _ if journal.old.is_some() && !journal.old_gone => Step::Remove(Target::Old),
+        _ if let Some(stray) = journal.strays.first() => Step::Remove(Target::Stray(*stray)),
         _ if !journal.deleted => Step::Delete,
         _ => Step::Commit,
     }
@@ -217,6 +221,9 @@ fn clean_up(journal: &Journal) -> Step {
     if journal.leftover.is_none() {
         if journal.is_warm() && !journal.old_gone && !journal.old_kept {
             return Step::Remove(Target::Old);
+        }
+        if let Some(stray) = journal.strays.first() {
+            return Step::Remove(Target::Stray(*stray));
         }
         if !journal.pruned {
             return Step::Prune(Target::New);

@@ -213,7 +213,10 @@ fn what_cannot_be_tidied_after_the_commit_changes_no_outcome() {
 fn a_generation_with_somebodys_own_job_is_kept_and_the_rest_is_tidied() {
     let mut journal = warm(vec![]);
     journal.record(Event::Committed);
-    journal.record(Event::OldKept);
+    journal.record(Event::Kept(Target::Old));
+    journal.strays = vec![1];
+    assert_eq!(next(&journal), Step::Remove(Target::Stray(1)));
+    journal.record(Event::Removed(Target::Stray(1)));
     assert_eq!(next(&journal), Step::Prune(Target::New));
 }
 

@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::change::{ObjectChanges, Plan};
 use super::descriptor::Descriptor;
 use super::preflight::savepoint_of;
+use super::situation::Stray;
 use super::{Cause, Context, Failure, Observer, Phase, Progress};
 use crate::cluster::apply;
 use crate::operation::{Event, Journal, Kind, Outcome, Setback, Step, Target, next};
@@ -531,12 +532,17 @@ impl<'a> Executor<'a> {
         Ok(())
     }
 
+    fn stray(&self, number: u32) -> Option<&Stray> {
+        self.plan.strays.iter().find(|stray| stray.number == number)
+    }
+
     /// The objects of a target.
     pub fn objects(&self, target: Target) -> &[Object] {
         match target {
             Target::New => &self.plan.objects,
             Target::Old => &self.plan.old_objects,
             Target::Back => self.back.as_ref().map_or(&[], |(objects, _)| objects),
+            Target::Stray(number) => self.stray(number).map_or(&[], |stray| &stray.objects),
         }
     }
 
@@ -546,6 +552,7 @@ impl<'a> Executor<'a> {
             Target::New => self.new.as_ref(),
             Target::Old => self.old.as_ref(),
             Target::Back => self.back.as_ref().and_then(|(_, descriptor)| descriptor.as_ref()),
+            Target::Stray(number) => self.stray(number).and_then(|stray| stray.descriptor.as_ref()),
         }
     }
 

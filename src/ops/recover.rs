@@ -6,7 +6,7 @@
 use super::change::{ChangeOptions, ObjectChanges, Plan, Summary};
 use super::execute::{self, Cancellation, Executor, Report, held};
 use super::preflight::savepoint_of;
-use super::situation::objects_of;
+use super::situation::{objects_of, strays};
 use super::{Cause, Context, Failure, Observer, Phase, Progress};
 use crate::operation::{Event, Journal, Kind};
 use crate::release::operation::{LeftBehind, in_progress};
@@ -151,6 +151,13 @@ async fn plan_of(
             on_failure: String::new(),
         },
         purge: journal.purge,
+        strays: if journal.strays.is_empty() {
+            Vec::new()
+        } else {
+            let known = [Some(journal.new), journal.old, journal.back];
+            let known: Vec<u32> = known.into_iter().flatten().collect();
+            strays(context, base.as_ref().unwrap_or(&record), &known).await?
+        },
         journal,
         record,
         base,

@@ -35,6 +35,33 @@ pub(crate) struct Situation {
     pub generations: BTreeSet<u32>,
     /// The jobs in the running generation.
     pub live: Live,
+    /// Generations that earlier operations could not remove.
+    pub strays: Vec<Stray>,
+}
+
+/// A generation beside the one that runs.
+#[derive(Clone)]
+pub(crate) struct Stray {
+    /// Its number.
+    pub number: u32,
+    /// Its objects, as they live.
+    pub objects: Vec<Object>,
+    /// How it is reached.
+    pub descriptor: Option<Descriptor>,
+}
+
+/// The generations of a release that have objects in the cluster, but for those that are named.
+pub(crate) async fn strays(context: &Context, base: &Record, known: &[u32]) -> Result<Vec<Stray>, Cause> {
+    let owned = delete::list_owned(&context.cluster, &context.namespace, &base.name).await?.objects;
+    let numbers: BTreeSet<u32> = owned.iter().filter_map(Object::generation).collect();
+    let mut strays = Vec::new();
+    for number in numbers.into_iter().filter(|number| !known.contains(number)) {
+        // All that is needed of it is named after its number.
+        let descriptor = Descriptor::find(&render_record(base, number)?)?;
+        let objects = owned.iter().filter(|object| object.generation() == Some(number)).cloned().collect();
+        strays.push(Stray { number, objects, descriptor });
+    }
+    Ok(strays)
 }
 
 impl Situation {
@@ -49,6 +76,7 @@ impl Situation {
             descriptor: None,
             generations: BTreeSet::new(),
             live: Live::NoCluster,
+            strays: Vec::new(),
         };
         if situation.history.is_empty() {
             return Ok(situation);
@@ -62,6 +90,11 @@ impl Situation {
             situation.base = Some(record);
         }
         situation.live = situation.ask_flink(context).await;
+        if let Some(base) = &situation.base
+            && situation.generations.iter().any(|number| *number != base.generation)
+        {
+            situation.strays = strays(context, base, &[base.generation]).await?;
+        }
         Ok(situation)
     }
 

@@ -53,6 +53,7 @@ pub async fn plan(context: &Context, options: &Options) -> Result<(Plan, Kept), 
     };
     kept.claim =
         super::descriptor::Descriptor::find(&objects)?.and_then(|descriptor| descriptor.storage_claim);
+    refuse_jobs_elsewhere(context, &situation).await?;
     let running = situation.descriptor.as_ref().filter(|d| situation.generations.contains(&d.generation));
     let (moves, changes, choice_needed) = moves(context, options, &situation, base.revision)?;
     let plan = Plan {
@@ -89,6 +90,7 @@ pub async fn plan(context: &Context, options: &Options) -> Result<(Plan, Kept), 
             strategy: Strategy::Recreate,
             jobs: moves,
             purge: options.purge,
+            strays: situation.strays.iter().map(|stray| stray.number).collect(),
             ..Journal::begin(Kind::Uninstall, base.revision)
         },
         record: base.clone(),
@@ -98,8 +100,29 @@ pub async fn plan(context: &Context, options: &Options) -> Result<(Plan, Kept), 
         options: options.change.clone(),
         returns_to: None,
         purge: options.purge,
+        strays: situation.strays.clone(),
     };
     Ok((plan, kept))
+}
+
+/// A generation that was kept, because somebody's own job runs in it, is not taken away under that job.
+async fn refuse_jobs_elsewhere(context: &Context, situation: &Situation) -> Result<(), Failure> {
+    for stray in &situation.strays {
+        let Some(descriptor) = &stray.descriptor else { continue };
+        let jobs = context.flink(descriptor).jobs().await.unwrap_or_default();
+        if let Some(job) = jobs.iter().find(|job| !job.state.is_terminal()) {
+            let (service, port) = (&descriptor.service.name, descriptor.service.port);
+            return Err(Failure::refused(Cause::UnknownJob {
+                job: job.name.clone(),
+                id: job.id.to_string(),
+            })
+            .next([format!(
+                "kubectl port-forward service/{service} {port}   (stop or cancel it there, in generation {})",
+                descriptor.name
+            )]));
+        }
+    }
+    Ok(())
 }
 
 /// Uninstalls as `shown` says.

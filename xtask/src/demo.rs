@@ -26,7 +26,7 @@ const UNDONE: i32 = 5;
 
 /// The user's values. The requests are small, so that the demo fits on a laptop.
 const VALUES: &str = "\
-image: {repository: flink-test, tag: 2.3.0}
+image: {repository: flink-test, tag: 1.20.5}
 job:
   jar: local:///opt/flink/usrlib/counter.jar
   entryClass: tally.Counter
@@ -36,6 +36,8 @@ jobManager: {cpu: 100m, memory: 1g}
 taskManager: {replicaCount: 1, cpu: 100m, memory: 1g}
 storage: {claim: {size: 1Gi}}
 ";
+/// How a job is moved here. People wait half a minute until it has proved itself.
+const MOVE: &str = "--with-savepoint --gate-quiet 5s --timeout 15m";
 
 #[derive(clap::Args)]
 pub struct Options {
@@ -49,19 +51,21 @@ pub fn run(project: &Path, options: &Options) -> Result<()> {
     let target = Target::open(project, options.context.as_deref())?;
     let begun = Instant::now();
     let stage = Stage::set(&target)?;
-    stage.require_image("flink-test:2.3.0")?;
+    stage.require_image("flink-test:1.20.5")?;
     stage.write("counter.yaml", VALUES)?;
     let mut count = Count::new(&stage, RELEASE);
 
     install(&stage, &mut count)?;
     upgrade(&stage, &mut count)?;
-    bad_version(&stage, &mut count)?;
     rollback(&stage, &mut count)?;
+    other_flink(&stage, &mut count)?;
+    bad_image(&stage, &mut count)?;
+    bad_state(&stage, &mut count)?;
     let end = uninstall(&stage, &count)?;
 
     stage.clear()?;
     say(format_args!(
-        "\nThe job was moved twice and brought back once; {end}.\nThe story took {}.",
+        "\nThe job was moved three times and brought back once; {end}.\nThe story took {}.",
         duration(begun.elapsed().as_secs())
     ));
     Ok(())
@@ -81,44 +85,64 @@ number was lost or repeated. These are the settings, and this is the installatio
 
 fn upgrade(stage: &Stage, count: &mut Count) -> Result<()> {
     stage.tell(
-        "A new version of the image, with more memory: new Pods are needed, so the job must stop. What happens to its state
-is never decided silently.",
+        "More memory: new Pods are needed, so the job must stop. What happens to its state is never decided silently.",
     );
-    let change = "--set image.tag=2.3.0-v2,taskManager.memory=1100m";
+    let change = "--set taskManager.memory=1100m";
     stage.type_in_and_fail(&format!("kubectl flink upgrade counter {change}"), 3)?;
-    stage.type_in(&format!("kubectl flink upgrade counter {change} --with-savepoint --timeout 15m"))?;
+    stage.tell(
+        "With a savepoint, then. The new Flink cluster comes up beside the old one, and is tried out while the job runs on. Only
+then the job moves: that is the one moment in which it does not count.",
+    );
+    stage.type_in(&format!("kubectl flink upgrade counter {change} {MOVE}"))?;
     count.watch("The count goes on where it was:")?;
     count.judge(State::Running)?;
     stage.type_in("kubectl flink status counter")
 }
 
-fn bad_version(stage: &Stage, count: &mut Count) -> Result<()> {
+fn rollback(stage: &Stage, count: &mut Count) -> Result<()> {
+    stage.tell("Back to revision 1 and its memory, with today's state.");
+    stage.type_in(&format!("kubectl flink rollback counter 1 {MOVE}"))?;
+    count.watch("It counts on:")?;
+    count.judge(State::Running)?;
+    let values = stage.json("kubectl flink get values counter")?;
+    if values["taskManager"]["memory"] != "1g" {
+        bail!("after the rollback to revision 1 the values are not its values: {values}");
+    }
+    expect_history(stage, &["superseded", "superseded", "deployed"])
+}
+
+fn other_flink(stage: &Stage, count: &mut Count) -> Result<()> {
+    stage.tell("Another Flink, from 1.20 to 2.3 in one move. It is an upgrade like any other.");
+    stage.type_in(&format!("kubectl flink upgrade counter --set image.tag=2.3.0 {MOVE}"))?;
+    count.watch("It counts on:")?;
+    count.judge(State::Running).map(drop)
+}
+
+fn bad_image(stage: &Stage, count: &mut Count) -> Result<()> {
+    stage.tell("An image that does not exist. That shows while the new Pods come up: the job that runs is never stopped.");
+    stage
+        .type_in_and_fail(&format!("kubectl flink upgrade counter --set image.tag=no-such {MOVE}"), UNDONE)?;
+    count.watch("It counts, and did so all the time:")?;
+    count.judge(State::Running).map(drop)
+}
+
+fn bad_state(stage: &Stage, count: &mut Count) -> Result<()> {
     stage.tell(
         "A bad version: its operator keeps its state in another type, so the job fails as it restores. That shows only
-after the good job was stopped. The upgrade is undone by itself: the old job starts again from the savepoint that was
-just taken.",
+after the good job was stopped. The upgrade is undone by itself: the old job starts again where it was, on the old
+Flink cluster, from the savepoint that was just taken.",
     );
     stage.type_in_and_fail(
-        "kubectl flink upgrade counter --set job.entryClass=tally.StateChanged --with-savepoint",
+        &format!(
+            "kubectl flink upgrade counter --set job.entryClass=tally.StateChanged,taskManager.memory=1100m {MOVE}"
+        ),
         UNDONE,
     )?;
     count.watch("It is back, and counts on:")?;
     count.judge(State::Running)?;
-    expect_history(stage, &["superseded", "deployed", "failed"])?;
-    stage.tell("Every revision is on record, the failed one too, and so is each savepoint.");
+    expect_history(stage, &["superseded", "superseded", "superseded", "deployed", "failed", "failed"])?;
+    stage.tell("Every revision is on record, the failed ones too, and so is each savepoint.");
     stage.type_in("kubectl flink history counter")
-}
-
-fn rollback(stage: &Stage, count: &mut Count) -> Result<()> {
-    stage.tell("Back to revision 1, its image and its memory, with today's state.");
-    stage.type_in("kubectl flink rollback counter 1 --with-savepoint --timeout 15m")?;
-    count.watch("It counts on:")?;
-    count.judge(State::Running)?;
-    let values = stage.json("kubectl flink get values counter")?;
-    if values["image"]["tag"] != "2.3.0" {
-        bail!("after the rollback to revision 1 the values are not its values: {values}");
-    }
-    expect_history(stage, &["superseded", "superseded", "failed", "deployed"])
 }
 
 /// Uninstalls; the checker's last line.

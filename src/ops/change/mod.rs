@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::descriptor::{ClusterKind, Descriptor};
-use super::situation::{Live, Situation};
+use super::situation::{Live, Situation, Stray};
 use super::{Cause, Context, Failure};
 use crate::cluster::apply::{self, ApplyOptions};
 use crate::flink::Access;
@@ -149,6 +149,7 @@ pub struct Plan {
     /// The revision that a rollback returns to.
     pub returns_to: Option<u32>,
     pub(crate) purge: bool,
+    pub(crate) strays: Vec<Stray>,
 }
 
 /// A plan as it is shown; stable, `-o json` prints it.
@@ -358,6 +359,7 @@ pub(crate) async fn plan(
         rollback_on_failure: options.rollback_on_failure,
         wait: options.wait,
         jobs: moves,
+        strays: situation.strays.iter().map(|stray| stray.number).collect(),
         ..Journal::begin(kind, revision)
     };
     if options.server_dry_run && !unchanged {
@@ -382,6 +384,7 @@ pub(crate) async fn plan(
         options: options.clone(),
         returns_to: desired.returns_to.as_ref().map(|target| target.revision),
         purge: false,
+        strays: situation.strays.clone(),
     })
 }
 

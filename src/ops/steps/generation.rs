@@ -37,9 +37,9 @@ impl Executor<'_> {
                     .collect();
                 if !live.is_empty() {
                     let (step, jobs) = (format!("generation {} is kept", descriptor.name), live.join(", "));
-                    if target == Target::Old && self.journal.is_warm() {
+                    if self.journal.committed.is_some() {
                         // All jobs of the release have moved: these are somebody's own, submitted meanwhile.
-                        self.record(Event::OldKept).await?;
+                        self.record(Event::Kept(target)).await?;
                         self.observer.progress(Progress::Warning(format!(
                             "{step}: jobs run in it that the release does not know: {jobs}"
                         )));
@@ -95,7 +95,7 @@ impl Executor<'_> {
         loop {
             match flink.jobs().await {
                 Err(error) if error.is_passing() && begun.elapsed() < patience => {
-                    tokio::time::sleep(POLL).await
+                    tokio::time::sleep(POLL).await;
                 }
                 answer => return answer,
             }
