@@ -14,8 +14,10 @@
 
 mod architecture;
 mod bad_input;
+mod checkpoint;
 mod cli;
 mod docs;
+mod failover;
 mod job_layout;
 mod krew;
 mod lock;
@@ -33,6 +35,7 @@ mod tally;
 mod template;
 mod uninstall;
 mod upgrade;
+mod versions;
 
 #[test]
 fn no_test_file_was_forgotten() {

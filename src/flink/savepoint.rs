@@ -101,7 +101,11 @@ impl StopError {
     pub fn leaves_job_running(&self) -> bool {
         match self {
             Self::NotBegun(_) | Self::Failed { .. } => true,
-            Self::Forgotten { state, .. } => *state == Some(JobState::Running),
+            // A JobManager that knows the job and not the trigger has brought the job back from a checkpoint.
+            Self::Forgotten { state, .. } => matches!(
+                state,
+                Some(JobState::Running | JobState::Restarting | JobState::Created | JobState::Initializing)
+            ),
             Self::FailedWhileStopping { .. } | Self::Flink(_) => false,
         }
     }

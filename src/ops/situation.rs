@@ -103,6 +103,9 @@ impl Situation {
         // What is being uninstalled runs until it is gone.
         let runs = |summary: &&Summary| matches!(summary.status, Status::Deployed | Status::Uninstalling);
         let deployed = self.history.iter().rev().find(runs);
+        let alive = |summary: Option<&Summary>| {
+            summary.is_some_and(|summary| self.generations.contains(&summary.generation))
+        };
         let since = deployed.map_or(0, |summary| summary.revision);
         let ended =
             self.history.iter().rev().find(|s| s.status == Status::Uninstalled).map_or(0, |s| s.revision);
@@ -110,6 +113,8 @@ impl Situation {
             .iter()
             .rev()
             .filter(|summary| summary.revision > since.max(ended))
+            // While an operation is under way the old generation is in charge as long as it is there.
+            .filter(|summary| !(summary.status.is_pending() && alive(deployed)))
             .find(|summary| self.generations.contains(&summary.generation))
             .or(deployed)
             .map(|summary| summary.revision)
