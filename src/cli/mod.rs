@@ -37,6 +37,10 @@ pub fn main() -> ExitCode {
     };
     let output = Output::of_process(cli.global.format(), cli.global.quiet);
     start_tracing(cli.global.verbosity);
+    // What asks no server needs no runtime either.
+    if let Some(done) = commands::run_offline(&cli, &output) {
+        return exit_code(done, &output);
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -46,6 +50,10 @@ pub fn main() -> ExitCode {
     };
     let done = runtime.block_on(commands::run(&cli, &output));
     runtime.shutdown_background();
+    exit_code(done, &output)
+}
+
+fn exit_code(done: Result<u8, CommandError>, output: &Output) -> ExitCode {
     match done {
         Ok(code) => ExitCode::from(code),
         Err(error) => {

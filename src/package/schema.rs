@@ -4,7 +4,7 @@
 //! may be a password.
 
 use jsonschema::error::{TypeKind, ValidationErrorKind};
-use jsonschema::{Draft, ValidationError};
+use jsonschema::{Draft, PatternOptions, ValidationError};
 use serde_json::Value;
 
 use super::suggest::closest;
@@ -57,11 +57,13 @@ pub(super) fn check(schema: &Value, values: &Value) -> Result<(), SchemaError> {
     // The masked wording: the library's own quotes the value.
     let unreadable =
         |error: ValidationError<'_>| SchemaError::Unreadable { message: error.masked().to_string() };
-    let validator = jsonschema::options()
-        .with_draft(Draft::Draft202012)
-        .should_validate_formats(true)
-        .offline()
+    let options =
+        || jsonschema::options().with_draft(Draft::Draft202012).should_validate_formats(true).offline();
+    // The plain engine is quicker to make; look-arounds and back references need the other one.
+    let validator = options()
+        .with_pattern_options(PatternOptions::regex())
         .build(schema)
+        .or_else(|_| options().build(schema))
         .map_err(unreadable)?;
     let mut violations = Vec::new();
     for error in validator.iter_errors(values) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tera::{Context, ErrorKind, ReportError, Tera};
 
@@ -37,11 +37,11 @@ impl Default for Limits {
 
 pub(super) fn render(package: &Package, inputs: &Inputs, limits: &Limits) -> Result<Rendered, RenderError> {
     package.layout(Some(inputs.layout))?;
-    let sources = sources(package, inputs.layout)?;
+    let sources = Arc::new(sources(package, inputs.layout)?);
     let context = context(package, inputs);
     let names: BTreeMap<String, Names> =
         sources.iter().map(|(path, text)| (path.clone(), names(text))).collect();
-    check_paths(package, inputs, &context, &sources, &names)?;
+    let names = Arc::new(names);
 
     let outputs: Vec<String> = sources.keys().filter(|path| is_output(path)).cloned().collect();
     let mut tera = Tera::default();
@@ -49,12 +49,15 @@ pub(super) fn render(package: &Package, inputs: &Inputs, limits: &Limits) -> Res
     filters::register(&mut tera, package);
     let job = Job {
         tera,
-        sources,
-        names,
+        sources: sources.clone(),
+        names: names.clone(),
         context: Context::from_serialize(&context).map_err(|error| thread_error(&error))?,
         outputs,
     };
-    let texts = run(job, limits)?;
+    let running = start(job, limits)?;
+    // Meanwhile; what it finds says more than what the engine says of the same mistake.
+    check_paths(package, inputs, &context, &sources, &names)?;
+    let texts = running.wait()?;
 
     let mut objects = crds(package)?;
     let mut notes = String::new();
@@ -125,13 +128,21 @@ fn check_paths(
 /// What goes to the thread.
 struct Job {
     tera: Tera,
-    sources: BTreeMap<String, String>,
-    names: BTreeMap<String, Names>,
+    sources: Arc<BTreeMap<String, String>>,
+    names: Arc<BTreeMap<String, Names>>,
     context: Context,
     outputs: Vec<String>,
 }
 
-fn run(job: Job, limits: &Limits) -> Result<Vec<(String, String)>, RenderError> {
+/// The thread that runs the templates.
+struct Running {
+    receiver: mpsc::Receiver<Result<Vec<(String, String)>, RenderError>>,
+    late: Arc<AtomicBool>,
+    end: Instant,
+    deadline: Duration,
+}
+
+fn start(job: Job, limits: &Limits) -> Result<Running, RenderError> {
     let (sender, receiver) = mpsc::channel();
     let late = Arc::new(AtomicBool::new(false));
     let (its_late, output) = (Arc::clone(&late), limits.output);
@@ -141,15 +152,25 @@ fn run(job: Job, limits: &Limits) -> Result<Vec<(String, String)>, RenderError> 
         // Nobody listens any more once the deadline has passed.
         .spawn(move || drop(sender.send(job.run(output, &its_late))))
         .map_err(|error| thread_error(&error))?;
-    match receiver.recv_timeout(limits.deadline) {
-        Ok(result) => result,
-        Err(RecvTimeoutError::Timeout) => {
-            late.store(true, Ordering::Relaxed); // ends the thread at its next write
-            Err(RenderError::Deadline { deadline: limits.deadline })
+    Ok(Running { receiver, late, end: Instant::now() + limits.deadline, deadline: limits.deadline })
+}
+
+impl Running {
+    fn wait(&self) -> Result<Vec<(String, String)>, RenderError> {
+        match self.receiver.recv_timeout(self.end.saturating_duration_since(Instant::now())) {
+            Ok(result) => result,
+            Err(RecvTimeoutError::Timeout) => Err(RenderError::Deadline { deadline: self.deadline }),
+            Err(RecvTimeoutError::Disconnected) => {
+                Err(thread_error(&"the template engine broke down; this is an error in kubectl-flink"))
+            }
         }
-        Err(RecvTimeoutError::Disconnected) => {
-            Err(thread_error(&"the template engine broke down; this is an error in kubectl-flink"))
-        }
+    }
+}
+
+impl Drop for Running {
+    /// Nobody waits any more: the thread ends at its next write.
+    fn drop(&mut self) {
+        self.late.store(true, Ordering::Relaxed);
     }
 }
 
@@ -159,7 +180,7 @@ fn thread_error(message: &dyn std::fmt::Display) -> RenderError {
 
 impl Job {
     fn run(mut self, output: usize, late: &AtomicBool) -> Result<Vec<(String, String)>, RenderError> {
-        if let Err(error) = self.tera.add_raw_templates(&self.sources) {
+        if let Err(error) = self.tera.add_raw_templates(self.sources.iter()) {
             return Err(self.describe(&error, "the templates"));
         }
         self.check_variables()?;
@@ -182,7 +203,7 @@ impl Job {
     /// Names that nothing defines: Tera would say so only where it prints them.
     fn check_variables(&self) -> Result<(), RenderError> {
         let mut errors = Vec::new();
-        for (template, names) in &self.names {
+        for (template, names) in self.names.iter() {
             let Ok(variables) = self.tera.get_template_variables(template) else {
                 continue;
             };

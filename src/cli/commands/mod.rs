@@ -42,13 +42,23 @@ pub async fn run(cli: &Cli, output: &Output) -> Result<u8, CommandError> {
         Command::Status(args) => status::run(args, global, output).await,
         Command::History(args) => history::run(args, global, output).await,
         Command::Get(args) => get::run(args, global, output).await,
-        Command::Template(args) => template::run(args, global, output),
         Command::Job(args) => job::run(args, global, output).await,
         Command::Savepoint(args) => savepoint::run(args, global, output).await,
         Command::Ui(args) => ui::run(args, global, output).await,
         Command::Logs(args) => logs::run(args, global, output).await,
-        Command::Version(args) => version::run(args, output),
-        Command::Completion(args) => completion::run(args, output),
+        Command::Template(_) | Command::Version(_) | Command::Completion(_) => {
+            run_offline(cli, output).unwrap_or(Ok(0))
+        }
+    }
+}
+
+/// Runs a verb that asks no server; `None` for the others.
+pub fn run_offline(cli: &Cli, output: &Output) -> Option<Result<u8, CommandError>> {
+    match &cli.command {
+        Command::Template(args) => Some(template::run(args, &cli.global, output)),
+        Command::Version(args) => Some(version::run(args, output)),
+        Command::Completion(args) => Some(completion::run(args, output)),
+        _ => None,
     }
 }
 

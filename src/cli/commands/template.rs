@@ -1,5 +1,7 @@
 //! `kubectl flink template NAME PACKAGE`.
 
+use std::mem::ManuallyDrop;
+
 use clap::Args;
 
 use crate::cli::args::{GlobalArgs, ValuesArgs};
@@ -55,7 +57,8 @@ pub fn run(args: &TemplateArgs, global: &GlobalArgs, output: &Output) -> Result<
         capabilities.kube_version = format!("v{}", version.trim_start_matches('v'));
     }
     capabilities.api_versions.extend(args.api_versions.iter().cloned());
-    let rendered = template::template(&template::Options {
+    // The process ends after it: to free all this piece by piece would take longer than to print it.
+    let options = ManuallyDrop::new(template::Options {
         name: name.to_owned(),
         namespace: global.namespace.clone().unwrap_or_else(|| "default".to_owned()),
         package: repository::open(package, args.version.as_deref())?,
@@ -63,7 +66,8 @@ pub fn run(args: &TemplateArgs, global: &GlobalArgs, output: &Output) -> Result<
         user_values: args.values.collect()?,
         capabilities,
         is_upgrade: args.is_upgrade,
-    })?;
+    });
+    let rendered = ManuallyDrop::new(template::template(&options)?);
     output.data(&crate::render::to_manifest(&rendered.objects));
     if args.notes {
         output.talk(&rendered.notes);
