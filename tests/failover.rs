@@ -20,7 +20,7 @@ fn stopping(namespace: &Namespace) -> Child {
         line.clear();
         assert!(progress.read_line(&mut line).unwrap() > 0, "it ended before it awaited the savepoint");
     }
-    std::thread::spawn(move || std::io::copy(&mut progress, &mut std::io::stderr()));
+    std::thread::spawn(move || std::io::copy(&mut progress, &mut std::io::sink())); // it must not block on a full pipe
     child
 }
 

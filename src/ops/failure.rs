@@ -172,7 +172,7 @@ impl Cause {
     pub fn is_unreachable(&self) -> bool {
         match self {
             Cause::Cluster(error) => error.is_unreachable(),
-            Cause::Release(error) => error.is_unreachable(),
+            Cause::Release(error) | Cause::Lock(LockError::Release(error)) => error.is_unreachable(),
             Cause::Apply(errors) => errors.is_unreachable(),
             Cause::Flink { source, .. } => {
                 matches!(source, FlinkError::Unreachable { .. } | FlinkError::Deadline { .. })

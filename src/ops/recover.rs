@@ -7,7 +7,7 @@ use super::change::{ChangeOptions, ObjectChanges, Plan, Summary};
 use super::execute::{self, Cancellation, Executor, Report, held};
 use super::preflight::savepoint_of;
 use super::situation::{objects_of, strays};
-use super::{Cause, Context, Failure, Observer, Phase, Progress};
+use super::{Cause, Context, Failure, Observer, Phase, Progress, rights};
 use crate::operation::{Event, Journal, Kind};
 use crate::release::operation::{LeftBehind, in_progress};
 use crate::release::{Lock, LockError, Record, ReleaseError, Status};
@@ -35,6 +35,16 @@ pub enum Recovered {
     Undone(String),
 }
 
+/// Whether an operation on the release is on record, going on or left behind. Where that cannot be read for any other reason
+/// than that the cluster is away, the command itself says more.
+pub async fn in_the_way(context: &Context, name: &str) -> Result<bool, Failure> {
+    match in_progress(&context.store, name).await.map_err(Cause::from) {
+        Ok(found) => Ok(found.is_some()),
+        Err(cause) if cause.is_unreachable() => Err(cause.into()),
+        Err(_) => Ok(false),
+    }
+}
+
 /// Completes or undoes what a dead run left.
 pub async fn recover(
     context: &Context,
@@ -44,6 +54,7 @@ pub async fn recover(
 ) -> Result<Recovered, Failure> {
     let name = &options.change.name;
     super::check_release_name(name)?;
+    rights::check(context, rights::Verb::Upgrade).await?;
     if in_progress(&context.store, name).await.map_err(Cause::from)?.is_none() {
         return Ok(Recovered::Nothing);
     }

@@ -85,7 +85,7 @@ async fn begin(
     cancellation: &Cancellation,
 ) -> Result<Context, CommandError> {
     let context = connect(global, Some(args.timeout)).await?;
-    if args.dry_run.is_some() {
+    if args.dry_run.is_some() || !crate::ops::recover::in_the_way(&context, name).await? {
         return Ok(context);
     }
     let options = Options { change: args.options(name), savepoints: Vec::new(), abandon: false };
