@@ -258,9 +258,9 @@ impl StateArgs {
 #[derive(Args, Clone, Debug)]
 pub struct MoveArgs {
     /// How new Pods take the place of old ones: warm (both up at once, jobs move between them), recreate (stop, replace,
-    /// start), auto (warm where there is room)
-    #[arg(long, value_name = "STRATEGY", value_enum, default_value = "warm", help_heading = "State")]
-    pub strategy: Strategy,
+    /// start), auto (warm where there is room); without it what `upgrade.strategy` says, which is warm
+    #[arg(long, value_name = "STRATEGY", value_enum, help_heading = "State")]
+    pub strategy: Option<Strategy>,
     /// Undo a failure before the new job's first completed checkpoint (the default)
     #[arg(long, overrides_with = "no_rollback_on_failure", visible_alias = "atomic", help_heading = "State")]
     pub rollback_on_failure: bool,
@@ -297,11 +297,11 @@ impl MoveArgs {
             allow_non_restored_state: self.state.allow_non_restored_state,
             savepoint_format: self.state.savepoint_format.to_uppercase(),
             rollback_on_failure: !self.no_rollback_on_failure,
-            strategy: match self.strategy {
+            strategy: self.strategy.map(|strategy| match strategy {
                 Strategy::Warm => StrategyChoice::Warm,
                 Strategy::Recreate => StrategyChoice::Recreate,
                 Strategy::Auto => StrategyChoice::Auto,
-            },
+            }),
             history_max: self.history_max,
             accept_volatile: self.accept_volatile,
             ..options

@@ -66,8 +66,8 @@ pub struct ChangeOptions {
     pub savepoint_format: String,
     /// Undo a failure before the first completed checkpoint.
     pub rollback_on_failure: bool,
-    /// How new Pods take the place of old ones.
-    pub strategy: StrategyChoice,
+    /// How new Pods take the place of old ones; where absent, `upgrade.strategy` of the values says.
+    pub strategy: Option<StrategyChoice>,
     /// Wait for Pods and jobs.
     pub wait: bool,
     /// How long a moved job must run without a restart before it counts as healthy.
@@ -99,7 +99,7 @@ impl ChangeOptions {
             allow_non_restored_state: false,
             savepoint_format: "CANONICAL".to_owned(),
             rollback_on_failure: true,
-            strategy: StrategyChoice::Warm,
+            strategy: None,
             wait: true,
             gate_quiet: Duration::from_secs(30),
             description: None,
@@ -266,7 +266,7 @@ pub(crate) async fn plan(
 
     let demand = Demand::of(&rendered.objects, number);
     let (strategy, strategy_reason) = if pods == Pods::New && running.is_some() {
-        choose_strategy(context, options, situation, &demand).await?
+        choose_strategy(context, options, situation, &desired.values, &demand).await?
     } else {
         (Strategy::Recreate, None)
     };
@@ -393,10 +393,17 @@ async fn choose_strategy(
     context: &Context,
     options: &ChangeOptions,
     situation: &Situation,
+    values: &Value,
     demand: &Demand,
 ) -> Result<(Strategy, Option<String>), Failure> {
     let name = &options.name;
-    if options.strategy == StrategyChoice::Recreate {
+    let standing = match values.pointer("/upgrade/strategy").and_then(Value::as_str) {
+        Some("recreate") => StrategyChoice::Recreate,
+        Some("auto") => StrategyChoice::Auto,
+        _ => StrategyChoice::Warm,
+    };
+    let wanted = options.strategy.unwrap_or(standing);
+    if wanted == StrategyChoice::Recreate {
         return Ok((Strategy::Recreate, None));
     }
     if let Live::Silent(_) = situation.live {
@@ -410,7 +417,7 @@ async fn choose_strategy(
     }
     match demand.exceeds_quota(context).await {
         None => Ok((Strategy::Warm, None)),
-        Some(reason) if options.strategy == StrategyChoice::Auto => Ok((Strategy::Recreate, Some(reason))),
+        Some(reason) if wanted == StrategyChoice::Auto => Ok((Strategy::Recreate, Some(reason))),
         Some(reason) => Err(Failure::refused(Cause::NoRoom { reason }).next([
             "the same command with --strategy recreate   (stop, replace, start: the job is down while Pods start)"
                 .to_owned(),
