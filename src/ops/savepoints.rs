@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::execute::{chain, held};
+use super::fence::Transitions;
 use super::jobs::find_job;
 use super::preflight::savepoint_trigger;
 use super::situation::Situation;
@@ -144,10 +145,11 @@ pub async fn trigger(
     let lock = Lock::acquire(&context.store, name, &context.holder, &journal)
         .await
         .map_err(|error| held(name, error))?;
+    let fenced = context.fenced(Transitions::new(lock.guard()));
     let request = StopRequest { trigger: trigger.id, directory: trigger.directory, format, drain: false };
     observer.progress(Progress::Begun(format!("take a savepoint of {job_name}")));
     let mut told = Duration::ZERO;
-    let taken = savepoint::take(&context.flink(descriptor), live.id, &request, &mut |waiting| {
+    let taken = savepoint::take(&fenced.flink(descriptor), live.id, &request, &mut |waiting| {
         if waiting.elapsed >= told + Duration::from_secs(1) {
             told = waiting.elapsed;
             observer.progress(Progress::Waiting {
@@ -178,7 +180,7 @@ pub async fn trigger(
     for job in record.jobs.iter_mut().filter(|job| job.name == job_name) {
         job.taken.push(savepoint.clone());
     }
-    let written = context.store.update(&record).await;
+    let written = fenced.store.update(&record).await;
     lock.release().await.ok();
     written.map_err(|error| {
         Failure::failed(error, vec![format!("the savepoint {path}, which is not recorded")])

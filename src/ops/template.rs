@@ -63,17 +63,12 @@ pub fn template(options: &Options) -> Result<Rendered, Failure> {
         cluster: render::ClusterContext { name: generation_name(&options.name, 1), number: 1 },
         job: Value::Null,
     };
-    // The schema and the templates take the same time, and each is half of what the whole command does.
-    let (checked, rendered) = std::thread::scope(|scope| {
-        let check = scope.spawn(|| options.package.check_values(&merged));
-        let rendered = render::render(&options.package, &inputs);
-        (check.join(), rendered)
-    });
+    // The schema is being made ready on its own thread since the package was opened: what comes first goes first.
+    let rendered = render::render(&options.package, &inputs);
     // What is wrong with the values says more than what a template made of them.
-    match checked {
-        Ok(checked) => checked
-            .map_err(|source| Cause::Schema { package: options.package.metadata.name.clone(), source })?,
-        Err(panic) => std::panic::resume_unwind(panic),
-    }
+    options
+        .package
+        .check_values(&merged)
+        .map_err(|source| Cause::Schema { package: options.package.metadata.name.clone(), source })?;
     Ok(rendered?)
 }

@@ -20,6 +20,7 @@ use serde_json::{Map, Value};
 pub use archive::{ArchiveError, Limits};
 pub use error::PackageError;
 pub use metadata::{Dependency, Layout, LayoutKind, Maintainer, Metadata};
+use schema::Schema;
 pub use schema::{SchemaError, Violation};
 pub use suggest::closest;
 
@@ -37,6 +38,7 @@ pub struct Package {
     pub metadata: Metadata,
     files: BTreeMap<String, Vec<u8>>,
     defaults: Value,
+    compiled: Option<Schema>,
 }
 
 impl Package {
@@ -45,6 +47,7 @@ impl Package {
         for path in files.keys() {
             archive::check_path(path)?;
         }
+        let compiled = text_of(&files, SCHEMA)?.map(Schema::begin);
         let text = text_of(&files, METADATA)?.ok_or(PackageError::NoMetadata)?;
         let metadata: Metadata = crate::yaml::from_str(text, METADATA)?;
         metadata.check()?;
@@ -65,7 +68,7 @@ impl Package {
                 return Err(PackageError::DefaultsNotAMap { found: crate::values::kind(&other) });
             }
         };
-        Ok(Self { metadata, files, defaults })
+        Ok(Self { metadata, files, defaults, compiled })
     }
 
     /// From a folder. Names that start with a dot are left out (`.git`); links are refused, since an archive of the
@@ -154,13 +157,7 @@ impl Package {
 
     /// Holds merged values against the package's schema; all violations are reported at once.
     pub fn check_values(&self, values: &Value) -> Result<(), SchemaError> {
-        let schema = self.schema().map_err(|error| SchemaError::Unreadable {
-            message: match error {
-                PackageError::SchemaNotJson { source } => source.to_string(),
-                other => other.to_string(),
-            },
-        })?;
-        schema.map_or(Ok(()), |schema| schema::check(&schema, values))
+        self.compiled.as_ref().map_or(Ok(()), |schema| schema.check(values))
     }
 }
 

@@ -4,7 +4,9 @@
 //! may be a password.
 
 use jsonschema::error::{TypeKind, ValidationErrorKind};
-use jsonschema::{Draft, PatternOptions, ValidationError};
+use std::sync::{Arc, OnceLock};
+
+use jsonschema::{Draft, PatternOptions, ValidationError, Validator};
 use serde_json::Value;
 
 use super::suggest::closest;
@@ -53,7 +55,63 @@ fn listed(violations: &[Violation]) -> String {
     violations.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
-pub(super) fn check(schema: &Value, values: &Value) -> Result<(), SchemaError> {
+/// A package's schema, made ready on a thread of its own: that takes as long as reading and rendering the whole package, and
+/// begins before either.
+#[derive(Clone)]
+pub(super) struct Schema {
+    ready: Arc<OnceLock<Result<Ready, SchemaError>>>,
+    text: Arc<str>,
+}
+
+struct Ready {
+    document: Value,
+    validator: Validator,
+}
+
+impl std::fmt::Debug for Schema {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Schema")
+    }
+}
+
+impl PartialEq for Schema {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Schema {
+    /// Begins. What is wrong with the schema shows when values are held against it.
+    pub(super) fn begin(text: &str) -> Self {
+        let schema = Self { ready: Arc::default(), text: text.into() };
+        let ours = schema.clone();
+        // Where no thread is to be had, whoever needs it first makes it.
+        let _ = std::thread::Builder::new().name("schema".to_owned()).spawn(move || {
+            let _ = ours.ready();
+        });
+        schema
+    }
+
+    fn ready(&self) -> Result<&Ready, SchemaError> {
+        self.ready.get_or_init(|| ready(&self.text)).as_ref().map_err(Clone::clone)
+    }
+
+    /// Holds values against it.
+    pub(super) fn check(&self, values: &Value) -> Result<(), SchemaError> {
+        let Ready { document, validator } = self.ready()?;
+        let mut violations = Vec::new();
+        for error in validator.iter_errors(values) {
+            collect(document, &error, &mut violations);
+        }
+        violations.sort();
+        violations.dedup();
+        if violations.is_empty() { Ok(()) } else { Err(SchemaError::Violations { violations }) }
+    }
+}
+
+fn ready(text: &str) -> Result<Ready, SchemaError> {
+    let document: Value =
+        serde_json::from_str(text).map_err(|error| SchemaError::Unreadable { message: error.to_string() })?;
     // The masked wording: the library's own quotes the value.
     let unreadable =
         |error: ValidationError<'_>| SchemaError::Unreadable { message: error.masked().to_string() };
@@ -62,16 +120,10 @@ pub(super) fn check(schema: &Value, values: &Value) -> Result<(), SchemaError> {
     // The plain engine is quicker to make; look-arounds and back references need the other one.
     let validator = options()
         .with_pattern_options(PatternOptions::regex())
-        .build(schema)
-        .or_else(|_| options().build(schema))
+        .build(&document)
+        .or_else(|_| options().build(&document))
         .map_err(unreadable)?;
-    let mut violations = Vec::new();
-    for error in validator.iter_errors(values) {
-        collect(schema, &error, &mut violations);
-    }
-    violations.sort();
-    violations.dedup();
-    if violations.is_empty() { Ok(()) } else { Err(SchemaError::Violations { violations }) }
+    Ok(Ready { document, validator })
 }
 
 fn collect(schema: &Value, error: &ValidationError<'_>, into: &mut Vec<Violation>) {
