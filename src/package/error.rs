@@ -30,11 +30,8 @@ pub enum PackageError {
         found: &'static str,
     },
     /// `values.schema.json` is not JSON.
-    #[error("values.schema.json: {source}")]
-    SchemaNotJson {
-        /// Where and why.
-        source: serde_json::Error,
-    },
+    #[error(transparent)]
+    Schema(#[from] super::SchemaError),
     /// A layout is declared and has no files.
     #[error("package.yaml declares the layout `{layout}`, and there is no file in layouts/{layout}/")]
     EmptyLayout {

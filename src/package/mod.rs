@@ -38,7 +38,7 @@ pub struct Package {
     pub metadata: Metadata,
     files: BTreeMap<String, Vec<u8>>,
     defaults: Value,
-    compiled: Option<Schema>,
+    schema: Option<Schema>,
 }
 
 impl Package {
@@ -47,7 +47,7 @@ impl Package {
         for path in files.keys() {
             archive::check_path(path)?;
         }
-        let compiled = text_of(&files, SCHEMA)?.map(Schema::begin);
+        let schema = text_of(&files, SCHEMA)?.map(Schema::begin);
         let text = text_of(&files, METADATA)?.ok_or(PackageError::NoMetadata)?;
         let metadata: Metadata = crate::yaml::from_str(text, METADATA)?;
         metadata.check()?;
@@ -68,7 +68,7 @@ impl Package {
                 return Err(PackageError::DefaultsNotAMap { found: crate::values::kind(&other) });
             }
         };
-        Ok(Self { metadata, files, defaults, compiled })
+        Ok(Self { metadata, files, defaults, schema })
     }
 
     /// From a folder. Names that start with a dot are left out (`.git`); links are refused, since an archive of the
@@ -148,16 +148,13 @@ impl Package {
     }
 
     /// `values.schema.json`, where there is one.
-    pub fn schema(&self) -> Result<Option<Value>, PackageError> {
-        let Some(text) = self.text(SCHEMA)? else {
-            return Ok(None);
-        };
-        serde_json::from_str(text).map(Some).map_err(|source| PackageError::SchemaNotJson { source })
+    pub fn schema(&self) -> Result<Option<&Value>, PackageError> {
+        Ok(self.schema.as_ref().map(Schema::document).transpose()?)
     }
 
     /// Holds merged values against the package's schema; all violations are reported at once.
     pub fn check_values(&self, values: &Value) -> Result<(), SchemaError> {
-        self.compiled.as_ref().map_or(Ok(()), |schema| schema.check(values))
+        self.schema.as_ref().map_or(Ok(()), |schema| schema.check(values))
     }
 }
 

@@ -6,7 +6,7 @@
 use jsonschema::error::{TypeKind, ValidationErrorKind};
 use std::sync::{Arc, OnceLock};
 
-use jsonschema::{Draft, PatternOptions, ValidationError, Validator};
+use jsonschema::{PatternOptions, ValidationError, Validator};
 use serde_json::Value;
 
 use super::suggest::closest;
@@ -59,13 +59,9 @@ fn listed(violations: &[Violation]) -> String {
 /// begins before either.
 #[derive(Clone)]
 pub(super) struct Schema {
-    ready: Arc<OnceLock<Result<Ready, SchemaError>>>,
     text: Arc<str>,
-}
-
-struct Ready {
-    document: Value,
-    validator: Validator,
+    document: Arc<OnceLock<Result<Value, SchemaError>>>,
+    validator: Arc<OnceLock<Result<Validator, SchemaError>>>,
 }
 
 impl std::fmt::Debug for Schema {
@@ -83,22 +79,31 @@ impl PartialEq for Schema {
 impl Schema {
     /// Begins. What is wrong with the schema shows when values are held against it.
     pub(super) fn begin(text: &str) -> Self {
-        let schema = Self { ready: Arc::default(), text: text.into() };
+        let schema = Self { text: text.into(), document: Arc::default(), validator: Arc::default() };
         let ours = schema.clone();
         // Where no thread is to be had, whoever needs it first makes it.
         let _ = std::thread::Builder::new().name("schema".to_owned()).spawn(move || {
-            let _ = ours.ready();
+            let _ = ours.validator();
         });
         schema
     }
 
-    fn ready(&self) -> Result<&Ready, SchemaError> {
-        self.ready.get_or_init(|| ready(&self.text)).as_ref().map_err(Clone::clone)
+    /// The schema as it is written.
+    pub(super) fn document(&self) -> Result<&Value, SchemaError> {
+        let read = || {
+            serde_json::from_str(&self.text)
+                .map_err(|error| SchemaError::Unreadable { message: error.to_string() })
+        };
+        self.document.get_or_init(read).as_ref().map_err(Clone::clone)
+    }
+
+    fn validator(&self) -> Result<&Validator, SchemaError> {
+        self.validator.get_or_init(|| validator(self.document()?)).as_ref().map_err(Clone::clone)
     }
 
     /// Holds values against it.
     pub(super) fn check(&self, values: &Value) -> Result<(), SchemaError> {
-        let Ready { document, validator } = self.ready()?;
+        let (document, validator) = (self.document()?, self.validator()?);
         let mut violations = Vec::new();
         for error in validator.iter_errors(values) {
             collect(document, &error, &mut violations);
@@ -109,21 +114,18 @@ impl Schema {
     }
 }
 
-fn ready(text: &str) -> Result<Ready, SchemaError> {
-    let document: Value =
-        serde_json::from_str(text).map_err(|error| SchemaError::Unreadable { message: error.to_string() })?;
+fn validator(document: &Value) -> Result<Validator, SchemaError> {
     // The masked wording: the library's own quotes the value.
     let unreadable =
         |error: ValidationError<'_>| SchemaError::Unreadable { message: error.masked().to_string() };
-    let options =
-        || jsonschema::options().with_draft(Draft::Draft202012).should_validate_formats(true).offline();
+    // The draft is the one that `$schema` names, as in Helm; the newest where it names none.
+    let options = || jsonschema::options().should_validate_formats(true).offline();
     // The plain engine is quicker to make; look-arounds and back references need the other one.
-    let validator = options()
+    options()
         .with_pattern_options(PatternOptions::regex())
-        .build(&document)
-        .or_else(|_| options().build(&document))
-        .map_err(unreadable)?;
-    Ok(Ready { document, validator })
+        .build(document)
+        .or_else(|_| options().build(document))
+        .map_err(unreadable)
 }
 
 fn collect(schema: &Value, error: &ValidationError<'_>, into: &mut Vec<Violation>) {

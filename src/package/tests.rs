@@ -451,3 +451,24 @@ fn a_schema_that_cannot_be_used() {
         assert!(text.starts_with("values.schema.json: "), "{text}");
     }
 }
+
+/// As in Helm: in draft 07 `items` may be a list, which 2020-12 refuses; without `$schema` it is 2020-12.
+#[test]
+fn the_draft_that_the_schema_names_counts() {
+    let check = |schema: &str, values: serde_json::Value| {
+        let package = Package::from_files(files(&[("values.schema.json", schema)])).unwrap();
+        package.check_values(&values).map_err(|error| error.to_string())
+    };
+    let old = r#"{"$schema": "http://json-schema.org/draft-07/schema#",
+        "properties": {"pair": {"items": [{"type": "string"}, {"type": "integer"}]}}}"#;
+    assert_eq!(check(old, json!({"pair": ["a", 1]})), Ok(()));
+    assert_eq!(
+        check(old, json!({"pair": ["a", "b"]})),
+        Err("pair[1]: expected an integer, found a string".to_owned())
+    );
+    let new = r#"{"properties": {"pair": {"prefixItems": [{"type": "string"}]}}}"#;
+    assert_eq!(
+        check(new, json!({"pair": [1]})),
+        Err("pair[0]: expected a string, found an integer".to_owned())
+    );
+}

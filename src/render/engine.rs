@@ -38,35 +38,40 @@ impl Default for Limits {
 pub(super) fn render(package: &Package, inputs: &Inputs, limits: &Limits) -> Result<Rendered, RenderError> {
     package.layout(Some(inputs.layout))?;
     let sources = Arc::new(sources(package, inputs.layout)?);
-    let context = context(package, inputs);
-    let names: BTreeMap<String, Names> =
-        sources.iter().map(|(path, text)| (path.clone(), names(text))).collect();
-    let names = Arc::new(names);
-
     let outputs: Vec<String> = sources.keys().filter(|path| is_output(path)).cloned().collect();
     let mut tera = Tera::default();
     tera.autoescape_on(Vec::<&str>::new());
     filters::register(&mut tera, package);
-    let job = Job {
-        tera,
-        sources: sources.clone(),
+    // The thread reads the templates while their context is made here.
+    let (running, begin) = start(Job { tera, sources: sources.clone(), outputs }, limits)?;
+    let context = context(package, inputs);
+    let names: BTreeMap<String, Names> =
+        sources.iter().map(|(path, text)| (path.clone(), names(text))).collect();
+    let names = Arc::new(names);
+    let given = Given {
         names: names.clone(),
         context: Context::from_serialize(&context).map_err(|error| thread_error(&error))?,
-        outputs,
     };
-    let running = start(job, limits)?;
+    // A thread that has ended says why below.
+    let _ = begin.send(given);
     // Meanwhile; what it finds says more than what the engine says of the same mistake.
     check_paths(package, inputs, &context, &sources, &names)?;
-    let texts = running.wait()?;
-
     let mut objects = crds(package)?;
     let mut notes = String::new();
-    for (template, text) in texts {
+    let mut unreadable = None;
+    while let Some((template, text)) = running.next()? {
         if template == NOTES {
             text.trim_end().clone_into(&mut notes);
-        } else {
-            objects.extend(manifest::objects(&template, &text)?);
+            continue;
         }
+        match manifest::objects(&template, &text) {
+            Ok(more) => objects.extend(more),
+            Err(error) => unreadable = unreadable.or(Some(error)),
+        }
+    }
+    // What a template itself gets wrong, in whichever, comes before what is wrong in what was written.
+    if let Some(error) = unreadable {
+        return Err(error);
     }
     Ok(Rendered { objects: manifest::sort(objects)?, notes })
 }
@@ -114,9 +119,8 @@ fn check_paths(
     sources: &BTreeMap<String, String>,
     names: &BTreeMap<String, Names>,
 ) -> Result<(), RenderError> {
-    let schema = package.schema()?;
-    let known =
-        paths::Known { values: [inputs.values, package.default_values()], schema: schema.as_ref(), context };
+    let values = [inputs.values, package.default_values()];
+    let known = paths::Known { values, schema: package.schema()?, context };
     let errors: Vec<TemplateError> = sources
         .iter()
         .filter_map(|(path, text)| names.get(path).map(|names| paths::check(path, text, names, &known)))
@@ -129,35 +133,48 @@ fn check_paths(
 struct Job {
     tera: Tera,
     sources: Arc<BTreeMap<String, String>>,
-    names: Arc<BTreeMap<String, Names>>,
-    context: Context,
     outputs: Vec<String>,
 }
 
+/// What it needs once the templates are read.
+struct Given {
+    names: Arc<BTreeMap<String, Names>>,
+    context: Context,
+}
+
+/// A template's path and what it wrote.
+type Text = (String, String);
+
 /// The thread that runs the templates.
 struct Running {
-    receiver: mpsc::Receiver<Result<Vec<(String, String)>, RenderError>>,
+    texts: mpsc::Receiver<Result<Option<Text>, RenderError>>,
     late: Arc<AtomicBool>,
     end: Instant,
     deadline: Duration,
 }
 
-fn start(job: Job, limits: &Limits) -> Result<Running, RenderError> {
-    let (sender, receiver) = mpsc::channel();
+fn start(job: Job, limits: &Limits) -> Result<(Running, mpsc::Sender<Given>), RenderError> {
+    let (begin, given) = mpsc::channel();
+    let (sender, texts) = mpsc::channel();
     let late = Arc::new(AtomicBool::new(false));
     let (its_late, output) = (Arc::clone(&late), limits.output);
     thread::Builder::new()
         .name("render".to_owned())
         .stack_size(STACK)
         // Nobody listens any more once the deadline has passed.
-        .spawn(move || drop(sender.send(job.run(output, &its_late))))
+        .spawn(move || {
+            let ended = job.run(&given, output, &its_late, &sender);
+            drop(sender.send(ended.map(|()| None)));
+        })
         .map_err(|error| thread_error(&error))?;
-    Ok(Running { receiver, late, end: Instant::now() + limits.deadline, deadline: limits.deadline })
+    let running = Running { texts, late, end: Instant::now() + limits.deadline, deadline: limits.deadline };
+    Ok((running, begin))
 }
 
 impl Running {
-    fn wait(&self) -> Result<Vec<(String, String)>, RenderError> {
-        match self.receiver.recv_timeout(self.end.saturating_duration_since(Instant::now())) {
+    /// What the next template wrote, the moment it is written; `None` after the last.
+    fn next(&self) -> Result<Option<Text>, RenderError> {
+        match self.texts.recv_timeout(self.end.saturating_duration_since(Instant::now())) {
             Ok(result) => result,
             Err(RecvTimeoutError::Timeout) => Err(RenderError::Deadline { deadline: self.deadline }),
             Err(RecvTimeoutError::Disconnected) => {
@@ -179,31 +196,38 @@ fn thread_error(message: &dyn std::fmt::Display) -> RenderError {
 }
 
 impl Job {
-    fn run(mut self, output: usize, late: &AtomicBool) -> Result<Vec<(String, String)>, RenderError> {
-        if let Err(error) = self.tera.add_raw_templates(self.sources.iter()) {
-            return Err(self.describe(&error, "the templates"));
-        }
-        self.check_variables()?;
+    fn run(
+        mut self,
+        given: &mpsc::Receiver<Given>,
+        output: usize,
+        late: &AtomicBool,
+        texts: &mpsc::Sender<Result<Option<Text>, RenderError>>,
+    ) -> Result<(), RenderError> {
+        let read = self.tera.add_raw_templates(self.sources.iter());
+        // Where nothing comes, whoever began has failed and says so itself.
+        let Given { names, context } = given.recv().map_err(|error| thread_error(&error))?;
+        read.map_err(|error| self.describe(&error, "the templates", &names))?;
+        self.check_variables(&names)?;
         let mut left = output;
-        let mut texts = Vec::new();
         for template in &self.outputs {
             let mut writer = Capped { text: Vec::new(), left, full: false, late };
-            let result = self.tera.render_to(template, &self.context, &mut writer);
+            let result = self.tera.render_to(template, &context, &mut writer);
             if writer.full {
                 return Err(RenderError::TooLarge { template: template.clone(), limit: output });
             }
-            result.map_err(|error| self.describe(&error, template))?;
+            result.map_err(|error| self.describe(&error, template, &names))?;
             left = writer.left;
             let text = String::from_utf8(writer.text).map_err(|error| thread_error(&error))?;
-            texts.push((template.clone(), text));
+            // Nobody listens any more once the deadline has passed.
+            let _ = texts.send(Ok(Some((template.clone(), text))));
         }
-        Ok(texts)
+        Ok(())
     }
 
     /// Names that nothing defines: Tera would say so only where it prints them.
-    fn check_variables(&self) -> Result<(), RenderError> {
+    fn check_variables(&self, names: &BTreeMap<String, Names>) -> Result<(), RenderError> {
         let mut errors = Vec::new();
-        for (template, names) in self.names.iter() {
+        for (template, names) in names {
             let Ok(variables) = self.tera.get_template_variables(template) else {
                 continue;
             };
@@ -221,11 +245,11 @@ impl Job {
     }
 
     /// Tera's error in our form. `template` is for those that have no place, as the recursion limit.
-    fn describe(&self, error: &tera::Error, template: &str) -> RenderError {
+    fn describe(&self, error: &tera::Error, template: &str, names: &BTreeMap<String, Names>) -> RenderError {
         let errors = match error.kind() {
             ErrorKind::SyntaxError(report) | ErrorKind::RenderingError(report) => {
                 let called_from = called_from(&error.to_string());
-                vec![TemplateError { called_from, ..self.located(report) }]
+                vec![TemplateError { called_from, ..self.located(report, names) }]
             }
             ErrorKind::Msg(text) if text.starts_with("error: ") => text
                 .split("\n\n")
@@ -237,12 +261,12 @@ impl Job {
         RenderError::Templates { errors }
     }
 
-    fn located(&self, report: &ReportError) -> TemplateError {
+    fn located(&self, report: &ReportError, names: &BTreeMap<String, Names>) -> TemplateError {
         let span = report.span();
         let source = self.sources.get(report.filename()).map_or("", String::as_str);
         // Tera points at the field; what a person looks for is the whole path up to it.
         let holds = |at: &&Reference| at.span.start <= span.range.start && span.range.end <= at.span.end;
-        let names = self.names.get(report.filename());
+        let names = names.get(report.filename());
         let path = names.and_then(|names| names.references.iter().find(holds));
         let start = path.map_or(span.range.start, |path| path.span.start);
         let snippet = source.get(start..span.range.end).unwrap_or_default();

@@ -33,7 +33,7 @@ pub(super) struct Names {
 pub(super) fn names(source: &str) -> Names {
     let mut scan = Scan { source, names: Names::default(), component: None };
     let mut at = 0;
-    while let Some(next) = find(source, at, &["{{", "{%", "{#"]) {
+    while let Some(next) = opening(source, at) {
         let opening = &source[next..next + 2];
         at = match opening {
             "{#" => end_of(source, next + 2, "#}"),
@@ -44,13 +44,18 @@ pub(super) fn names(source: &str) -> Names {
     scan.names
 }
 
-fn find(source: &str, from: usize, patterns: &[&str]) -> Option<usize> {
-    let rest = source.get(from..)?;
-    patterns.iter().filter_map(|pattern| rest.find(pattern)).min().map(|index| from + index)
+/// The next `{{`, `{%` or `{#`.
+fn opening(source: &str, from: usize) -> Option<usize> {
+    let bytes = source.as_bytes().get(from..)?;
+    bytes.windows(2).position(|two| matches!(two, b"{{" | b"{%" | b"{#")).map(|index| from + index)
+}
+
+fn find(source: &str, from: usize, pattern: &str) -> Option<usize> {
+    source.get(from..)?.find(pattern).map(|index| from + index)
 }
 
 fn end_of(source: &str, from: usize, pattern: &str) -> usize {
-    find(source, from, &[pattern]).map_or(source.len(), |index| index + pattern.len())
+    find(source, from, pattern).map_or(source.len(), |index| index + pattern.len())
 }
 
 struct Scan<'a> {
@@ -60,20 +65,23 @@ struct Scan<'a> {
     component: Option<BTreeSet<String>>,
 }
 
-#[derive(Debug, Clone, PartialEq)]
-enum Token {
-    Name(String),
-    Text(String),
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Token<'a> {
+    Name(&'a str),
+    Text(&'a str),
     Mark(char),
 }
 
-impl Scan<'_> {
+/// A token, where it begins and where it ends.
+type Placed<'a> = (Token<'a>, usize, usize);
+
+impl<'a> Scan<'a> {
     /// A `{% … %}`; gives where to go on.
     fn tag(&mut self, start: usize) -> usize {
         let rest = self.source[start..].trim_start_matches('-').trim_start();
         let word: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
         if word == "raw" {
-            return find(self.source, start, &["endraw"])
+            return find(self.source, start, "endraw")
                 .map_or(self.source.len(), |index| end_of(self.source, index, "%}"));
         }
         let end = self.end_of_code(start, "%}");
@@ -98,18 +106,18 @@ impl Scan<'_> {
     }
 
     /// The names with `@` of a component; those without are names of its own.
-    fn parameters(&mut self, tokens: &[(Token, usize, usize)]) -> BTreeSet<String> {
+    fn parameters(&mut self, tokens: &[Placed<'a>]) -> BTreeSet<String> {
         let mut visible = BTreeSet::from(["body".to_owned()]);
         let open = tokens.iter().position(|(token, ..)| *token == Token::Mark('(')).unwrap_or(tokens.len());
         for (index, (token, ..)) in tokens.iter().enumerate().skip(open) {
             let Token::Name(name) = token else { continue };
             match index.checked_sub(1).map(|before| &tokens[before].0) {
                 Some(Token::Mark('@')) => {
-                    visible.insert(name.clone());
+                    visible.insert((*name).to_owned());
                 }
                 Some(Token::Mark('(' | ',' | '.')) => {
-                    visible.insert(name.clone());
-                    self.names.assigned.insert(name.clone());
+                    visible.insert((*name).to_owned());
+                    self.names.assigned.insert((*name).to_owned());
                 }
                 _ => {}
             }
@@ -117,17 +125,17 @@ impl Scan<'_> {
         visible
     }
 
-    fn assign(&mut self, token: Option<&(Token, usize, usize)>) {
+    fn assign(&mut self, token: Option<&Placed<'a>>) {
         if let Some((Token::Name(name), ..)) = token {
-            self.names.assigned.insert(name.clone());
+            self.names.assigned.insert((*name).to_owned());
         }
     }
 
-    fn references(&mut self, tokens: &[(Token, usize, usize)]) {
+    fn references(&mut self, tokens: &[Placed<'a>]) {
         let mut index = 0;
         while index < tokens.len() {
-            let (token, start, mut end) = tokens[index].clone();
-            let before = index.checked_sub(1).map(|before| tokens[before].0.clone());
+            let (token, start, mut end) = tokens[index];
+            let before = index.checked_sub(1).map(|before| tokens[before].0);
             index += 1;
             let Token::Name(root) = token else { continue };
             if root == "for" {
@@ -157,8 +165,13 @@ impl Scan<'_> {
                 index += used;
                 end = to;
             }
-            let invisible = self.component.as_ref().is_some_and(|visible| !visible.contains(&root));
-            self.names.references.push(Reference { root, path, span: start..end, invisible });
+            let invisible = self.component.as_ref().is_some_and(|visible| !visible.contains(root));
+            self.names.references.push(Reference {
+                root: root.to_owned(),
+                path,
+                span: start..end,
+                invisible,
+            });
         }
     }
 
@@ -177,7 +190,7 @@ impl Scan<'_> {
         bytes.len()
     }
 
-    fn tokens(&self, start: usize, end: usize) -> Vec<(Token, usize, usize)> {
+    fn tokens(&self, start: usize, end: usize) -> Vec<Placed<'a>> {
         let bytes = self.source.as_bytes();
         let mut tokens = Vec::new();
         let mut at = start;
@@ -187,12 +200,12 @@ impl Scan<'_> {
             if byte == b'"' || byte == b'\'' || byte == b'`' {
                 at = end_of_string(bytes, at, byte).min(end);
                 let text = self.source.get(from + 1..at.saturating_sub(1)).unwrap_or_default();
-                tokens.push((Token::Text(text.to_owned()), from, at));
+                tokens.push((Token::Text(text), from, at));
             } else if byte.is_ascii_alphabetic() || byte == b'_' {
                 while at < end && (bytes[at].is_ascii_alphanumeric() || bytes[at] == b'_') {
                     at += 1;
                 }
-                tokens.push((Token::Name(self.source[from..at].to_owned()), from, at));
+                tokens.push((Token::Name(&self.source[from..at]), from, at));
             } else if byte.is_ascii_digit() {
                 while at < end && (bytes[at].is_ascii_digit() || bytes[at] == b'.') {
                     at += 1;
@@ -210,12 +223,14 @@ impl Scan<'_> {
 }
 
 /// One step of a path: `.name`, `?.name` or `["name"]`; the name, the tokens it took, where it ends.
-fn step(tokens: &[(Token, usize, usize)]) -> Option<(String, usize, usize)> {
+fn step(tokens: &[Placed<'_>]) -> Option<(String, usize, usize)> {
     let optional = usize::from(matches!(tokens.first(), Some((Token::Mark('?'), ..))));
     match tokens.get(optional..)? {
-        [(Token::Mark('.'), ..), (Token::Name(name), _, end), ..] => Some((name.clone(), optional + 2, *end)),
+        [(Token::Mark('.'), ..), (Token::Name(name), _, end), ..] => {
+            Some(((*name).to_owned(), optional + 2, *end))
+        }
         [(Token::Mark('['), ..), (Token::Text(name), ..), (Token::Mark(']'), _, end), ..] => {
-            Some((name.clone(), optional + 3, *end))
+            Some(((*name).to_owned(), optional + 3, *end))
         }
         _ => None,
     }
