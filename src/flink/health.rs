@@ -1,7 +1,7 @@
 //! How a job does: one look, no judgement. What is healthy, and for how long it must be, is the operation's to decide.
 
-use super::client::Client;
 use super::error::FlinkError;
+use super::rest::Rest;
 use super::types::{JobState, Tasks};
 use crate::id::JobId;
 
@@ -17,8 +17,8 @@ pub struct Health {
     /// The path that it was restored from last, as Flink writes it. Later restores overwrite it: the caller latches the
     /// first one seen.
     pub restored: Option<String>,
-    /// Restores since the `JobManager` has the job.
-    pub restores: u64,
+    /// Whether that was a savepoint; else it was a checkpoint.
+    pub restored_savepoint: bool,
     /// Checkpoints and savepoints completed; they count from zero again when the `JobManager` restarts.
     pub completed_checkpoints: u64,
     /// When the newest completed checkpoint was triggered, milliseconds since 1970.
@@ -38,7 +38,7 @@ impl Health {
 }
 
 /// Looks at a job. [`FlinkError::NotFound`]: Flink does not know it.
-pub async fn look(client: &Client, job: JobId) -> Result<Health, FlinkError> {
+pub async fn look(client: &impl Rest, job: JobId) -> Result<Health, FlinkError> {
     let (found, detail, checkpoints, exceptions, restarts) = tokio::join!(
         client.find(job),
         client.job(job),
@@ -55,8 +55,8 @@ pub async fn look(client: &Client, job: JobId) -> Result<Health, FlinkError> {
         state: found.as_ref().map_or(detail.state, |job| job.state),
         tasks: found.map(|job| job.tasks).unwrap_or_default(),
         planned_tasks: detail.planned_tasks(),
+        restored_savepoint: checkpoints.latest.restored.as_ref().is_some_and(|from| from.is_savepoint),
         restored: checkpoints.latest.restored.and_then(|from| from.external_path),
-        restores: checkpoints.counts.restored,
         completed_checkpoints: checkpoints.counts.completed,
         last_checkpoint: checkpoints.latest.completed.map(|one| one.trigger_timestamp),
         // A metric: nothing depends on it alone.

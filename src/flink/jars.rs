@@ -1,13 +1,12 @@
-//! Jars: upload, list, plan, run. `run` is for [`super::job_start`], which looks the job up around it.
+//! Jars: upload, list, delete.
 
 use http::Method;
 use serde::Deserialize;
 
-use super::client::{Client, json, segment};
+use super::client::{Client, segment};
 use super::error::FlinkError;
-use super::requests::{Program, RunRequest};
 use super::transport::{Content, Jar, Payload};
-use super::types::{JarInfo, Plan};
+use super::types::JarInfo;
 
 impl Client {
     /// The jars that this `JobManager` has.
@@ -37,25 +36,5 @@ impl Client {
     pub async fn delete_jar(&self, jar: &str) -> Result<(), FlinkError> {
         let path = format!("/jars/{}", segment(jar));
         self.change(Method::DELETE, path, Payload::Empty, self.deadlines().change).await.map(drop)
-    }
-
-    /// Runs `main()` without starting a job: a missing class, wrong arguments and the vertices' parallelism show. That
-    /// `run` will succeed it does not prove; `main()`'s side effects happen.
-    pub async fn plan(&self, jar: &str, program: &Program) -> Result<Plan, FlinkError> {
-        #[derive(Deserialize)]
-        struct Answer {
-            plan: Plan,
-        }
-        let path = format!("/jars/{}/plan", segment(jar));
-        let reply =
-            self.change(Method::POST, path, json(&program.plan_body()), self.deadlines().main).await?;
-        Ok(reply.decode::<Answer>()?.plan)
-    }
-
-    /// Runs `main()` and starts its job. After **any** error the job may run all the same: use
-    /// [`super::job_start::start`].
-    pub async fn run(&self, jar: &str, request: &RunRequest) -> Result<(), FlinkError> {
-        let path = format!("/jars/{}/run", segment(jar));
-        self.change(Method::POST, path, json(&request.body()), self.deadlines().main).await.map(drop)
     }
 }

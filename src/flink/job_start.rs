@@ -7,9 +7,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::backoff::Backoff;
-use super::client::Client;
 use super::error::{FlinkError, Refusal};
 use super::requests::RunRequest;
+use super::rest::Rest;
 use super::types::JobState;
 use crate::id::JobId;
 
@@ -90,7 +90,7 @@ pub enum StartError {
 /// Starts a job, or finds that it is there. `silence` is for how long Flink may not answer, or recover, while the id is
 /// looked up.
 pub async fn start(
-    client: &Client,
+    client: &impl Rest,
     jar: &str,
     request: &RunRequest,
     silence: Duration,
@@ -140,7 +140,7 @@ pub async fn start(
 
 /// The job is there in spite of an error: running on, or ended already.
 async fn seen(
-    client: &Client,
+    client: &impl Rest,
     job: JobId,
     state: JobState,
     error: &FlinkError,
@@ -161,7 +161,7 @@ async fn seen(
 
 /// Looks a job up until Flink knows it, or has said for that long that it does not. An error: Flink stayed silent.
 async fn look_up(
-    client: &Client,
+    client: &impl Rest,
     job: JobId,
     patience: Duration,
     silence: Duration,

@@ -1,16 +1,17 @@
-//! The cluster and its jobs: look at them, stop, cancel.
+//! The requests of [`Rest`] over HTTP, and the disposal of savepoints.
 
 use http::Method;
 use serde::Deserialize;
 
 use super::cause;
-use super::client::{Client, json};
+use super::client::{Client, json, segment};
 use super::error::FlinkError;
-use super::requests::StopRequest;
+use super::requests::{Program, RunRequest, StopRequest};
+use super::rest::Rest;
 use super::transport::Payload;
 use super::types::{
-    CheckpointConfig, Checkpoints, Config, JobDetail, JobOverview, JobState, Overview, RawCheckpointConfig,
-    RootException,
+    CheckpointConfig, Checkpoints, Config, JobDetail, JobOverview, JobState, Overview, Plan,
+    RawCheckpointConfig, RootException,
 };
 use crate::id::{JobId, TriggerId};
 
@@ -33,19 +34,16 @@ pub enum SavepointStatus {
     },
 }
 
-impl Client {
-    /// `TaskManagers`, slots and Flink's version.
-    pub async fn overview(&self) -> Result<Overview, FlinkError> {
+impl Rest for Client {
+    async fn overview(&self) -> Result<Overview, FlinkError> {
         self.read("/overview".to_owned()).await
     }
 
-    /// What this REST API lets be done.
-    pub async fn config(&self) -> Result<Config, FlinkError> {
+    async fn config(&self) -> Result<Config, FlinkError> {
         self.read("/config".to_owned()).await
     }
 
-    /// All jobs that this `JobManager` knows, also those that ended since it started.
-    pub async fn jobs(&self) -> Result<Vec<JobOverview>, FlinkError> {
+    async fn jobs(&self) -> Result<Vec<JobOverview>, FlinkError> {
         #[derive(Deserialize)]
         struct Answer {
             jobs: Vec<JobOverview>,
@@ -53,18 +51,11 @@ impl Client {
         Ok(self.read::<Answer>("/jobs/overview".to_owned()).await?.jobs)
     }
 
-    /// A job as the overview lists it: fresh, with its tasks. `None` where Flink lists no such job.
-    pub async fn find(&self, job: JobId) -> Result<Option<JobOverview>, FlinkError> {
-        Ok(self.jobs().await?.into_iter().find(|one| one.id == job))
-    }
-
-    /// A job's details, up to `web.refresh-interval` old; its vertices are missing while it initializes.
-    pub async fn job(&self, job: JobId) -> Result<JobDetail, FlinkError> {
+    async fn job(&self, job: JobId) -> Result<JobDetail, FlinkError> {
         self.read(format!("/jobs/{job}")).await
     }
 
-    /// A job's state, fresh.
-    pub async fn job_state(&self, job: JobId) -> Result<JobState, FlinkError> {
+    async fn job_state(&self, job: JobId) -> Result<JobState, FlinkError> {
         #[derive(Deserialize)]
         struct Answer {
             status: JobState,
@@ -72,19 +63,15 @@ impl Client {
         Ok(self.read::<Answer>(format!("/jobs/{job}/status")).await?.status)
     }
 
-    /// Counts and the newest checkpoints, up to `web.refresh-interval` old. [`FlinkError::NotFound`] also for a job
-    /// that still initializes.
-    pub async fn checkpoints(&self, job: JobId) -> Result<Checkpoints, FlinkError> {
+    async fn checkpoints(&self, job: JobId) -> Result<Checkpoints, FlinkError> {
         self.read(format!("/jobs/{job}/checkpoints")).await
     }
 
-    /// How a job takes its checkpoints.
-    pub async fn checkpoint_config(&self, job: JobId) -> Result<CheckpointConfig, FlinkError> {
+    async fn checkpoint_config(&self, job: JobId) -> Result<CheckpointConfig, FlinkError> {
         Ok(self.read::<RawCheckpointConfig>(format!("/jobs/{job}/checkpoints/config")).await?.into())
     }
 
-    /// The newest exception of a job, or nothing where it had none.
-    pub async fn exceptions(&self, job: JobId) -> Result<Option<RootException>, FlinkError> {
+    async fn exceptions(&self, job: JobId) -> Result<Option<RootException>, FlinkError> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Answer {
@@ -109,9 +96,7 @@ impl Client {
         }))
     }
 
-    /// How often a job was restarted since its `JobManager` has it; `None` as long as Flink has not gathered the metric
-    /// (it does so on demand, every ten seconds at most).
-    pub async fn restarts(&self, job: JobId) -> Result<Option<u64>, FlinkError> {
+    async fn restarts(&self, job: JobId) -> Result<Option<u64>, FlinkError> {
         #[derive(Deserialize)]
         struct Metric {
             id: String,
@@ -121,39 +106,49 @@ impl Client {
         Ok(metrics.iter().find(|one| one.id == "numRestarts").and_then(|one| one.value.parse().ok()))
     }
 
-    /// Asks for a stop with savepoint. Accepted says nothing yet: ask [`Client::savepoint`], better by
-    /// [`super::savepoint::stop`].
-    pub async fn stop(&self, job: JobId, request: &StopRequest) -> Result<(), FlinkError> {
+    async fn stop(&self, job: JobId, request: &StopRequest) -> Result<(), FlinkError> {
         self.trigger(format!("/jobs/{job}/stop"), json(&request.stop_body())).await
     }
 
-    /// Asks for a savepoint beside the running job.
-    pub async fn trigger_savepoint(&self, job: JobId, request: &StopRequest) -> Result<(), FlinkError> {
+    async fn trigger_savepoint(&self, job: JobId, request: &StopRequest) -> Result<(), FlinkError> {
         self.trigger(format!("/jobs/{job}/savepoints"), json(&request.savepoint_body())).await
     }
 
-    async fn trigger(&self, path: String, body: Payload) -> Result<(), FlinkError> {
-        self.change(Method::POST, path, body, self.deadlines().change).await.map(drop)
-    }
-
-    /// What became of a trigger. [`FlinkError::NotFound`]: this `JobManager` does not know it, or no longer (an answer
-    /// is kept for `rest.async.store-duration`, five minutes).
-    pub async fn savepoint(&self, job: JobId, trigger: TriggerId) -> Result<SavepointStatus, FlinkError> {
+    async fn savepoint(&self, job: JobId, trigger: TriggerId) -> Result<SavepointStatus, FlinkError> {
         self.read::<Operation>(format!("/jobs/{job}/savepoints/{trigger}")).await?.status()
     }
 
-    /// Asks for a job to be canceled, without a savepoint. [`FlinkError::Refused`] with 409 where it has ended.
-    pub async fn cancel(&self, job: JobId) -> Result<(), FlinkError> {
+    async fn cancel(&self, job: JobId) -> Result<(), FlinkError> {
         let path = format!("/jobs/{job}?mode=cancel");
         self.change(Method::PATCH, path, Payload::Empty, self.deadlines().change).await.map(drop)
     }
 
-    /// Shuts the whole cluster down; Flink removes its own HA files. A live job would be dropped without a word: the
-    /// caller makes sure that each has ended.
-    pub async fn delete_cluster(&self) -> Result<(), FlinkError> {
+    async fn delete_cluster(&self) -> Result<(), FlinkError> {
         self.change(Method::DELETE, "/cluster".to_owned(), Payload::Empty, self.deadlines().change)
             .await
             .map(drop)
+    }
+
+    async fn plan(&self, jar: &str, program: &Program) -> Result<Plan, FlinkError> {
+        #[derive(Deserialize)]
+        struct Answer {
+            plan: Plan,
+        }
+        let path = format!("/jars/{}/plan", segment(jar));
+        let reply =
+            self.change(Method::POST, path, json(&program.plan_body()), self.deadlines().main).await?;
+        Ok(reply.decode::<Answer>()?.plan)
+    }
+
+    async fn run(&self, jar: &str, request: &RunRequest) -> Result<(), FlinkError> {
+        let path = format!("/jars/{}/run", segment(jar));
+        self.change(Method::POST, path, json(&request.body()), self.deadlines().main).await.map(drop)
+    }
+}
+
+impl Client {
+    async fn trigger(&self, path: String, body: Payload) -> Result<(), FlinkError> {
+        self.change(Method::POST, path, body, self.deadlines().change).await.map(drop)
     }
 
     /// Asks for a savepoint to be deleted; gives the id to ask [`Client::disposal`] about.

@@ -3,41 +3,48 @@
 
 use std::time::Duration;
 
-use futures::future::BoxFuture;
+use tokio::time::Instant;
 
-use super::client::Client;
 use super::error::FlinkError;
 use super::health::{self, Health};
 use super::job_start::{self, StartError, Started};
-use super::requests::{RunRequest, StopRequest};
+use super::requests::{Program, RunRequest, StopRequest};
+use super::rest::Rest;
 use super::savepoint::{self, End, StopError, Tick};
-use super::types::{JobOverview, Overview};
+use super::types::{JobOverview, Overview, Plan};
 use crate::id::JobId;
 
 /// Where state comes from.
-pub trait Source: Send + Sync {
+#[expect(async_fn_in_trait, reason = "polled where they are made, on one thread")]
+pub trait Source {
     /// The jobs it knows.
-    fn jobs(&self) -> BoxFuture<'_, Result<Vec<JobOverview>, FlinkError>>;
+    async fn jobs(&self) -> Result<Vec<JobOverview>, FlinkError>;
 
     /// Stops a job with a savepoint, and gives its path the moment it is written; never abandons a savepoint by a
     /// time-out of its own.
-    fn stop<'a>(
-        &'a self,
-        job: JobId,
-        request: &'a StopRequest,
-        tick: &'a mut Tick<'_>,
-    ) -> BoxFuture<'a, Result<String, StopError>>;
+    async fn stop(&self, job: JobId, request: &StopRequest, tick: &mut Tick<'_>)
+    -> Result<String, StopError>;
 
     /// Follows a stop that was triggered before: triggers nothing.
-    fn follow<'a>(
-        &'a self,
+    async fn follow(
+        &self,
         job: JobId,
-        request: &'a StopRequest,
-        tick: &'a mut Tick<'_>,
-    ) -> BoxFuture<'a, Result<String, StopError>>;
+        request: &StopRequest,
+        tick: &mut Tick<'_>,
+    ) -> Result<String, StopError>;
 
-    /// Waits until a job that was stopped has ended.
-    fn ended<'a>(&'a self, job: JobId, tick: &'a mut Tick<'_>) -> BoxFuture<'a, Result<End, FlinkError>>;
+    /// Asks for a job to be canceled. A job that has ended, or that nobody knows, is no error.
+    async fn cancel(&self, job: JobId) -> Result<(), FlinkError>;
+
+    /// Waits until a job that was stopped or canceled has ended.
+    async fn ended(&self, job: JobId, tick: &mut Tick<'_>) -> Result<End, FlinkError>;
+
+    /// The path of the newest checkpoint that a job which has ended left; `None` where it completed none.
+    async fn latest_checkpoint(&self, job: JobId) -> Result<Option<String>, FlinkError>;
+
+    /// Shuts it down for good; Flink removes its own files of high availability. A job that still runs would be dropped
+    /// without a word: the caller makes sure that each has ended.
+    async fn shut_down(&self) -> Result<(), FlinkError>;
 }
 
 /// What a destination must have before a job is moved to it.
@@ -67,82 +74,115 @@ impl Readiness {
 }
 
 /// Where state goes.
-pub trait Destination: Send + Sync {
+#[expect(async_fn_in_trait, reason = "polled where they are made, on one thread")]
+pub trait Destination {
     /// One look at what it has. An error that [`FlinkError::is_passing`]: not yet.
-    fn ready(&self, want: Want) -> BoxFuture<'_, Result<Readiness, FlinkError>>;
+    async fn ready(&self, want: Want) -> Result<Readiness, FlinkError>;
+
+    /// Runs `main()` without starting its job.
+    async fn try_out(&self, jar: &str, program: &Program) -> Result<Plan, FlinkError>;
 
     /// Starts a job, exactly once, or finds that it is there.
-    fn start<'a>(
-        &'a self,
-        jar: &'a str,
-        request: &'a RunRequest,
-    ) -> BoxFuture<'a, Result<Started, StartError>>;
+    async fn start(&self, jar: &str, request: &RunRequest) -> Result<Started, StartError>;
+
+    /// Whether a job takes checkpoints. Where Flink does not say: it does.
+    async fn takes_checkpoints(&self, job: JobId) -> bool;
 
     /// One look at a job.
-    fn health(&self, job: JobId) -> BoxFuture<'_, Result<Health, FlinkError>>;
+    async fn health(&self, job: JobId) -> Result<Health, FlinkError>;
 }
 
 /// A Flink cluster that is up, by its REST API: both roles.
 #[derive(Debug, Clone)]
-pub struct RestCluster {
-    client: Client,
+pub struct RestCluster<R> {
+    rest: R,
     silence: Duration,
 }
 
-impl RestCluster {
-    /// By this client. `silence` is for how long Flink may not answer while a job is looked up around its start.
-    pub fn new(client: Client, silence: Duration) -> Self {
-        Self { client, silence }
+impl<R: Rest> RestCluster<R> {
+    /// By these requests. `silence` is for how long Flink may not answer while a job is looked up around its start.
+    pub fn new(rest: R, silence: Duration) -> Self {
+        Self { rest, silence }
     }
 
-    /// The client.
-    pub fn client(&self) -> &Client {
-        &self.client
-    }
-}
-
-impl Source for RestCluster {
-    fn jobs(&self) -> BoxFuture<'_, Result<Vec<JobOverview>, FlinkError>> {
-        Box::pin(self.client.jobs())
-    }
-
-    fn stop<'a>(
-        &'a self,
-        job: JobId,
-        request: &'a StopRequest,
-        tick: &'a mut Tick<'_>,
-    ) -> BoxFuture<'a, Result<String, StopError>> {
-        Box::pin(savepoint::stop_with_savepoint(&self.client, job, request, tick))
-    }
-
-    fn follow<'a>(
-        &'a self,
-        job: JobId,
-        request: &'a StopRequest,
-        tick: &'a mut Tick<'_>,
-    ) -> BoxFuture<'a, Result<String, StopError>> {
-        Box::pin(savepoint::follow(&self.client, job, request, tick))
-    }
-
-    fn ended<'a>(&'a self, job: JobId, tick: &'a mut Tick<'_>) -> BoxFuture<'a, Result<End, FlinkError>> {
-        Box::pin(savepoint::await_end(&self.client, job, tick))
+    async fn newest_checkpoint(&self, job: JobId) -> Result<Option<String>, FlinkError> {
+        // Flink answers from a cache: one that was filled before the end may name a checkpoint that is gone by now.
+        let cached = self.rest.config().await?.refresh_interval;
+        tokio::time::sleep(Duration::from_millis(cached + 100)).await;
+        let newest = self.rest.checkpoints(job).await?.latest.completed;
+        Ok(newest.and_then(|checkpoint| checkpoint.external_path))
     }
 }
 
-impl Destination for RestCluster {
-    fn ready(&self, want: Want) -> BoxFuture<'_, Result<Readiness, FlinkError>> {
-        Box::pin(async move { Ok(Readiness::of(self.client.overview().await?, want)) })
+impl<R: Rest> Source for RestCluster<R> {
+    async fn jobs(&self) -> Result<Vec<JobOverview>, FlinkError> {
+        self.rest.jobs().await
     }
 
-    fn start<'a>(
-        &'a self,
-        jar: &'a str,
-        request: &'a RunRequest,
-    ) -> BoxFuture<'a, Result<Started, StartError>> {
-        Box::pin(job_start::start(&self.client, jar, request, self.silence))
+    async fn stop(
+        &self,
+        job: JobId,
+        request: &StopRequest,
+        tick: &mut Tick<'_>,
+    ) -> Result<String, StopError> {
+        savepoint::stop_with_savepoint(&self.rest, job, request, tick).await
     }
 
-    fn health(&self, job: JobId) -> BoxFuture<'_, Result<Health, FlinkError>> {
-        Box::pin(health::look(&self.client, job))
+    async fn follow(
+        &self,
+        job: JobId,
+        request: &StopRequest,
+        tick: &mut Tick<'_>,
+    ) -> Result<String, StopError> {
+        savepoint::follow(&self.rest, job, request, tick).await
+    }
+
+    async fn cancel(&self, job: JobId) -> Result<(), FlinkError> {
+        match self.rest.cancel(job).await {
+            Err(FlinkError::NotFound { .. } | FlinkError::Refused { status: 409, .. }) => Ok(()),
+            answer => answer,
+        }
+    }
+
+    async fn ended(&self, job: JobId, tick: &mut Tick<'_>) -> Result<End, FlinkError> {
+        savepoint::await_end(&self.rest, job, tick).await
+    }
+
+    async fn latest_checkpoint(&self, job: JobId) -> Result<Option<String>, FlinkError> {
+        let begun = Instant::now();
+        loop {
+            match self.newest_checkpoint(job).await {
+                Err(error) if error.is_passing() && begun.elapsed() < self.silence => {
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+                answer => return answer,
+            }
+        }
+    }
+
+    async fn shut_down(&self) -> Result<(), FlinkError> {
+        self.rest.delete_cluster().await
+    }
+}
+
+impl<R: Rest> Destination for RestCluster<R> {
+    async fn ready(&self, want: Want) -> Result<Readiness, FlinkError> {
+        Ok(Readiness::of(self.rest.overview().await?, want))
+    }
+
+    async fn try_out(&self, jar: &str, program: &Program) -> Result<Plan, FlinkError> {
+        self.rest.plan(jar, program).await
+    }
+
+    async fn start(&self, jar: &str, request: &RunRequest) -> Result<Started, StartError> {
+        job_start::start(&self.rest, jar, request, self.silence).await
+    }
+
+    async fn takes_checkpoints(&self, job: JobId) -> bool {
+        self.rest.checkpoint_config(job).await.map_or(true, |config| config.enabled)
+    }
+
+    async fn health(&self, job: JobId) -> Result<Health, FlinkError> {
+        health::look(&self.rest, job).await
     }
 }

@@ -8,10 +8,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::backoff::Backoff;
-use super::client::Client;
 use super::error::FlinkError;
 use super::jobs::SavepointStatus;
 use super::requests::StopRequest;
+use super::rest::Rest;
 use super::types::JobState;
 use crate::id::{JobId, TriggerId};
 
@@ -21,6 +21,9 @@ const UNKNOWN_FOR: Duration = Duration::from_secs(5);
 
 /// For how long a job must run with all its tasks, after a stop that failed, to count as running on.
 const RUNS_ON_FOR: Duration = Duration::from_secs(5);
+
+/// For how long a job may be on its way to nowhere (restarting again and again) until it counts as going on.
+const GOES_ON_FOR: Duration = Duration::from_mins(1);
 
 /// What is being waited for. Its Display is one line for a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +56,7 @@ impl fmt::Display for Waiting {
 }
 
 /// Told after every look.
-pub type Tick<'a> = dyn FnMut(&Waiting) + Send + 'a;
+pub type Tick<'a> = dyn FnMut(&Waiting) + 'a;
 
 /// No savepoint, or not one that ended the job.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -118,15 +121,15 @@ pub enum End {
     Ended(JobState),
     /// Its `JobManager` restarted and does not know it: a job that has ended is not brought back.
     Gone,
-    /// All its tasks have been running for some seconds: the stop failed and Flink brought the job back. Its output
-    /// goes past the savepoint.
+    /// All its tasks have been running for some seconds, or it restarts again and again: the stop failed and Flink brought
+    /// the job back. Its output goes past the savepoint.
     RunsOn,
 }
 
 /// Triggers a stop with savepoint, once, and waits until the savepoint is written: gives its path, to be written down
 /// at once. Then [`await_end`].
 pub async fn stop_with_savepoint(
-    client: &Client,
+    client: &impl Rest,
     job: JobId,
     request: &StopRequest,
     tick: &mut Tick<'_>,
@@ -137,7 +140,7 @@ pub async fn stop_with_savepoint(
 
 /// Takes a savepoint beside the running job, and gives its path.
 pub async fn take(
-    client: &Client,
+    client: &impl Rest,
     job: JobId,
     request: &StopRequest,
     tick: &mut Tick<'_>,
@@ -159,7 +162,7 @@ fn begun(sent: Result<(), FlinkError>) -> Result<(), StopError> {
 /// Follows a trigger that was sent before, by this process or one that died, until the savepoint is written. Sends
 /// nothing that changes Flink.
 pub async fn follow(
-    client: &Client,
+    client: &impl Rest,
     job: JobId,
     request: &StopRequest,
     tick: &mut Tick<'_>,
@@ -193,7 +196,11 @@ pub async fn follow(
 }
 
 /// The trigger is unknown: the job's statistics may still know the savepoint. `None`: Flink did not answer, ask again.
-async fn remembered(client: &Client, job: JobId, request: &StopRequest) -> Result<Option<String>, StopError> {
+async fn remembered(
+    client: &impl Rest,
+    job: JobId,
+    request: &StopRequest,
+) -> Result<Option<String>, StopError> {
     match client.checkpoints(job).await {
         Ok(checkpoints) => {
             let path = checkpoints.latest.savepoint.and_then(|savepoint| savepoint.external_path);
@@ -216,15 +223,19 @@ async fn remembered(client: &Client, job: JobId, request: &StopRequest) -> Resul
 
 /// Waits until a job that was stopped or canceled has ended: before that its savepoint is not to be started from.
 /// Errors that pass are waited out; the caller sets a limit, if any, by dropping the future.
-pub async fn await_end(client: &Client, job: JobId, tick: &mut Tick<'_>) -> Result<End, FlinkError> {
+pub async fn await_end(client: &impl Rest, job: JobId, tick: &mut Tick<'_>) -> Result<End, FlinkError> {
     let since = Instant::now();
     let mut backoff = Backoff::default();
-    let mut runs_since = None;
+    let (mut runs_since, mut goes_on_since) = (None, None);
     loop {
         let why = match client.job_state(job).await {
             Ok(state) if state.is_terminal() => return Ok(End::Ended(state)),
             Ok(state) => {
-                if runs_on(client, job, &mut runs_since).await {
+                let ending = matches!(state, JobState::Cancelling | JobState::Failing);
+                let goes_on = *goes_on_since.get_or_insert_with(Instant::now);
+                if ending {
+                    goes_on_since = None;
+                } else if goes_on.elapsed() >= GOES_ON_FOR || runs_on(client, job, &mut runs_since).await {
                     return Ok(End::RunsOn);
                 }
                 Why::Ending(state)
@@ -239,7 +250,7 @@ pub async fn await_end(client: &Client, job: JobId, tick: &mut Tick<'_>) -> Resu
 }
 
 /// Whether all the job's tasks have been running for a while.
-async fn runs_on(client: &Client, job: JobId, since: &mut Option<Instant>) -> bool {
+async fn runs_on(client: &impl Rest, job: JobId, since: &mut Option<Instant>) -> bool {
     let runs = matches!(client.find(job).await, Ok(Some(job)) if job.is_fully_running());
     if !runs {
         *since = None;

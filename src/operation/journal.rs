@@ -458,6 +458,36 @@ impl Journal {
         self.back_setback = None;
     }
 
+    /// For a run that went on late and finds its lock lost: its last request may have reached Flink after another run had
+    /// made good what this one left. The operation that makes that good in its turn: back to the revision that ran, with
+    /// the same ids, so that what is as it should be already stays so. `None`: it was not in the middle of a stop or a start.
+    pub fn belated(&self) -> Option<Self> {
+        let open = |job: &JobMove| job.stop_asked && !job.stopped || job.start_asked && !job.started;
+        if self.committed.is_some() || !self.jobs.iter().any(open) {
+            return None;
+        }
+        let reason = "this run went on late, after another had taken the operation over".to_owned();
+        let mut late = Self {
+            setback: Some(Setback { step: "the lock was lost".to_owned(), reason }),
+            rollback_on_failure: true,
+            back_setback: None,
+            new_removed: false,
+            new_gone: false,
+            back_applied: false,
+            back_ready: false,
+            back_pruned: false,
+            closed: None,
+            ..self.clone()
+        };
+        for job in &mut late.jobs {
+            job.ended = false;
+            job.back_asked = false;
+            job.back_started = false;
+            job.back_healthy = false;
+        }
+        Some(late)
+    }
+
     /// Whether every job that was stopped runs again as it was: nothing of the new revision is left in charge.
     pub fn went_back(&self) -> bool {
         !self.old_removed && self.jobs.iter().all(|job| !job.stopped || job.back_started)

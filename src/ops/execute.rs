@@ -1,7 +1,4 @@
-//! Carries out a plan: takes the lock, plans again under it, then does what the state machine says, step by step.
-//!
-//! Every fact goes into the journal the moment it is known, and what may be asked of Flink is written down before it is
-//! asked. The steps themselves are in [`super::steps`]; how it ended is written into the records here.
+//! Carries out a plan: takes the lock, plans again under it, has the [engine](super::engine) do it, and says how it ended.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,14 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde::Serialize;
 
 use super::change::{ObjectChanges, Plan};
-use super::descriptor::Descriptor;
-use super::preflight::savepoint_of;
-use super::situation::Stray;
+use super::engine::{Engine, World};
+use super::world::Site;
 use super::{Cause, Context, Failure, Observer, Phase, Progress};
-use crate::cluster::apply;
-use crate::operation::{Event, Journal, Kind, Outcome, Setback, Step, Target, next};
-use crate::release::{JobRecord, JobState, Lock, LockError, Record, Status};
-use crate::render::Object;
+use crate::operation::{JobMove, Journal, Kind, Outcome};
+use crate::release::{JobState, Lock, LockError, Status};
 
 /// A request to stop waiting (Ctrl-C). Steps that must finish do; waits end.
 #[derive(Clone, Default)]
@@ -126,8 +120,7 @@ pub(crate) async fn run(
             return Err(failure);
         }
     };
-    let mut executor = Executor::new(context, lock, plan, observer, cancellation)?;
-    executor.run().await
+    carry_out(context, lock, plan, observer, cancellation).await
 }
 
 fn refuse_missing_choice(plan: &Plan) -> Result<(), Failure> {
@@ -210,128 +203,93 @@ pub(crate) fn held(name: &str, error: LockError) -> Failure {
     }
 }
 
-/// One run of the machine.
-pub(crate) struct Executor<'a> {
-    /// Fenced: whatever it changes goes through [`super::fence`].
-    pub context: Context,
-    lock: Option<Lock>,
-    pub journal: Journal,
-    pub plan: Plan,
-    /// The running revision's descriptor.
-    pub old: Option<Descriptor>,
-    /// The new revision's.
-    pub new: Option<Descriptor>,
-    /// The running revision's objects and descriptor in a generation of its own, for the way back.
-    pub back: Option<(Vec<Object>, Option<Descriptor>)>,
-    pub observer: &'a dyn Observer,
-    pub cancellation: &'a Cancellation,
-    /// Why it went wrong first.
-    cause: Option<Cause>,
+/// Carries an operation out to its end, under its lock.
+pub(super) async fn carry_out(
+    context: &Context,
+    lock: Lock,
+    plan: Plan,
+    observer: &dyn Observer,
+    cancellation: &Cancellation,
+) -> Result<Report, Failure> {
+    let (mut lock, mut plan) = (lock, plan);
+    let mut lost: Option<Cause> = None;
+    loop {
+        let journal = Journal { begun: true, ..plan.journal.clone() };
+        let world = Site::new(context, lock, plan, observer, cancellation)?;
+        world.write(&journal).await.map_err(Failure::refused)?;
+        let mut engine = Engine::new(world, journal);
+        let ended = engine.run().await;
+        let Engine { world: Site { lock: held, plan: done, .. }, journal, cause, .. } = engine;
+        let operation = Ended { plan: &done, journal: &journal };
+        let left = || vec!["the operation's journal, for the next command".to_owned()];
+        match ended {
+            Ok(outcome) => {
+                // What is uncertain keeps its journal, for `recover`.
+                if !journal.is_uncertain() {
+                    held.release().await.ok();
+                }
+                return operation.told(outcome, lost.or(cause));
+            }
+            Err(cause @ Cause::Lock(LockError::Lost { .. })) if lost.is_none() => {
+                match belated(context, &done, &journal, observer).await {
+                    Ok(Some((again, late))) => (lock, plan, lost) = (again, late, Some(cause)),
+                    Ok(None) => return Err(operation.failure(cause, left())),
+                    Err(failure) => return Err(failure),
+                }
+            }
+            Err(cause) => return Err(operation.failure(cause, left())),
+        }
+    }
 }
 
-impl<'a> Executor<'a> {
-    pub(super) fn new(
-        context: &Context,
-        lock: Lock,
-        plan: Plan,
-        observer: &'a dyn Observer,
-        cancellation: &'a Cancellation,
-    ) -> Result<Self, Failure> {
-        let old = Descriptor::find(&plan.old_objects)?;
-        let new = Descriptor::find(&plan.objects)?;
-        let back = match (&plan.base, plan.journal.back) {
-            (Some(base), Some(number)) => {
-                let objects = super::situation::render_record(base, number)?;
-                let descriptor = Descriptor::find(&objects)?;
-                Some((objects, descriptor))
+/// This run was suspended in the middle of a stop or a start, and another has taken the operation over and undone it; then the
+/// request arrived after all. Waits for the lock, and gives what must be done now, unless the release has gone on since.
+async fn belated(
+    context: &Context,
+    plan: &Plan,
+    journal: &Journal,
+    observer: &dyn Observer,
+) -> Result<Option<(Lock, Plan)>, Failure> {
+    let (Some(late), Some(from)) = (journal.belated(), journal.from) else { return Ok(None) };
+    let name = &plan.options.name;
+    observer.progress(Progress::Warning(
+        "another run has taken this operation over; what this one asked for last may have happened all the same: it is looked after"
+            .to_owned(),
+    ));
+    let begun = tokio::time::Instant::now();
+    let lock = loop {
+        match Lock::acquire(&context.store, name, &context.holder, &late).await {
+            Err(LockError::Held { .. }) if begun.elapsed() < context.timeout => {
+                tokio::time::sleep(super::engine::POLL).await;
             }
-            _ => None,
-        };
-        let journal = plan.journal.clone();
-        Ok(Self {
-            context: context.fenced(super::fence::Transitions::new(lock.guard())),
-            lock: Some(lock),
-            journal,
-            plan,
-            old,
-            new,
-            back,
-            observer,
-            cancellation,
-            cause: None,
-        })
-    }
-
-    pub(super) async fn run(&mut self) -> Result<Report, Failure> {
-        self.journal.begun = true;
-        self.lock_write().await.map_err(Failure::refused)?;
-        let outcome = loop {
-            let step = next(&self.journal);
-            if let Step::Done(outcome) = step {
-                break outcome;
-            }
-            let words = step.describe(&self.journal);
-            if !matches!(step, Step::Record | Step::Prune(_) | Step::Commit | Step::Close(_)) {
-                self.observer.progress(Progress::Begun(words.clone()));
-            }
-            match self.perform(step).await {
-                Ok(done) => {
-                    if let Some(done) = done {
-                        self.observer.progress(Progress::Done(done));
-                    }
-                }
-                Err(cause) if matches!(cause, Cause::Lock(_)) || matches!(step, Step::Close(_)) => {
-                    // The lock is lost, or the records cannot be written: the journal stays for the next run.
-                    return Err(
-                        self.failure(cause, vec!["the operation's journal, for the next command".to_owned()])
-                    );
-                }
-                Err(cause) => {
-                    let reason = chain(&cause);
-                    let warning = format!("{words}: {reason}");
-                    if self.cause.is_none() {
-                        self.cause = Some(cause);
-                    }
-                    let committed = self.journal.committed.is_some();
-                    let setback = Event::Failed(Setback { step: words, reason });
-                    self.record(setback).await.map_err(|cause| self.failure(cause, vec![]))?;
-                    if committed {
-                        let left = format!("{warning}; the next upgrade tries again");
-                        self.observer.progress(Progress::Warning(left));
-                        continue;
-                    }
-                    // Where nothing follows, the error at the end says the same.
-                    if !matches!(next(&self.journal), Step::Close(_) | Step::Done(_)) {
-                        self.observer.progress(Progress::Warning(warning));
-                    }
-                }
-            }
-        };
-        if !self.journal.is_uncertain() {
-            // What is uncertain keeps its journal, for `recover`.
-            if let Some(lock) = self.lock.take() {
-                lock.release().await.ok();
-            }
+            taken => break taken.map_err(|error| held(name, error))?,
         }
-        self.finish(outcome)
+    };
+    let (base, record) =
+        (context.store.get(name, from).await, context.store.get(name, plan.record.revision).await);
+    let (Ok(base), Ok(record)) = (base, record) else {
+        lock.release().await.ok();
+        return Ok(None);
+    };
+    // The jobs must be those that this operation knows, as they were or as it would bring them back.
+    let known = |moved: &JobMove| {
+        let ids = [moved.old, moved.back.as_ref().map(|back| back.id)];
+        base.jobs.iter().any(|job| job.name == moved.name && job.id.is_some() && ids.contains(&job.id))
+    };
+    if base.status != Status::Deployed || !late.jobs.iter().all(|moved| moved.old.is_none() || known(moved)) {
+        lock.release().await.ok();
+        return Ok(None);
     }
+    Ok(Some((lock, Plan { journal: late, base: Some(base), record, ..plan.clone() })))
+}
 
-    /// Writes an event into the journal and the journal into the operation object.
-    pub async fn record(&mut self, event: Event) -> Result<(), Cause> {
-        self.journal.record(event);
-        self.lock_write().await
-    }
+/// An operation that is at its end.
+struct Ended<'a> {
+    plan: &'a Plan,
+    journal: &'a Journal,
+}
 
-    async fn lock_write(&mut self) -> Result<(), Cause> {
-        match &self.lock {
-            Some(lock) => lock.write(&self.journal).await.map_err(Cause::from),
-            None => Err(Cause::Step {
-                step: "the journal".to_owned(),
-                reason: "the lock was given back".to_owned(),
-            }),
-        }
-    }
-
+impl Ended<'_> {
     fn failure(&self, cause: Cause, left_behind: Vec<String>) -> Failure {
         Failure {
             phase: Phase::Failed { left_behind },
@@ -340,28 +298,22 @@ impl<'a> Executor<'a> {
         }
     }
 
-    fn finish(&mut self, outcome: Outcome) -> Result<Report, Failure> {
-        let name = self.plan.options.name.clone();
-        let cause = |this: &mut Self| {
-            this.cause.take().unwrap_or_else(|| match &this.journal.setback {
+    fn told(&self, outcome: Outcome, cause: Option<Cause>) -> Result<Report, Failure> {
+        let cause = || {
+            cause.unwrap_or_else(|| match &self.journal.setback {
                 Some(setback) => Cause::Step { step: setback.step.clone(), reason: setback.reason.clone() },
                 None => Cause::Step { step: "the operation".to_owned(), reason: "failed".to_owned() },
             })
         };
         match outcome {
-            Outcome::Deployed | Outcome::Uninstalled => Ok(report(&self.plan, false, &self.journal)),
-            Outcome::Undone => {
-                let cause = cause(self);
-                Err(Failure {
-                    phase: Phase::Undone,
-                    cause: Box::new(cause),
-                    next: vec![format!("kubectl flink history {name}")],
-                })
-            }
+            Outcome::Deployed | Outcome::Uninstalled => Ok(report(self.plan, false, self.journal)),
+            Outcome::Undone => Err(Failure {
+                phase: Phase::Undone,
+                cause: Box::new(cause()),
+                next: vec![format!("kubectl flink history {}", self.plan.options.name)],
+            }),
             Outcome::Failed => {
-                let cause = cause(self);
-                let left = self.left_behind();
-                let mut failure = self.failure(cause, left);
+                let mut failure = self.failure(cause(), self.left_behind());
                 failure.next.extend(self.ways_on());
                 Err(failure)
             }
@@ -407,187 +359,6 @@ impl<'a> Executor<'a> {
                 vec![format!("kubectl flink rollback {name} {from}{state}")]
             }
             _ => vec![format!("kubectl flink upgrade {name} …   or   kubectl flink uninstall {name}")],
-        }
-    }
-
-    /// Writes into the records how it ended.
-    pub(super) async fn close(&mut self, outcome: Outcome) -> Result<Option<String>, Cause> {
-        let now = (self.context.now)();
-        self.keep_savepoints(now);
-        let mut record = self.plan.record.clone();
-        record.updated = now;
-        match outcome {
-            Outcome::Deployed => {
-                record.status = Status::Deployed;
-                self.context.store.update(&record).await?;
-                self.plan.record = record;
-                if let Some(mut base) = self.plan.base.clone() {
-                    base.status =
-                        if base.status == Status::Deployed { Status::Superseded } else { base.status };
-                    base.updated = now;
-                    self.context.store.update(&base).await?;
-                }
-                self.supersede_others().await?;
-                self.drop_old_revisions().await?;
-            }
-            Outcome::Uninstalled => super::uninstall::close(self, now).await?,
-            Outcome::Undone | Outcome::Failed => {
-                if self.journal.recorded && self.journal.kind != Kind::Uninstall {
-                    record.status = Status::Failed;
-                    self.forget_unstarted(&mut record);
-                    record.description = self.journal.setback.as_ref().map_or_else(
-                        || "failed".to_owned(),
-                        |setback| format!("{}: {}", setback.step, setback.reason),
-                    );
-                    if self.journal.went_back() && self.journal.old.is_some() || outcome == Outcome::Undone {
-                        record.generation = 0; // it runs nowhere, at most Pods of it are left
-                        record.description.push_str(" (undone)");
-                        for job in &mut record.jobs {
-                            job.id = None;
-                            job.restored_from = None;
-                        }
-                    }
-                    self.context.store.update(&record).await?;
-                }
-                if let Some(mut base) = self.plan.base.clone() {
-                    base.updated = now;
-                    bring_back(&self.journal, &mut base);
-                    self.context.store.update(&base).await?;
-                }
-            }
-        }
-        self.record(Event::Closed(outcome)).await?;
-        Ok(None)
-    }
-
-    /// The base revision's record keeps the savepoints that ended its jobs.
-    fn keep_savepoints(&mut self, now: jiff::Timestamp) {
-        let flink_version =
-            self.old.as_ref().map(|descriptor| descriptor.flink_version.clone()).unwrap_or_default();
-        for job in &self.journal.jobs {
-            let Some(savepoint) = savepoint_of(job, &flink_version, now) else { continue };
-            if let Some(record) = &mut self.plan.base {
-                for ended in record.jobs.iter_mut().filter(|record| record.name == job.name) {
-                    if job.stopped {
-                        ended.ended_by = Some(savepoint.clone());
-                    } else {
-                        ended.taken.push(savepoint.clone()); // it runs on, past that savepoint
-                    }
-                }
-            }
-            // A job that is only stopped keeps its savepoint in the new record too.
-            for next in self.plan.record.jobs.iter_mut().filter(|record| record.name == job.name) {
-                if job.start.is_none() {
-                    next.ended_by = Some(savepoint.clone());
-                } else if job
-                    .start
-                    .as_ref()
-                    .is_some_and(|start| start.from == crate::operation::StateFrom::ItsStop)
-                {
-                    next.restored_from = Some(savepoint.path.clone());
-                }
-            }
-        }
-    }
-
-    /// A job that was never started has no id: nothing of it is anywhere.
-    fn forget_unstarted(&self, record: &mut Record) {
-        for moved in self.journal.jobs.iter().filter(|moved| moved.start.is_some() && !moved.start_asked) {
-            for job in record.jobs.iter_mut().filter(|job| job.name == moved.name) {
-                job.id = None;
-                job.state = JobState::Failed;
-            }
-        }
-    }
-
-    /// Where the running revision was a failed one, an older one still says `deployed`.
-    async fn supersede_others(&self) -> Result<(), Cause> {
-        let name = &self.plan.options.name;
-        for summary in self.context.store.history(name).await? {
-            if summary.status == Status::Deployed && summary.revision != self.plan.record.revision {
-                self.context
-                    .store
-                    .set_status(name, summary.revision, Status::Superseded, &summary.description)
-                    .await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Keeps at most `history_max` revisions, but never drops one whose savepoint exists.
-    async fn drop_old_revisions(&self) -> Result<(), Cause> {
-        let max = self.plan.options.history_max as usize;
-        if max == 0 {
-            return Ok(());
-        }
-        let mut history = self.context.store.history(&self.plan.options.name).await?;
-        history.sort_by_key(|summary| summary.revision);
-        let surplus = history.len().saturating_sub(max);
-        let droppable = history.iter().filter(|summary| {
-            summary.savepoints.is_empty() && matches!(summary.status, Status::Superseded | Status::Failed)
-        });
-        for summary in droppable.take(surplus) {
-            self.context.store.delete(&self.plan.options.name, summary.revision).await?;
-        }
-        Ok(())
-    }
-
-    fn stray(&self, number: u32) -> Option<&Stray> {
-        self.plan.strays.iter().find(|stray| stray.number == number)
-    }
-
-    /// The objects of a target.
-    pub fn objects(&self, target: Target) -> &[Object] {
-        match target {
-            Target::New => &self.plan.objects,
-            Target::Old => &self.plan.old_objects,
-            Target::Back => self.back.as_ref().map_or(&[], |(objects, _)| objects),
-            Target::Stray(number) => self.stray(number).map_or(&[], |stray| &stray.objects),
-        }
-    }
-
-    /// The descriptor of a target.
-    pub fn descriptor(&self, target: Target) -> Option<&Descriptor> {
-        match target {
-            Target::New => self.new.as_ref(),
-            Target::Old => self.old.as_ref(),
-            Target::Back => self.back.as_ref().and_then(|(_, descriptor)| descriptor.as_ref()),
-            Target::Stray(number) => self.stray(number).and_then(|stray| stray.descriptor.as_ref()),
-        }
-    }
-
-    /// Options for applying this release's objects for real.
-    pub fn apply_options(&self) -> apply::ApplyOptions {
-        apply::ApplyOptions {
-            namespace: self.context.namespace.clone(),
-            release: self.plan.options.name.clone(),
-            dry_run: false,
-            force_conflicts: self.plan.options.force_conflicts,
-            take_ownership: self.plan.options.take_ownership,
-        }
-    }
-}
-
-/// After a way back the base revision's jobs have new ids, and perhaps another generation.
-pub(super) fn bring_back(journal: &Journal, base: &mut Record) {
-    if journal.old_removed
-        && journal.back_applied
-        && let Some(number) = journal.back
-    {
-        base.generation = number;
-    }
-    for moved in journal.jobs.iter().filter(|job| job.back_started) {
-        let Some(back) = &moved.back else { continue };
-        for job in base.jobs.iter_mut().filter(|job| job.name == moved.name) {
-            *job = JobRecord {
-                id: Some(back.id),
-                state: JobState::Running,
-                restored_from: super::steps::path_for(moved, &back.from),
-                // It runs again: the savepoint did not end it, but it is kept.
-                taken: job.taken.iter().cloned().chain(job.ended_by.clone()).collect(),
-                ended_by: None,
-                ..job.clone()
-            };
         }
     }
 }

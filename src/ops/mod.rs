@@ -1,11 +1,12 @@
 //! What the verbs do: `plan(Options) -> Plan` (data: printable, serializable), `execute(Plan, …) -> Report`.
 //!
 //! Every change of a release is a [`change::Plan`]: a journal for the state machine in [`crate::operation`], the record
-//! of the new revision and its objects. [`execute`] carries the machine's steps out. Nothing here prints, prompts or exits.
+//! of the new revision and its objects. [`execute`] carries it out. Nothing here prints, prompts or exits.
 
 pub mod change;
 pub mod context;
 pub mod descriptor;
+mod engine;
 pub mod execute;
 pub mod failure;
 mod fence;
@@ -20,12 +21,12 @@ pub mod rights;
 pub mod rollback;
 pub mod savepoints;
 mod situation;
-mod steps;
 pub mod template;
 pub mod ui;
 pub mod uninstall;
 pub mod upgrade;
 mod waiting;
+mod world;
 
 pub use context::Context;
 pub use failure::{Cause, Failure, Phase};

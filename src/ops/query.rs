@@ -8,7 +8,7 @@ use super::jobs::{JobRow, rows};
 use super::situation::{Live, Situation};
 use super::{Cause, Context, Failure};
 use crate::cluster::readiness;
-use crate::flink::JobState;
+use crate::flink::{JobState, Rest};
 use crate::release::{Record, Status, Summary, operation};
 
 /// A revision in a list. Stable: `-o json` prints it.

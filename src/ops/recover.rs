@@ -4,9 +4,10 @@
 //! only a person can know (where a savepoint is whose path was never read) is asked for, not guessed.
 
 use super::change::{ChangeOptions, ObjectChanges, Plan, Summary};
-use super::execute::{self, Cancellation, Executor, Report, held};
+use super::execute::{self, Cancellation, Report, held};
 use super::preflight::savepoint_of;
 use super::situation::{objects_of, strays};
+use super::world::bring_back;
 use super::{Cause, Context, Failure, Observer, Phase, Progress, rights};
 use crate::operation::{Event, Journal, Kind};
 use crate::release::operation::{LeftBehind, in_progress};
@@ -92,7 +93,7 @@ pub async fn recover(
     }
     journal.reopen();
     plan.journal = journal;
-    match Executor::new(context, lock, plan, observer, cancellation)?.run().await {
+    match execute::carry_out(context, lock, plan, observer, cancellation).await {
         Ok(report) => Ok(Recovered::Completed(Box::new(report))),
         Err(Failure { phase: Phase::Undone, cause, .. }) => Ok(Recovered::Undone(execute::chain(&*cause))),
         Err(failure) => Err(failure),
@@ -199,7 +200,7 @@ async fn write_down(context: &Context, name: &str, dead: &Journal) -> Result<(),
                 job.ended_by = Some(savepoint.clone());
             }
         }
-        execute::bring_back(dead, &mut base);
+        bring_back(dead, &mut base);
         context.store.update(&base).await?;
     }
     let history = context.store.history(name).await?;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::descriptor::Descriptor;
 use super::{Cause, Context};
 use crate::cluster::delete;
-use crate::flink::{FlinkError, JobOverview};
+use crate::flink::{FlinkError, JobOverview, Rest};
 use crate::id::JobId;
 use crate::package::Package;
 use crate::release::{JobRecord, Record, SavepointRef, Status, Summary};

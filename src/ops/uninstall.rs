@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 
 use super::change::{ChangeOptions, JobChange, ObjectChanges, Plan, StateChoice, Summary};
-use super::execute::{self, Cancellation, Executor, Report};
+use super::execute::{self, Cancellation, Report};
 use super::preflight::savepoint_trigger;
 use super::situation::{Live, Situation};
+use super::world::Site;
 use super::{Cause, Context, Failure, Observer, rights, upgrade};
 use crate::cluster::delete;
+use crate::flink::Rest;
 use crate::operation::{JobMove, Journal, Kind, Pods, Stop, Strategy};
 use crate::release::{JobState, Status};
 use crate::render::{Object, ObjectKey, generation_name};
@@ -211,14 +213,14 @@ fn moves(
 }
 
 /// Deletes the release's objects, but for the claim while a recorded savepoint lives in it.
-pub(super) async fn delete_objects(executor: &Executor<'_>) -> Result<(), Cause> {
-    let context = &executor.context;
-    let name = &executor.plan.options.name;
-    let keep_claims = !executor.plan.purge && keeps_state(executor).await?;
+pub(super) async fn delete_objects(site: &Site<'_>, journal: &Journal) -> Result<(), Cause> {
+    let context = &site.context;
+    let name = &site.plan.options.name;
+    let keep_claims = !site.plan.purge && keeps_state(site, journal).await?;
     let owned = delete::list_owned(&context.cluster, &context.namespace, name).await?.objects;
     let keys: BTreeSet<ObjectKey> = owned
         .iter()
-        .chain(&executor.plan.objects)
+        .chain(&site.plan.objects)
         .map(Object::key)
         .filter(|key| !(keep_claims && key.kind == "PersistentVolumeClaim"))
         .collect();
@@ -231,28 +233,28 @@ pub(super) async fn delete_objects(executor: &Executor<'_>) -> Result<(), Cause>
 }
 
 /// Whether any savepoint is recorded, by this operation or before.
-async fn keeps_state(executor: &Executor<'_>) -> Result<bool, Cause> {
-    if executor.journal.jobs.iter().any(|job| job.savepoint.is_some()) {
+async fn keeps_state(site: &Site<'_>, journal: &Journal) -> Result<bool, Cause> {
+    if journal.jobs.iter().any(|job| job.savepoint.is_some()) {
         return Ok(true);
     }
-    let history = executor.context.store.history(&executor.plan.options.name).await?;
+    let history = site.context.store.history(&site.plan.options.name).await?;
     Ok(history.iter().any(|summary| !summary.savepoints.is_empty()))
 }
 
 /// Writes how it ended: an `uninstalled` record while there is a savepoint to come back to, else no record at all.
-pub(super) async fn close(executor: &mut Executor<'_>, now: jiff::Timestamp) -> Result<(), Cause> {
-    let keep = !executor.plan.purge && keeps_state(executor).await?;
-    let store = &executor.context.store;
-    let name = executor.plan.options.name.clone();
+pub(super) async fn close(site: &mut Site<'_>, journal: &Journal, now: jiff::Timestamp) -> Result<(), Cause> {
+    let keep = !site.plan.purge && keeps_state(site, journal).await?;
+    let store = &site.context.store;
+    let name = site.plan.options.name.clone();
     if !keep {
         for summary in store.history(&name).await? {
             store.delete(&name, summary.revision).await?;
         }
         return Ok(());
     }
-    if let Some(base) = &mut executor.plan.base {
+    if let Some(base) = &mut site.plan.base {
         for job in &mut base.jobs {
-            let moved = executor.journal.jobs.iter().find(|moved| moved.name == job.name);
+            let moved = journal.jobs.iter().find(|moved| moved.name == job.name);
             if moved.is_some_and(|moved| moved.savepoint.is_none()) {
                 job.state = JobState::Canceled;
             }
@@ -261,9 +263,9 @@ pub(super) async fn close(executor: &mut Executor<'_>, now: jiff::Timestamp) -> 
         base.updated = now;
         "Uninstallation complete".clone_into(&mut base.description);
         store.update(base).await?;
-        executor.plan.record = base.clone();
+        site.plan.record = base.clone();
     }
-    let latest = executor.plan.record.revision;
+    let latest = site.plan.record.revision;
     for summary in store.history(&name).await? {
         if summary.revision > latest {
             // A failed attempt after the revision that ran: its generation's number stays known, it is gone like the rest.

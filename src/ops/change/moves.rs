@@ -3,7 +3,7 @@
 //! Decides and refuses; it never changes anything.
 
 use super::{ChangeOptions, Desired, JobChange, StateChoice};
-use crate::flink::{FlinkError, JobOverview, can_read};
+use crate::flink::{FlinkError, JobOverview, Rest, can_read};
 use crate::operation::{JobMove, Pods, Start, StateFrom, Stop, Trigger};
 use crate::ops::descriptor::{DeclaredJob, Descriptor};
 use crate::ops::preflight::savepoint_trigger;
@@ -272,8 +272,10 @@ impl Moves<'_> {
             }
             Some(StateChoice::LatestCheckpoint) => {
                 self.refuse_unreadable(&change.name, self.running_version())?;
-                self.latest_checkpoint(&change.name, live.id).await?;
-                change.trigger = Some(Trigger { id: (self.context.new_id)(), directory: String::new() });
+                // The job's own directory: there the newest is found where Flink has forgotten the job.
+                let path = self.latest_checkpoint(&change.name, live.id).await?;
+                let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory).to_owned();
+                change.trigger = Some(Trigger { id: (self.context.new_id)(), directory });
                 change.stop = Some(Stop::LatestCheckpoint);
                 change.back = stop_state(StateFrom::ItsStop);
             }

@@ -1,59 +1,16 @@
-//! Starting a job, exactly once, from exactly the state that the plan says.
+//! How a job is started in a generation: its program, its jar, whether there are slots enough.
 
-use super::path_for;
-use crate::flink::{self, Client, Content};
-use crate::operation::{Event, StateFrom, Target};
+use super::Site;
+use crate::flink::{Content, Plan, Program};
+use crate::operation::Target;
 use crate::ops::Cause;
-use crate::ops::execute::Executor;
 use crate::release::JobRecord;
 
-impl Executor<'_> {
-    pub(super) async fn start(&mut self, index: usize, target: Target) -> Result<Option<String>, Cause> {
-        let change = self.journal.jobs[index].clone();
-        let wanted = if target == Target::New { change.start.clone() } else { change.back.clone() };
-        let Some(start) = wanted else {
-            return Err(Cause::CannotStart {
-                job: change.name,
-                reason: "the journal has no start for it".to_owned(),
-            });
-        };
-        let record = self.job_record(&change.name, target)?;
-        let client = self.client(target)?;
-        let jar = match &change.jar {
-            Some(jar) if target == Target::New => jar.clone(),
-            _ => self.jar_id(&client, &record, target).await?,
-        };
-        let path = path_for(&change, &start.from);
-        if path.is_none() && start.from == StateFrom::ItsStop {
-            return Err(Cause::CannotStart {
-                job: change.name,
-                reason: "the path of its savepoint is not known".to_owned(),
-            });
-        }
-        self.record(Event::StartAsked(index, target)).await?;
-        let request = flink::RunRequest {
-            job: start.id,
-            program: self.program(&record, target),
-            savepoint: path.clone(),
-            allow_non_restored_state: record.allow_non_restored_state,
-        };
-        if let Err(source) = flink::job_start::start(&client, &jar, &request, self.context.timeout).await {
-            if matches!(source, flink::StartError::NotSent { .. } | flink::StartError::Refused { .. }) {
-                self.record(Event::StartFailed(index, target)).await?;
-            }
-            return Err(Cause::Start { job: change.name, source });
-        }
-        self.record(Event::Started(index, target)).await?;
-        Ok(Some(match path {
-            Some(path) => format!("started {} ({}) from {path}", change.name, start.id),
-            None => format!("started {} ({})", change.name, start.id),
-        }))
-    }
-
+impl Site<'_> {
     /// What `main()` is called with.
-    pub(super) fn program(&self, record: &JobRecord, target: Target) -> flink::Program {
+    pub(super) fn program(&self, record: &JobRecord, target: Target) -> Program {
         let of_cluster = self.descriptor(target).and_then(|descriptor| descriptor.parallelism);
-        flink::Program {
+        Program {
             entry_class: record.entry_class.clone(),
             args: record.args.clone(),
             parallelism: record.parallelism.or(of_cluster),
@@ -70,12 +27,8 @@ impl Executor<'_> {
     }
 
     /// The id under which the target's JobManager lists a job's jar; uploads it where it comes from a file.
-    pub(super) async fn jar_id(
-        &self,
-        client: &Client,
-        job: &JobRecord,
-        target: Target,
-    ) -> Result<String, Cause> {
+    pub(super) async fn jar_id(&self, job: &JobRecord, target: Target) -> Result<String, Cause> {
+        let client = self.context.flink(&self.require(target)?);
         let doing = |doing: String| move |source| Cause::Flink { doing, source };
         if let Some(file) = self.plan.options.jars.get(&job.name) {
             return client
@@ -123,6 +76,25 @@ impl Executor<'_> {
                 job.jar,
                 if known.is_empty() { "no jars".to_owned() } else { known.join(", ") }
             ),
+        })
+    }
+
+    /// An estimate: one slot-sharing group, which is what a job has unless it says otherwise.
+    pub(super) fn refuse_too_few_slots(&self, name: &str, plan: &Plan) -> Result<(), Cause> {
+        let Some(descriptor) = self.descriptor(Target::New) else { return Ok(()) };
+        let slots = descriptor.task_managers * descriptor.slots_per_task_manager;
+        let needed = plan.nodes.iter().map(|node| node.parallelism).max().unwrap_or(0);
+        // The adaptive scheduler starts a job with what slots there are.
+        let adaptive = self.objects(Target::New).iter().any(|object| {
+            object.kind() == "ConfigMap"
+                && object.value["data"].to_string().to_lowercase().contains("adaptive")
+        });
+        if needed <= slots || adaptive {
+            return Ok(());
+        }
+        Err(Cause::CannotStart {
+            job: name.to_owned(),
+            reason: format!("it needs {needed} task slots, generation {} has {slots}", descriptor.name),
         })
     }
 }

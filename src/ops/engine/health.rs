@@ -1,17 +1,21 @@
 //! The health gate, and the end of a new job on the way back.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::{POLL, path_for};
-use crate::flink::{self, FlinkError, health::Health, savepoint};
+use tokio::time::Instant;
+
+use super::{Engine, POLL, World, path_for};
+use crate::flink::{self, Destination, FlinkError, Health, Source, savepoint};
+use crate::id::JobId;
 use crate::operation::{Event, Kind, Target};
-use crate::ops::execute::Executor;
 use crate::ops::{Cause, Progress};
 
 /// How often a job may restart before its first checkpoint until it counts as failed.
 const MAX_RESTARTS: u64 = 3;
+/// How often a job is cancelled until it counts as one that does not end.
+const CANCELS: u32 = 3;
 
-impl Executor<'_> {
+impl<W: World> Engine<W> {
     /// The health gate: all tasks run, restored from exactly the path, the first checkpoint completed (where there is
     /// checkpointing), and no restart for the quiet time. Installs and starts without state need the tasks only.
     pub(super) async fn await_healthy(
@@ -23,19 +27,16 @@ impl Executor<'_> {
         let start = if target == Target::New { change.start.clone() } else { change.back.clone() };
         let Some(start) = start else { return Ok(None) };
         let expected = path_for(&change, &start.from);
-        let client = self.client(target)?;
+        let cluster = self.world.cluster(target)?;
         let gate = target == Target::New && self.journal.kind != Kind::Install && change.old.is_some();
-        let checkpointing = if gate {
-            client.checkpoint_config(start.id).await.map_or(true, |config| config.enabled)
-        } else {
-            false
-        };
+        let checkpointing = gate && cluster.takes_checkpoints(start.id).await;
+        let waits = self.world.waits();
         let begun = Instant::now();
         let mut restored: Option<String> = None;
         let mut quiet = Quiet::default();
         let mut said = String::new();
         loop {
-            let why = match flink::health::look(&client, start.id).await {
+            let why = match cluster.health(start.id).await {
                 Ok(health) => {
                     restored = restored.or_else(|| health.restored.clone());
                     self.note_checkpoint(index, target, &health).await?;
@@ -45,7 +46,9 @@ impl Executor<'_> {
                             reason: failure,
                         });
                     }
-                    if let (Some(expected), Some(seen)) = (&expected, &restored)
+                    // From a checkpoint of its own it was restored after its JobManager had restarted.
+                    if let (Some(expected), Some(seen), true) =
+                        (&expected, &restored, health.restored_savepoint)
                         && !savepoint::same_path(expected, seen)
                     {
                         return Err(Cause::Step {
@@ -56,7 +59,7 @@ impl Executor<'_> {
                     let finished = health.state == flink::JobState::Finished;
                     let runs = health.is_fully_running();
                     let quiet = quiet.for_how_long(runs, health.restarts);
-                    let wanted = self.plan.options.gate_quiet;
+                    let wanted = waits.quiet;
                     if finished {
                         None
                     } else if !runs {
@@ -84,20 +87,20 @@ impl Executor<'_> {
             };
             let Some(why) = why else { break };
             if why != said {
-                self.observer.progress(Progress::Waiting {
+                self.world.tell(Progress::Waiting {
                     what: format!("the job {}", change.name),
                     why: vec![why.clone()],
                     since: begun.elapsed(),
                 });
                 said.clone_from(&why);
             }
-            if begun.elapsed() >= self.context.timeout {
+            if begun.elapsed() >= waits.timeout {
                 return Err(Cause::Step {
                     step: format!("the job {} is not healthy in time", change.name),
                     reason: why,
                 });
             }
-            if self.cancellation.is_cancelled() {
+            if self.world.is_cancelled() {
                 return Err(Cause::Interrupted);
             }
             tokio::time::sleep(POLL).await;
@@ -116,8 +119,13 @@ impl Executor<'_> {
         target: Target,
         health: &Health,
     ) -> Result<(), Cause> {
-        if target == Target::New && health.completed_checkpoints > 0 && !self.journal.jobs[index].checkpointed
-        {
+        let change = &self.journal.jobs[index];
+        let from = change.start.as_ref().and_then(|start| path_for(change, &start.from));
+        // The count begins again with the JobManager; what the job was restored from then is a checkpoint of its own.
+        let own = |seen: &String| from.as_ref().is_none_or(|from| !savepoint::same_path(from, seen));
+        let completed = health.completed_checkpoints > 0
+            || !health.restored_savepoint && health.restored.as_ref().is_some_and(own);
+        if target == Target::New && completed && !change.checkpointed {
             self.record(Event::Checkpointed(index)).await?;
         }
         Ok(())
@@ -127,36 +135,54 @@ impl Executor<'_> {
     pub(super) async fn end(&mut self, index: usize) -> Result<Option<String>, Cause> {
         let change = self.journal.jobs[index].clone();
         let Some(start) = change.start else { return Ok(None) };
-        let client = self.client(Target::New)?;
+        let cluster = self.world.cluster(Target::New)?;
         let doing = |source| Cause::Flink {
             doing: format!("the new job {} could not be ended", change.name),
             source,
         };
-        match flink::health::look(&client, start.id).await {
+        match cluster.health(start.id).await {
             Ok(health) => {
                 self.note_checkpoint(index, Target::New, &health).await?;
                 if self.journal.jobs[index].checkpointed {
                     return Ok(None);
                 }
                 if !health.state.is_terminal() {
-                    client.cancel(start.id).await.map_err(doing)?;
-                    if !self.await_terminal(&client, start.id, &change.name).await? {
-                        return Err(Cause::Step {
-                            step: format!("the new job {} does not end", change.name),
-                            reason: "all its tasks run on".to_owned(),
-                        });
-                    }
+                    self.cancel(&cluster, start.id, &change.name).await?;
                     // A checkpoint may have completed between the look and the end.
-                    if let Ok(health) = flink::health::look(&client, start.id).await {
+                    if let Ok(health) = cluster.health(start.id).await {
                         self.note_checkpoint(index, Target::New, &health).await?;
                     }
                 }
+            }
+            // Flink knew it and has forgotten it, with its JobManager: whether it completed a checkpoint cannot be known.
+            Err(FlinkError::NotFound { .. }) if change.started => {
+                self.record(Event::Checkpointed(index)).await?;
+                return Ok(None);
             }
             Err(FlinkError::NotFound { .. }) => {}
             Err(source) => return Err(doing(source)),
         }
         self.record(Event::Ended(index)).await?;
         Ok(Some(format!("ended the new job {}", change.name)))
+    }
+}
+
+impl<W: World> Engine<W> {
+    /// Cancels a job and waits for its end. A JobManager that restarts forgets that it was asked: it is asked again.
+    async fn cancel(&self, cluster: &W::Cluster, id: JobId, name: &str) -> Result<(), Cause> {
+        for _ in 0..CANCELS {
+            cluster.cancel(id).await.map_err(|source| Cause::Flink {
+                doing: format!("the job {name} could not be cancelled"),
+                source,
+            })?;
+            if self.await_terminal(cluster, id, name).await? {
+                return Ok(());
+            }
+        }
+        Err(Cause::Step {
+            step: format!("the job {name} does not end"),
+            reason: "it goes on, though it was cancelled".to_owned(),
+        })
     }
 }
 

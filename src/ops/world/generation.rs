@@ -1,15 +1,15 @@
-//! Generations: removed in the order that loses nothing, applied, and waited for with the reasons why they are not ready.
+//! A generation's objects: applied, waited for with the reasons why they are not ready, deleted.
 
 use std::time::{Duration, Instant};
 
-use super::POLL;
+use super::Site;
 use crate::cluster::discovery::Resource;
 use crate::cluster::readiness::Fatal;
 use crate::cluster::{apply, delete, readiness};
-use crate::flink::{Client, FlinkError, JobOverview};
-use crate::operation::{Event, Target};
+use crate::flink::{Destination, Readiness, Want};
+use crate::operation::Target;
 use crate::ops::descriptor::{self, Descriptor};
-use crate::ops::execute::Executor;
+use crate::ops::engine::POLL;
 use crate::ops::{Cause, Progress, waiting};
 use crate::render::{Object, ObjectKey, Phase};
 
@@ -17,55 +17,13 @@ use crate::render::{Object, ObjectKey, Phase};
 const FATAL_AFTER: Duration = Duration::from_secs(15);
 /// The same for containers that end again and again: on a busy machine Flink itself gives a first start up.
 const CRASHING_AFTER: Duration = Duration::from_mins(1);
-/// How long a JobManager may be silent before its generation is removed without its word.
-const SILENCE: Duration = Duration::from_secs(30);
 /// Characters of a reason that go into an error and into the record.
 const REASON_CHARS: usize = 240;
 
-impl Executor<'_> {
-    /// Removes a generation in the order that loses nothing: no live job; `DELETE /cluster`, so that Flink removes its own
-    /// HA files; the Deployments and the rest; last the HA ConfigMaps, which a dying JobManager may make anew.
-    pub(super) async fn remove(&mut self, target: Target) -> Result<Option<String>, Cause> {
+impl Site<'_> {
+    /// Deletes a generation: the Deployments and the rest; last the HA ConfigMaps, which a dying JobManager may make anew.
+    pub(super) async fn clear_generation(&self, target: Target) -> Result<(), Cause> {
         let descriptor = self.require(target)?;
-        let flink = self.context.flink(&descriptor);
-        match self.jobs_of(&flink, target).await {
-            Ok(jobs) => {
-                let live: Vec<String> = jobs
-                    .iter()
-                    .filter(|job| !job.state.is_terminal())
-                    .map(|job| format!("{} ({})", job.name, job.id))
-                    .collect();
-                if !live.is_empty() {
-                    let (step, jobs) = (format!("generation {} is kept", descriptor.name), live.join(", "));
-                    if self.journal.committed.is_some() {
-                        // All jobs of the release have moved: these are somebody's own, submitted meanwhile.
-                        self.record(Event::Kept(target)).await?;
-                        self.observer.progress(Progress::Warning(format!(
-                            "{step}: jobs run in it that the release does not know: {jobs}"
-                        )));
-                        return Ok(None);
-                    }
-                    return Err(Cause::Step { step, reason: format!("jobs still run in it: {jobs}") });
-                }
-                self.record(Event::RemoveBegun(target)).await?;
-                if let Err(error) = flink.delete_cluster().await {
-                    self.observer.progress(Progress::Warning(format!(
-                        "the JobManager of {} did not shut its cluster down ({error}): files of its high availability may stay",
-                        descriptor.name
-                    )));
-                }
-            }
-            Err(error) => {
-                self.record(Event::RemoveBegun(target)).await?;
-                // One that never came up has left nothing.
-                if target != Target::New || self.journal.ready {
-                    self.observer.progress(Progress::Warning(format!(
-                        "the JobManager of {} does not answer ({error}): files of its high availability stay in the storage",
-                        descriptor.name
-                    )));
-                }
-            }
-        }
         let keys: Vec<ObjectKey> = self
             .objects(target)
             .iter()
@@ -83,48 +41,29 @@ impl Executor<'_> {
             let config_maps = Resource::known("v1", "configmaps");
             delete::delete_by_selector(cluster, namespace, &config_maps, &descriptor.ha_selector).await?;
         }
-        self.record(Event::Removed(target)).await?;
-        Ok(Some(format!("removed generation {}", descriptor.name)))
+        Ok(())
     }
 
-    /// The jobs in a generation. One that has just been in use may be recovering: its silence is waited out for a while, for
-    /// somebody's own job may be in it.
-    async fn jobs_of(&self, flink: &Client, target: Target) -> Result<Vec<JobOverview>, FlinkError> {
-        let patience = if target == Target::Old && self.journal.is_warm() { SILENCE } else { Duration::ZERO };
-        let begun = Instant::now();
-        loop {
-            match flink.jobs().await {
-                Err(error) if error.is_passing() && begun.elapsed() < patience => {
-                    tokio::time::sleep(POLL).await;
-                }
-                answer => return answer,
-            }
-        }
-    }
-
-    pub(super) async fn apply(&mut self, target: Target) -> Result<Option<String>, Cause> {
-        self.record(Event::ApplyBegun(target)).await?;
+    pub(super) async fn apply_objects(&self, target: Target, warm: bool) -> Result<Option<String>, Cause> {
         let mut count = 0;
         let mut objects = self.objects(target).to_vec();
-        if target == Target::New && self.journal.is_warm() {
+        if target == Target::New && warm {
             objects.retain(|object| !switches(object));
         }
         apply::apply(&self.context.cluster, &objects, &self.apply_options(), &mut |_, _| count += 1).await?;
-        self.record(Event::Applied(target)).await?;
         Ok(Some(format!("applied {count} objects")))
     }
 
     /// Has what leads to the generation in charge lead to the new one.
-    pub(super) async fn switch(&mut self) -> Result<Option<String>, Cause> {
+    pub(super) async fn switch_services(&self) -> Result<(), Cause> {
         let mut objects = self.objects(Target::New).to_vec();
         objects.retain(switches);
         apply::apply(&self.context.cluster, &objects, &self.apply_options(), &mut |_, _| ()).await?;
-        self.record(Event::Switched).await?;
-        Ok(None)
+        Ok(())
     }
 
     /// Waits until the JobManager answers and the TaskManagers have registered their slots.
-    pub(super) async fn await_ready(&mut self, target: Target) -> Result<Option<String>, Cause> {
+    pub(super) async fn await_generation(&self, target: Target) -> Result<Option<String>, Cause> {
         let objects = self.objects(target).to_vec();
         let descriptor = self.descriptor(target).cloned();
         let begun = Instant::now();
@@ -183,14 +122,14 @@ impl Executor<'_> {
             }
             tokio::time::sleep(POLL).await;
         }
-        self.record(Event::Ready(target)).await?;
         Ok(Some(format!("ready after {:.0} s", begun.elapsed().as_secs_f32())))
     }
 
     async fn flink_not_ready(&self, descriptor: &Descriptor) -> Vec<String> {
-        match self.context.flink(descriptor).overview().await {
-            Ok(overview) if overview.taskmanagers >= descriptor.task_managers => Vec::new(),
-            Ok(overview) => vec![format!(
+        let want = Want { slots: 0, task_managers: descriptor.task_managers };
+        match self.flink(descriptor).ready(want).await {
+            Ok(readiness) if readiness.ready => Vec::new(),
+            Ok(Readiness { overview, .. }) => vec![format!(
                 "{} of {} TaskManagers have registered ({} slots)",
                 overview.taskmanagers, descriptor.task_managers, overview.slots_total
             )],

@@ -1,16 +1,15 @@
-//! Looking for a savepoint whose path no answer of Flink gave: in the directory that was its trigger's alone, with the eyes
-//! of a Pod that mounts it.
+//! Looking for a savepoint or a checkpoint whose path no answer of Flink gave: in the directory that was its trigger's or
+//! its job's alone, with the eyes of a Pod that mounts it.
 
+use super::Site;
 use crate::cluster::pods;
 use crate::operation::{Target, Trigger};
-use crate::ops::execute::Executor;
 
 /// Prints the savepoints in the directory `$1` that are whole: Flink writes `_metadata` last.
 const WHOLE: &str = r#"for f in "$1"/*/_metadata; do if [ -f "$f" ]; then echo "${f%/_metadata}"; fi; done"#;
 
-impl Executor<'_> {
-    /// The savepoint in a trigger's directory: `None` where there is none that is whole, or where no Pod can look (an
-    /// object store).
+impl Site<'_> {
+    /// `None` where there is none that is whole, or where no Pod can look (an object store).
     pub(super) async fn search(&self, trigger: &Trigger) -> Option<String> {
         let folder = local(&trigger.directory)?;
         let descriptor = self.descriptor(Target::Old)?;
@@ -23,16 +22,24 @@ impl Executor<'_> {
             let command = ["sh", "-c", WHOLE, "sh", folder];
             match pods::output_of(&self.context.cluster, &self.context.namespace, pod, &command).await {
                 Ok(printed) => {
-                    let mut lines = printed.lines().filter(|line| line.starts_with('/'));
-                    return match (lines.next(), lines.next()) {
-                        (Some(only), None) => Some(format!("file://{only}")),
-                        _ => None,
-                    };
+                    return only_or_newest(printed.lines().filter(|line| line.starts_with('/')))
+                        .map(|path| format!("file://{path}"));
                 }
                 Err(error) => tracing::warn!(%error, pod = name, "the savepoint could not be looked for"),
             }
         }
         None
+    }
+}
+
+/// Of savepoints the only one: with two nobody knows which ended the job. Of checkpoints the newest.
+fn only_or_newest<'a>(found: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let number = |path: &str| path.rsplit_once("/chk-")?.1.parse::<u64>().ok();
+    let found: Vec<_> = found.map(|path| (number(path), path)).collect();
+    match found.as_slice() {
+        [(_, only)] => Some(only),
+        many if many.iter().all(|(number, _)| number.is_some()) => many.iter().max().map(|(_, path)| *path),
+        _ => None,
     }
 }
 
@@ -45,7 +52,16 @@ fn local(directory: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::local;
+    use super::{local, only_or_newest};
+
+    #[test]
+    fn the_newest_checkpoint_and_the_only_savepoint() {
+        let found = |paths: &[&'static str]| only_or_newest(paths.iter().copied());
+        assert_eq!(found(&["/c/chk-9", "/c/chk-10"]), Some("/c/chk-10"));
+        assert_eq!(found(&["/s/savepoint-1"]), Some("/s/savepoint-1"));
+        assert_eq!(found(&["/s/savepoint-1", "/s/savepoint-2"]), None);
+        assert_eq!(found(&[]), None);
+    }
 
     #[test]
     fn only_files_can_be_looked_for() {

@@ -1,0 +1,199 @@
+//! The engine that moves jobs between generations: does what the state machine says, step by step, until it is done.
+//!
+//! Every fact goes into the journal the moment it is known, and what may be asked of Flink is written down before it is
+//! asked. What it talks to is a [`World`]: the real one ([`super::world`]), or a model of it, in which every order of events
+//! is tried. Nothing here knows Kubernetes or the records.
+
+mod check;
+mod health;
+mod remove;
+#[cfg(test)]
+mod simulation;
+mod start;
+mod stop;
+
+use std::time::Duration;
+
+use super::execute::chain;
+use super::{Cause, Progress};
+use crate::flink::{Destination, Plan, Program, Source};
+use crate::operation::{Event, JobMove, Journal, Outcome, Setback, StateFrom, Step, Target, Trigger};
+
+/// Between two looks at something that is awaited.
+pub(super) const POLL: Duration = Duration::from_millis(500);
+
+/// How a job is started.
+pub(super) struct Recipe {
+    pub program: Program,
+    pub allow_non_restored_state: bool,
+}
+
+/// How long waits may take.
+#[derive(Clone, Copy)]
+pub(super) struct Waits {
+    /// A single wait (`--timeout`).
+    pub timeout: Duration,
+    /// Without a restart, until a job that moved has proved itself (`--gate-quiet`).
+    pub quiet: Duration,
+}
+
+/// All that an operation touches besides its journal in memory. A method that changes something outside passes the fence.
+pub(super) trait World {
+    /// A generation's Flink.
+    type Cluster: Source + Destination;
+
+    /// Writes the journal into the operation object, if that is still this run's.
+    async fn write(&self, journal: &Journal) -> Result<(), Cause>;
+    /// A generation's Flink; an error where the layout renders none.
+    fn cluster(&self, target: Target) -> Result<Self::Cluster, Cause>;
+    /// What a generation is called.
+    fn name(&self, target: Target) -> String;
+    /// How a job is started there.
+    fn recipe(&self, job: &str, target: Target) -> Result<Recipe, Cause>;
+    /// The id under which a generation lists a job's jar; uploads it where it comes from a file.
+    async fn jar(&self, job: &str, target: Target) -> Result<String, Cause>;
+    /// An error where the new generation has too few slots for a job.
+    fn fits(&self, job: &str, plan: &Plan) -> Result<(), Cause>;
+    /// The savepoint in a trigger's directory, or the newest checkpoint in a job's: `None` where there is none that is whole,
+    /// or nobody can look.
+    async fn find_savepoint(&self, trigger: &Trigger) -> Option<String>;
+    /// How long waits may take.
+    fn waits(&self) -> Waits;
+
+    /// Stores the new revision as pending; for an uninstall, says so in the record.
+    async fn begin(&mut self, journal: &Journal) -> Result<(), Cause>;
+    /// Applies the objects of a revision under a generation's number. The words are shown as what was done.
+    async fn apply(&mut self, target: Target, journal: &Journal) -> Result<Option<String>, Cause>;
+    /// Waits until a generation answers and its TaskManagers have registered.
+    async fn await_ready(&mut self, target: Target) -> Result<Option<String>, Cause>;
+    /// Has what leads to the generation in charge lead to the new one.
+    async fn switch(&mut self) -> Result<(), Cause>;
+    /// Deletes a generation whose Flink is shut down: its objects, then, when its Pods are gone, its HA data.
+    async fn clear(&mut self, target: Target) -> Result<(), Cause>;
+    /// Deletes what the target's revision does not have.
+    async fn prune(&mut self, target: Target) -> Result<Option<String>, Cause>;
+    /// Deletes the release's objects.
+    async fn delete(&mut self, journal: &Journal) -> Result<(), Cause>;
+    /// Writes into the records how it ended.
+    async fn close(&mut self, outcome: Outcome, journal: &Journal) -> Result<(), Cause>;
+
+    /// Tells a person.
+    fn tell(&self, progress: Progress);
+    /// Whether a person asked for the waiting to end.
+    fn is_cancelled(&self) -> bool;
+}
+
+/// One run of the machine.
+pub(super) struct Engine<W> {
+    pub world: W,
+    pub journal: Journal,
+    /// Why it went wrong first.
+    pub cause: Option<Cause>,
+    /// The state machine; a test may give a wrong one, which must be found out.
+    next: fn(&Journal) -> Step,
+}
+
+impl<W: World> Engine<W> {
+    pub fn new(world: W, journal: Journal) -> Self {
+        Self { world, journal, cause: None, next: crate::operation::next }
+    }
+
+    /// Carries the operation out to its end. An error: the lock is lost, or the records cannot be written; the journal stays
+    /// for the next run.
+    pub async fn run(&mut self) -> Result<Outcome, Cause> {
+        loop {
+            let step = (self.next)(&self.journal);
+            if let Step::Done(outcome) = step {
+                return Ok(outcome);
+            }
+            let words = step.describe(&self.journal);
+            if !matches!(step, Step::Record | Step::Prune(_) | Step::Commit | Step::Close(_)) {
+                self.world.tell(Progress::Begun(words.clone()));
+            }
+            match self.perform(step).await {
+                Ok(done) => {
+                    if let Some(done) = done {
+                        self.world.tell(Progress::Done(done));
+                    }
+                }
+                Err(cause) if matches!(cause, Cause::Lock(_)) || matches!(step, Step::Close(_)) => {
+                    return Err(cause);
+                }
+                Err(cause) => self.set_back(words, cause).await?,
+            }
+        }
+    }
+
+    /// Writes down that a step failed.
+    async fn set_back(&mut self, step: String, cause: Cause) -> Result<(), Cause> {
+        let reason = chain(&cause);
+        let warning = format!("{step}: {reason}");
+        if self.cause.is_none() {
+            self.cause = Some(cause);
+        }
+        let committed = self.journal.committed.is_some();
+        self.record(Event::Failed(Setback { step, reason })).await?;
+        if committed {
+            let left = format!("{warning}; the next upgrade tries again");
+            self.world.tell(Progress::Warning(left));
+        } else if !matches!((self.next)(&self.journal), Step::Close(_) | Step::Done(_)) {
+            // Where nothing follows, the error at the end says the same.
+            self.world.tell(Progress::Warning(warning));
+        }
+        Ok(())
+    }
+
+    /// Writes an event into the journal and the journal into the operation object.
+    async fn record(&mut self, event: Event) -> Result<(), Cause> {
+        self.journal.record(event);
+        self.world.write(&self.journal).await
+    }
+
+    /// Carries out one step. The words that come back are shown as what was done.
+    async fn perform(&mut self, step: Step) -> Result<Option<String>, Cause> {
+        let (done, event) = match step {
+            Step::Check(index) => return self.check(index).await,
+            Step::Stop(index) => return self.stop(index).await,
+            Step::Settle(index) => return self.settle(index).await,
+            Step::Remove(target) => return self.remove(target).await,
+            Step::Start(index, target) => return self.start(index, target).await,
+            Step::AwaitHealthy(index, target) => return self.await_healthy(index, target).await,
+            Step::End(index) => return self.end(index).await,
+            Step::Done(_) => return Ok(None),
+            Step::Record => {
+                self.world.begin(&self.journal).await?;
+                (None, Event::Recorded)
+            }
+            Step::Apply(target) => {
+                self.record(Event::ApplyBegun(target)).await?;
+                (self.world.apply(target, &self.journal).await?, Event::Applied(target))
+            }
+            Step::AwaitReady(target) => (self.world.await_ready(target).await?, Event::Ready(target)),
+            Step::Switch => {
+                self.world.switch().await?;
+                (None, Event::Switched)
+            }
+            Step::Prune(target) => (self.world.prune(target).await?, Event::Pruned(target)),
+            Step::Delete => {
+                self.world.delete(&self.journal).await?;
+                (None, Event::Deleted)
+            }
+            Step::Commit => (None, Event::Committed),
+            Step::Close(outcome) => {
+                self.world.close(outcome, &self.journal).await?;
+                (None, Event::Closed(outcome))
+            }
+        };
+        self.record(event).await?;
+        Ok(done)
+    }
+}
+
+/// The path that a start restores from.
+pub(super) fn path_for(change: &JobMove, from: &StateFrom) -> Option<String> {
+    match from {
+        StateFrom::Nothing => None,
+        StateFrom::ItsStop => change.savepoint.clone(),
+        StateFrom::Path(path) => Some(path.clone()),
+    }
+}

@@ -1,0 +1,93 @@
+//! Removing a generation in the order that loses nothing.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Engine, POLL, World};
+use crate::flink::{FlinkError, JobOverview, Source};
+use crate::operation::{Event, Target};
+use crate::ops::{Cause, Progress};
+
+/// How long a JobManager may be silent before its generation is removed without its word.
+const SILENCE: Duration = Duration::from_secs(30);
+/// How long a JobManager that has restarted must list no job until that is believed.
+const EMPTY: Duration = Duration::from_secs(15);
+
+impl<W: World> Engine<W> {
+    /// Removes a generation in the order that loses nothing: no live job; `DELETE /cluster`, so that Flink removes its own
+    /// HA files; the Deployments and the rest; last the HA ConfigMaps, which a dying JobManager may make anew.
+    pub(super) async fn remove(&mut self, target: Target) -> Result<Option<String>, Cause> {
+        let (name, cluster) = (self.world.name(target), self.world.cluster(target)?);
+        match self.jobs_of(&cluster, target).await {
+            Ok(jobs) => {
+                let live: Vec<String> = jobs
+                    .iter()
+                    .filter(|job| !job.state.is_terminal())
+                    .map(|job| format!("{} ({})", job.name, job.id))
+                    .collect();
+                if !live.is_empty() {
+                    let (step, jobs) = (format!("generation {name} is kept"), live.join(", "));
+                    if self.journal.committed.is_some() {
+                        // All jobs of the release have moved: these are somebody's own, submitted meanwhile.
+                        self.record(Event::Kept(target)).await?;
+                        self.world.tell(Progress::Warning(format!(
+                            "{step}: jobs run in it that the release does not know: {jobs}"
+                        )));
+                        return Ok(None);
+                    }
+                    return Err(Cause::Step { step, reason: format!("jobs still run in it: {jobs}") });
+                }
+                self.record(Event::RemoveBegun(target)).await?;
+                if let Err(error) = cluster.shut_down().await {
+                    self.world.tell(Progress::Warning(format!(
+                        "the JobManager of {name} did not shut its cluster down ({error}): files of its high availability may stay"
+                    )));
+                }
+            }
+            Err(error) => {
+                self.record(Event::RemoveBegun(target)).await?;
+                // One that never came up has left nothing.
+                if target != Target::New || self.journal.ready {
+                    self.world.tell(Progress::Warning(format!(
+                        "the JobManager of {name} does not answer ({error}): files of its high availability stay in the storage"
+                    )));
+                }
+            }
+        }
+        self.world.clear(target).await?;
+        self.record(Event::Removed(target)).await?;
+        Ok(Some(format!("removed generation {name}")))
+    }
+
+    /// The jobs in a generation. One that has just been in use may be recovering: its silence is waited out for a while, for
+    /// somebody's own job may be in it. A JobManager that lists none of the jobs that ended in it is another one, and may
+    /// still be bringing jobs back: an empty list is believed when it stays so.
+    async fn jobs_of(&self, cluster: &W::Cluster, target: Target) -> Result<Vec<JobOverview>, FlinkError> {
+        let patience = if target == Target::Old { SILENCE } else { Duration::ZERO };
+        let ended: Vec<_> = self.journal.jobs.iter().filter_map(|job| job.old).collect();
+        let expected = target == Target::Old && !ended.is_empty();
+        let (mut silent_since, mut empty_since) = (None, None);
+        loop {
+            match cluster.jobs().await {
+                Err(error) if error.is_passing() => {
+                    empty_since = None;
+                    if silent_since.get_or_insert_with(Instant::now).elapsed() >= patience {
+                        return Err(error);
+                    }
+                }
+                Ok(jobs)
+                    if expected
+                        && !jobs.iter().any(|job| !job.state.is_terminal() || ended.contains(&job.id)) =>
+                {
+                    silent_since = None;
+                    if empty_since.get_or_insert_with(Instant::now).elapsed() >= EMPTY {
+                        return Ok(jobs);
+                    }
+                }
+                answer => return answer,
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Deliberate bugs. A simulation that does not find each of them proves nothing.
+
+use crate::operation::{Journal, Outcome, Step, Target, next};
+
+/// A mistake that could be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Bug {
+    /// A second submission is sent without looking whether the first one came through.
+    NoLookUp,
+    /// Each submission has an id of its own, not the journal's.
+    AnotherIdForEachTry,
+    /// A run that takes over starts the job under a new id.
+    AnotherIdForEachRun,
+    /// A run that takes over triggers the savepoint under a new id and in a new directory.
+    AnotherTriggerForEachRun,
+    /// The operation object is written whoever holds it.
+    NoCompareAndSwap,
+    /// Requests are sent without a look whether the operation is still this run's.
+    NoFence,
+    /// What a recovering JobManager does not list is taken for gone.
+    EmptyJobListBelieved,
+    /// A generation is removed without regard to the jobs in it.
+    JobListTakenForEmpty,
+    /// The next job is started while the stopped one is still on its way to its end.
+    EndNotAwaited,
+    /// A savepoint that takes its time counts as failed.
+    SavepointGivenUp,
+    /// COMPLETED counts as success, whatever the cause that comes with it.
+    FailureTakenForSuccess,
+    /// The journal does not say that a stop may have been asked for.
+    StopNotWrittenDownFirst,
+    /// The path of a savepoint is kept in memory only.
+    SavepointNotWrittenDown,
+    /// A dead run's stop is asked for again, not followed.
+    StopAskedAgain,
+    /// The way back does not end the new job first.
+    NewJobNotEnded,
+    /// The way back is taken although the new job completed a checkpoint.
+    CheckpointForgotten,
+    /// The way back ends without starting the job again, and without a word in the records.
+    NotBroughtBack,
+}
+
+pub(super) const ALL: [Bug; 17] = [
+    Bug::NoLookUp,
+    Bug::AnotherIdForEachTry,
+    Bug::AnotherIdForEachRun,
+    Bug::AnotherTriggerForEachRun,
+    Bug::NoCompareAndSwap,
+    Bug::NoFence,
+    Bug::EmptyJobListBelieved,
+    Bug::JobListTakenForEmpty,
+    Bug::EndNotAwaited,
+    Bug::SavepointGivenUp,
+    Bug::FailureTakenForSuccess,
+    Bug::StopNotWrittenDownFirst,
+    Bug::SavepointNotWrittenDown,
+    Bug::StopAskedAgain,
+    Bug::NewJobNotEnded,
+    Bug::CheckpointForgotten,
+    Bug::NotBroughtBack,
+];
+
+impl Bug {
+    /// The state machine with this bug in it.
+    pub fn machine(bug: Option<Bug>) -> fn(&Journal) -> Step {
+        match bug {
+            Some(Bug::StopAskedAgain) => |journal| match next(journal) {
+                Step::Settle(index) => Step::Stop(index),
+                step => step,
+            },
+            Some(Bug::NewJobNotEnded) => |journal| match next(journal) {
+                Step::End(_) => {
+                    let mut wrong = journal.clone();
+                    wrong.jobs.iter_mut().for_each(|job| job.ended = true);
+                    next(&wrong)
+                }
+                step => step,
+            },
+            Some(Bug::CheckpointForgotten) => |journal| {
+                let mut wrong = journal.clone();
+                wrong.jobs.iter_mut().for_each(|job| {
+                    job.ended |= job.checkpointed;
+                    job.checkpointed = false;
+                });
+                next(&wrong)
+            },
+            Some(Bug::NotBroughtBack) => |journal| match next(journal) {
+                Step::Start(_, Target::Old | Target::Back) => Step::Done(Outcome::Undone),
+                step => step,
+            },
+            _ => next,
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! The real world of the [engine](super::engine): a release's objects and records on Kubernetes, its Flink by REST.
+
+mod generation;
+mod jobs;
+mod records;
+mod search;
+
+use std::collections::BTreeSet;
+
+use super::change::Plan;
+use super::descriptor::Descriptor;
+use super::engine::{Recipe, Waits, World};
+use super::execute::Cancellation;
+use super::situation::{Stray, render_record};
+use super::{Cause, Context, Failure, Observer, Progress, fence, uninstall};
+use crate::cluster::{apply, delete};
+use crate::flink::{self, Client, RestCluster};
+use crate::operation::{Journal, Kind, Outcome, Target, Trigger};
+use crate::release::{Lock, Status};
+use crate::render::{Object, ObjectKey};
+
+pub(super) use records::bring_back;
+
+/// A release that an operation holds the lock of.
+pub(crate) struct Site<'a> {
+    /// Fenced: whatever it changes goes through [`super::fence`].
+    pub context: Context,
+    pub lock: Lock,
+    pub plan: Plan,
+    /// The running revision's descriptor.
+    old: Option<Descriptor>,
+    /// The new revision's.
+    new: Option<Descriptor>,
+    /// The running revision's objects and descriptor in a generation of its own, for the way back.
+    back: Option<(Vec<Object>, Option<Descriptor>)>,
+    observer: &'a dyn Observer,
+    cancellation: &'a Cancellation,
+}
+
+impl<'a> Site<'a> {
+    pub fn new(
+        context: &Context,
+        lock: Lock,
+        plan: Plan,
+        observer: &'a dyn Observer,
+        cancellation: &'a Cancellation,
+    ) -> Result<Self, Failure> {
+        let back = match (&plan.base, plan.journal.back) {
+            (Some(base), Some(number)) => {
+                let objects = render_record(base, number)?;
+                let descriptor = Descriptor::find(&objects)?;
+                Some((objects, descriptor))
+            }
+            _ => None,
+        };
+        Ok(Self {
+            context: context.fenced(fence::Transitions::new(lock.guard())),
+            lock,
+            old: Descriptor::find(&plan.old_objects)?,
+            new: Descriptor::find(&plan.objects)?,
+            back,
+            plan,
+            observer,
+            cancellation,
+        })
+    }
+
+    fn require(&self, target: Target) -> Result<Descriptor, Cause> {
+        self.descriptor(target).cloned().ok_or_else(|| Cause::Step {
+            step: "find the Flink cluster".to_owned(),
+            reason: "the package's layout renders no descriptor".to_owned(),
+        })
+    }
+
+    fn flink(&self, descriptor: &Descriptor) -> RestCluster<Client> {
+        RestCluster::new(self.context.flink(descriptor), self.context.timeout)
+    }
+
+    /// Gives what was deleted, in words.
+    async fn delete_not_wanted(&self, target: Target) -> Result<Option<String>, Cause> {
+        let keys = self.not_wanted(target).await?;
+        let (cluster, namespace) = (&self.context.cluster, &self.context.namespace);
+        delete::delete(cluster, namespace, &self.plan.options.name, &keys, &mut |_, _| {})
+            .await
+            .map_err(Cause::not_deleted)?;
+        Ok((!keys.is_empty()).then(|| {
+            format!("deleted {}", keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
+        }))
+    }
+
+    /// What is the release's and not part of the target: what the records of the other side name, and what lives with the
+    /// release's label (attempts that failed left it). Claims hold state and stay; a generation goes by [`Step::Remove`].
+    async fn not_wanted(&self, target: Target) -> Result<Vec<ObjectKey>, Cause> {
+        // A template may leave the namespace out; what lives has one.
+        let placed = |object: &Object| {
+            let mut key = object.key();
+            key.namespace.get_or_insert_with(|| self.context.namespace.clone());
+            key
+        };
+        let wanted: BTreeSet<ObjectKey> = self.objects(target).iter().map(placed).collect();
+        let (cluster, namespace) = (&self.context.cluster, &self.context.namespace);
+        let owned = delete::list_owned(cluster, namespace, &self.plan.options.name).await?;
+        let recorded = self.plan.objects.iter().chain(&self.plan.old_objects);
+        let known: BTreeSet<ObjectKey> =
+            recorded.filter(|object| object.generation().is_none()).map(placed).collect();
+        let strays = owned.objects.iter().filter(|object| object.generation().is_none()).map(placed);
+        let gone = known.into_iter().chain(strays).filter(|key| key.kind != "PersistentVolumeClaim");
+        let gone: BTreeSet<ObjectKey> = gone.filter(|key| !wanted.contains(key)).collect();
+        Ok(gone.into_iter().collect())
+    }
+
+    fn stray(&self, number: u32) -> Option<&Stray> {
+        self.plan.strays.iter().find(|stray| stray.number == number)
+    }
+
+    /// The objects of a target.
+    pub fn objects(&self, target: Target) -> &[Object] {
+        match target {
+            Target::New => &self.plan.objects,
+            Target::Old => &self.plan.old_objects,
+            Target::Back => self.back.as_ref().map_or(&[], |(objects, _)| objects),
+            Target::Stray(number) => self.stray(number).map_or(&[], |stray| &stray.objects),
+        }
+    }
+
+    /// The descriptor of a target.
+    pub fn descriptor(&self, target: Target) -> Option<&Descriptor> {
+        match target {
+            Target::New => self.new.as_ref(),
+            Target::Old => self.old.as_ref(),
+            Target::Back => self.back.as_ref().and_then(|(_, descriptor)| descriptor.as_ref()),
+            Target::Stray(number) => self.stray(number).and_then(|stray| stray.descriptor.as_ref()),
+        }
+    }
+
+    /// Options for applying this release's objects for real.
+    pub fn apply_options(&self) -> apply::ApplyOptions {
+        apply::ApplyOptions {
+            namespace: self.context.namespace.clone(),
+            release: self.plan.options.name.clone(),
+            dry_run: false,
+            force_conflicts: self.plan.options.force_conflicts,
+            take_ownership: self.plan.options.take_ownership,
+        }
+    }
+}
+
+impl World for Site<'_> {
+    type Cluster = RestCluster<Client>;
+
+    async fn write(&self, journal: &Journal) -> Result<(), Cause> {
+        Ok(self.lock.write(journal).await?)
+    }
+
+    fn cluster(&self, target: Target) -> Result<Self::Cluster, Cause> {
+        Ok(self.flink(&self.require(target)?))
+    }
+
+    fn name(&self, target: Target) -> String {
+        self.descriptor(target).map_or_else(|| "?".to_owned(), |descriptor| descriptor.name.clone())
+    }
+
+    fn recipe(&self, job: &str, target: Target) -> Result<Recipe, Cause> {
+        let record = self.job_record(job, target)?;
+        Ok(Recipe {
+            program: self.program(&record, target),
+            allow_non_restored_state: record.allow_non_restored_state,
+        })
+    }
+
+    async fn jar(&self, job: &str, target: Target) -> Result<String, Cause> {
+        self.jar_id(&self.job_record(job, target)?, target).await
+    }
+
+    fn fits(&self, job: &str, plan: &flink::Plan) -> Result<(), Cause> {
+        self.refuse_too_few_slots(job, plan)
+    }
+
+    async fn find_savepoint(&self, trigger: &Trigger) -> Option<String> {
+        self.search(trigger).await
+    }
+
+    fn waits(&self) -> Waits {
+        Waits { timeout: self.context.timeout, quiet: self.plan.options.gate_quiet }
+    }
+
+    async fn begin(&mut self, journal: &Journal) -> Result<(), Cause> {
+        let store = &self.context.store;
+        if journal.kind == Kind::Uninstall {
+            let (name, text) = (&self.plan.options.name, "Uninstallation in progress");
+            store.set_status(name, journal.to, Status::Uninstalling, text).await?;
+        } else {
+            let mut pending = self.plan.record.clone();
+            pending.description = format!("{} in progress", self.plan.summary.operation);
+            store.create(&pending).await?;
+        }
+        Ok(())
+    }
+
+    async fn apply(&mut self, target: Target, journal: &Journal) -> Result<Option<String>, Cause> {
+        self.apply_objects(target, journal.is_warm()).await
+    }
+
+    async fn await_ready(&mut self, target: Target) -> Result<Option<String>, Cause> {
+        self.await_generation(target).await
+    }
+
+    async fn switch(&mut self) -> Result<(), Cause> {
+        self.switch_services().await
+    }
+
+    async fn clear(&mut self, target: Target) -> Result<(), Cause> {
+        self.clear_generation(target).await
+    }
+
+    async fn prune(&mut self, target: Target) -> Result<Option<String>, Cause> {
+        self.delete_not_wanted(target).await
+    }
+
+    async fn delete(&mut self, journal: &Journal) -> Result<(), Cause> {
+        uninstall::delete_objects(self, journal).await
+    }
+
+    async fn close(&mut self, outcome: Outcome, journal: &Journal) -> Result<(), Cause> {
+        self.close_records(outcome, journal).await
+    }
+
+    fn tell(&self, progress: Progress) {
+        self.observer.progress(progress);
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.cancellation.is_cancelled()
+    }
+}

@@ -1,0 +1,151 @@
+//! How an operation ended, written into the records.
+
+use super::Site;
+use crate::operation::{Journal, Kind, Outcome, StateFrom};
+use crate::ops::engine::path_for;
+use crate::ops::preflight::savepoint_of;
+use crate::ops::{Cause, uninstall};
+use crate::release::{JobRecord, JobState, Record, Status};
+
+impl Site<'_> {
+    /// Writes into the records how it ended.
+    pub(super) async fn close_records(&mut self, outcome: Outcome, journal: &Journal) -> Result<(), Cause> {
+        let now = (self.context.now)();
+        self.keep_savepoints(journal, now);
+        let mut record = self.plan.record.clone();
+        record.updated = now;
+        match outcome {
+            Outcome::Deployed => {
+                record.status = Status::Deployed;
+                self.context.store.update(&record).await?;
+                self.plan.record = record;
+                if let Some(mut base) = self.plan.base.clone() {
+                    base.status =
+                        if base.status == Status::Deployed { Status::Superseded } else { base.status };
+                    base.updated = now;
+                    self.context.store.update(&base).await?;
+                }
+                self.supersede_others().await?;
+                self.drop_old_revisions().await?;
+            }
+            Outcome::Uninstalled => uninstall::close(self, journal, now).await?,
+            Outcome::Undone | Outcome::Failed => {
+                if journal.recorded && journal.kind != Kind::Uninstall {
+                    record.status = Status::Failed;
+                    Self::forget_unstarted(journal, &mut record);
+                    record.description = journal.setback.as_ref().map_or_else(
+                        || "failed".to_owned(),
+                        |setback| format!("{}: {}", setback.step, setback.reason),
+                    );
+                    if journal.went_back() && journal.old.is_some() || outcome == Outcome::Undone {
+                        record.generation = 0; // it runs nowhere, at most Pods of it are left
+                        record.description.push_str(" (undone)");
+                        for job in &mut record.jobs {
+                            job.id = None;
+                            job.restored_from = None;
+                        }
+                    }
+                    self.context.store.update(&record).await?;
+                }
+                if let Some(mut base) = self.plan.base.clone() {
+                    base.updated = now;
+                    bring_back(journal, &mut base);
+                    self.context.store.update(&base).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The base revision's record keeps the savepoints that ended its jobs.
+    fn keep_savepoints(&mut self, journal: &Journal, now: jiff::Timestamp) {
+        let flink_version =
+            self.old.as_ref().map(|descriptor| descriptor.flink_version.clone()).unwrap_or_default();
+        for job in &journal.jobs {
+            let Some(savepoint) = savepoint_of(job, &flink_version, now) else { continue };
+            if let Some(record) = &mut self.plan.base {
+                for ended in record.jobs.iter_mut().filter(|record| record.name == job.name) {
+                    if job.stopped {
+                        ended.ended_by = Some(savepoint.clone());
+                    } else {
+                        ended.taken.push(savepoint.clone()); // it runs on, past that savepoint
+                    }
+                }
+            }
+            // A job that is only stopped keeps its savepoint in the new record too.
+            for next in self.plan.record.jobs.iter_mut().filter(|record| record.name == job.name) {
+                if job.start.is_none() {
+                    next.ended_by = Some(savepoint.clone());
+                } else if job.start.as_ref().is_some_and(|start| start.from == StateFrom::ItsStop) {
+                    next.restored_from = Some(savepoint.path.clone());
+                }
+            }
+        }
+    }
+
+    /// A job that was never started has no id: nothing of it is anywhere.
+    fn forget_unstarted(journal: &Journal, record: &mut Record) {
+        for moved in journal.jobs.iter().filter(|moved| moved.start.is_some() && !moved.start_asked) {
+            for job in record.jobs.iter_mut().filter(|job| job.name == moved.name) {
+                job.id = None;
+                job.state = JobState::Failed;
+            }
+        }
+    }
+
+    /// Where the running revision was a failed one, an older one still says `deployed`.
+    async fn supersede_others(&self) -> Result<(), Cause> {
+        let name = &self.plan.options.name;
+        for summary in self.context.store.history(name).await? {
+            if summary.status == Status::Deployed && summary.revision != self.plan.record.revision {
+                self.context
+                    .store
+                    .set_status(name, summary.revision, Status::Superseded, &summary.description)
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps at most `history_max` revisions, but never drops one whose savepoint exists.
+    async fn drop_old_revisions(&self) -> Result<(), Cause> {
+        let max = self.plan.options.history_max as usize;
+        if max == 0 {
+            return Ok(());
+        }
+        let mut history = self.context.store.history(&self.plan.options.name).await?;
+        history.sort_by_key(|summary| summary.revision);
+        let surplus = history.len().saturating_sub(max);
+        let droppable = history.iter().filter(|summary| {
+            summary.savepoints.is_empty() && matches!(summary.status, Status::Superseded | Status::Failed)
+        });
+        for summary in droppable.take(surplus) {
+            self.context.store.delete(&self.plan.options.name, summary.revision).await?;
+        }
+        Ok(())
+    }
+}
+
+/// After a way back the base revision's jobs have new ids, and perhaps another generation.
+pub(in crate::ops) fn bring_back(journal: &Journal, base: &mut Record) {
+    if journal.old_removed
+        && journal.back_applied
+        && let Some(number) = journal.back
+    {
+        base.generation = number;
+    }
+    for moved in journal.jobs.iter().filter(|job| job.back_started) {
+        let Some(back) = &moved.back else { continue };
+        for job in base.jobs.iter_mut().filter(|job| job.name == moved.name) {
+            *job = JobRecord {
+                id: Some(back.id),
+                state: JobState::Running,
+                restored_from: path_for(moved, &back.from),
+                // It runs again: the savepoint did not end it, but it is kept.
+                taken: job.taken.iter().cloned().chain(job.ended_by.clone()).collect(),
+                ended_by: None,
+                ..job.clone()
+            };
+        }
+    }
+}
