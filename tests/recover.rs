@@ -109,9 +109,9 @@ fn chosen(count: usize) -> Vec<usize> {
 }
 
 /// Expected: a run stands still between its last look at the lock and sending `run`; another one takes over and finishes;
-/// the first goes on and sends. Still one job runs, nothing is lost, nothing is repeated.
+/// the first goes on and sends. Still one job runs, nothing is lost, nothing is repeated. Nor where it stood still before `stop`.
 #[test]
-fn a_suspended_run_that_goes_on_late_starts_no_second_job() {
+fn a_suspended_run_that_goes_on_late_does_no_harm() {
     let namespace = cluster!("suspended", tally);
     namespace.install_job("demo", &[]).ok();
     let tally = namespace.tally("demo-storage");
@@ -128,6 +128,18 @@ fn a_suspended_run_that_goes_on_late_starts_no_second_job() {
     assert!(!late.success(), "the run that lost its lock must not claim success");
     one_job_runs(&namespace, &tally, "after the suspended run");
     assert_eq!(statuses(&namespace.history("demo")), "1 superseded, 2 superseded, 3 deployed");
+
+    // The same before the stop, which another run finds not to have happened, and undoes the operation: the late one stops
+    // the job after all, sees that it is on its own, and starts it again from that savepoint.
+    let stop = all.iter().position(|request| request.ends_with("/stop")).expect("a job was stopped") + 1;
+    let mut suspended = halted(&namespace, "1200m", stop);
+    let said = recovered(&namespace);
+    assert!(said.contains("runs on"), "{said}");
+    one_job_runs(&namespace, &tally, "while the run is suspended");
+    run(Command::new("kill").args(["-CONT", &suspended.id().to_string()])).ok();
+    assert_eq!(suspended.wait().unwrap().code(), Some(5), "undone, and said so");
+    one_job_runs(&namespace, &tally, "after the run that stopped it late");
+    assert_eq!(statuses(&namespace.history("demo")), "1 superseded, 2 superseded, 3 deployed, 4 failed");
     namespace.flink(["uninstall", "demo", "--with-savepoint"]).ok();
-    tally.check(State::Ended, &Expect { runs: 3..=3, ..Expect::default() });
+    tally.check(State::Ended, &Expect { runs: 4..=4, ..Expect::default() });
 }

@@ -63,6 +63,28 @@ fn a_rollback_says_where_its_state_comes_from() {
         statuses(&namespace.history("demo")),
         "1 superseded, 2 superseded, 3 superseded, 4 superseded, 5 deployed"
     );
+
+    // All but the newest savepoint go, from the storage and from the records, which say so.
+    let kept = || namespace.flink(["savepoint", "list", "demo", "-o", "json"]).ok().json();
+    let before_pruning = kept();
+    assert_eq!(before_pruning.as_array().unwrap().len(), 2, "{before_pruning:#}");
+    namespace.flink(["savepoint", "prune", "demo", "--keep", "1"]).exits(3).says(&path).says("--yes");
+    let would = namespace.flink(["savepoint", "prune", "demo", "--keep", "1", "--dry-run"]).ok();
+    assert_eq!(would.stdout, format!("{path} would be deleted\n"), "{would}");
+    assert_eq!(kept(), before_pruning);
+    let file = path.trim_start_matches("file:");
+    let status = namespace.status("demo");
+    let job_manager = format!("deploy/{}-jobmanager", status["generation"].as_str().unwrap());
+    let look = || namespace.kubectl(["exec", &job_manager, "--", "ls", file]);
+    assert!(look().ok().stdout.contains("_metadata"));
+    let pruned = namespace.flink(["savepoint", "prune", "demo", "--keep", "1", "--yes"]).ok();
+    assert_eq!(pruned.stdout, format!("{path} deleted\n"), "{pruned}");
+    look().exits(2);
+    assert_eq!(kept(), serde_json::json!([before_pruning[1]]));
+    let history = namespace.flink(["history", "demo"]).ok();
+    assert!(history.stdout.contains("a savepoint of counter was disposed of"), "{history}");
+    namespace.flink(["savepoint", "dispose", "demo", &path, "--yes"]).exits(3).says("knows no savepoint");
+
     namespace.flink(["uninstall", "demo", "--with-savepoint"]).ok();
     let last = tally.read().runs.last().cloned().unwrap();
     assert!(last.restored.is_none(), "{last}");

@@ -73,6 +73,11 @@ fn a_job_submitted_by_hand_is_never_dropped_by_an_upgrade() {
     namespace.flink(["job", "stop", "a", &id]).ok();
     let savepoints = namespace.flink(["savepoint", "list", "a", "-o", "json"]).ok().json();
     let (job, path) = (savepoints[0]["job"].as_str().unwrap(), savepoints[0]["path"].as_str().unwrap());
+    // The only state of a job that is stopped is never deleted.
+    namespace
+        .flink(["savepoint", "dispose", "a", path, "--yes"])
+        .exits(3)
+        .says("does not run, and this is its newest state");
     // Nothing can start it: nobody gave the release its jar. So an upgrade leaves it stopped.
     namespace.flink(["upgrade", "a", "--set", memory]).ok();
     let folder = tempfile::tempdir().unwrap();

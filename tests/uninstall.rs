@@ -29,7 +29,9 @@ fn a_release_comes_back_from_its_recorded_savepoint() {
     assert_eq!(again["jobs"][0]["restoredFrom"], path.as_str(), "{again:#}");
     assert_eq!(claim("after the second install"), uid);
     tally.await_committed(40);
-    namespace.flink(["uninstall", "demo", "--with-savepoint"]).ok();
+    namespace.flink(["uninstall", "demo", "--with-savepoint", "--drain"]).ok();
+    let listed = namespace.flink(["savepoint", "list", "demo"]).ok();
+    assert!(listed.stdout.contains(", drained)"), "{listed}");
     tally.check(State::Ended, &Expect { runs: 2..=2, ..Expect::default() });
 
     namespace.flink(["uninstall", "demo", "--purge"]).exits(3).says(&path).says("--purge --yes");

@@ -17,14 +17,11 @@ pub struct Health {
     /// The path that it was restored from last, as Flink writes it. Later restores overwrite it: the caller latches the
     /// first one seen.
     pub restored: Option<String>,
-    /// Whether that was a savepoint; else it was a checkpoint.
-    pub restored_savepoint: bool,
     /// Checkpoints and savepoints completed; they count from zero again when the `JobManager` restarts.
     pub completed_checkpoints: u64,
     /// When the newest completed checkpoint was triggered, milliseconds since 1970.
     pub last_checkpoint: Option<u64>,
-    /// Restarts since the `JobManager` has the job; 0 also while Flink has not gathered the number yet (it does so on
-    /// demand, every ten seconds).
+    /// Failures since the `JobManager` has the job: each but a last one was followed by a restart.
     pub restarts: u64,
     /// One line of why it failed last.
     pub root_exception: Option<String>,
@@ -39,29 +36,28 @@ impl Health {
 
 /// Looks at a job. [`FlinkError::NotFound`]: Flink does not know it.
 pub async fn look(client: &impl Rest, job: JobId) -> Result<Health, FlinkError> {
-    let (found, detail, checkpoints, exceptions, restarts) = tokio::join!(
+    let (found, detail, checkpoints, failures, restarts) = tokio::join!(
         client.find(job),
         client.job(job),
         client.checkpoints(job),
-        client.exceptions(job),
+        client.failures(job),
         client.restarts(job),
     );
     let detail = detail?;
     let found = found?;
     // While a job initializes these are 404.
     let checkpoints = known(checkpoints)?.unwrap_or_default();
-    let root_exception = known(exceptions)?.flatten();
+    let failures = known(failures)?.unwrap_or_default();
     Ok(Health {
         state: found.as_ref().map_or(detail.state, |job| job.state),
         tasks: found.map(|job| job.tasks).unwrap_or_default(),
         planned_tasks: detail.planned_tasks(),
-        restored_savepoint: checkpoints.latest.restored.as_ref().is_some_and(|from| from.is_savepoint),
         restored: checkpoints.latest.restored.and_then(|from| from.external_path),
         completed_checkpoints: checkpoints.counts.completed,
         last_checkpoint: checkpoints.latest.completed.map(|one| one.trigger_timestamp),
-        // A metric: nothing depends on it alone.
-        restarts: restarts.ok().flatten().unwrap_or(0),
-        root_exception: root_exception.map(|root| root.first_line),
+        // The metric counts on where the history ends, and is up to ten seconds late.
+        restarts: restarts.ok().flatten().unwrap_or(0).max(failures.count),
+        root_exception: failures.newest.map(|root| root.first_line),
     })
 }
 

@@ -10,7 +10,7 @@ use super::backoff::Backoff;
 use super::error::{FlinkError, Refusal};
 use super::requests::RunRequest;
 use super::rest::Rest;
-use super::types::JobState;
+use super::types::{Failures, JobState};
 use crate::id::JobId;
 
 /// How often the same id is sent at most.
@@ -152,8 +152,8 @@ async fn seen(
     if !matches!(state, JobState::Failed | JobState::Canceled) {
         return Ok(Started { state, how: How::InSpiteOf(said) });
     }
-    let cause = match client.exceptions(job).await {
-        Ok(Some(root)) => root.first_line,
+    let cause = match client.failures(job).await {
+        Ok(Failures { newest: Some(root), .. }) => root.first_line,
         _ => said,
     };
     Err(StartError::Ended { job, state, cause })

@@ -10,7 +10,7 @@ use super::requests::{Program, RunRequest, StopRequest};
 use super::rest::Rest;
 use super::transport::Payload;
 use super::types::{
-    CheckpointConfig, Checkpoints, Config, JobDetail, JobOverview, JobState, Overview, Plan,
+    CheckpointConfig, Checkpoints, Config, Failures, JobDetail, JobOverview, JobState, Overview, Plan,
     RawCheckpointConfig, RootException,
 };
 use crate::id::{JobId, TriggerId};
@@ -71,7 +71,7 @@ impl Rest for Client {
         Ok(self.read::<RawCheckpointConfig>(format!("/jobs/{job}/checkpoints/config")).await?.into())
     }
 
-    async fn exceptions(&self, job: JobId) -> Result<Option<RootException>, FlinkError> {
+    async fn failures(&self, job: JobId) -> Result<Failures, FlinkError> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Answer {
@@ -89,11 +89,15 @@ impl Rest for Client {
             task_name: Option<String>,
         }
         let answer: Answer = self.read(format!("/jobs/{job}/exceptions")).await?;
-        Ok(answer.exception_history.entries.into_iter().next().map(|entry| RootException {
-            at: entry.timestamp,
-            first_line: cause::headline(&entry.stacktrace),
-            task: entry.task_name,
-        }))
+        let entries = answer.exception_history.entries;
+        Ok(Failures {
+            count: entries.len() as u64,
+            newest: entries.into_iter().next().map(|entry| RootException {
+                at: entry.timestamp,
+                first_line: cause::headline(&entry.stacktrace),
+                task: entry.task_name,
+            }),
+        })
     }
 
     async fn restarts(&self, job: JobId) -> Result<Option<u64>, FlinkError> {

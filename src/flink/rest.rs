@@ -6,7 +6,7 @@ use super::error::FlinkError;
 use super::jobs::SavepointStatus;
 use super::requests::{Program, RunRequest, StopRequest};
 use super::types::{
-    CheckpointConfig, Checkpoints, Config, JobDetail, JobOverview, JobState, Overview, Plan, RootException,
+    CheckpointConfig, Checkpoints, Config, Failures, JobDetail, JobOverview, JobState, Overview, Plan,
 };
 use crate::id::{JobId, TriggerId};
 
@@ -35,8 +35,8 @@ pub trait Rest {
     /// How a job takes its checkpoints.
     async fn checkpoint_config(&self, job: JobId) -> Result<CheckpointConfig, FlinkError>;
 
-    /// The newest exception of a job, or nothing where it had none.
-    async fn exceptions(&self, job: JobId) -> Result<Option<RootException>, FlinkError>;
+    /// How often a job failed, and why last; up to `web.refresh-interval` old.
+    async fn failures(&self, job: JobId) -> Result<Failures, FlinkError>;
 
     /// How often a job was restarted since its `JobManager` has it; `None` as long as Flink has not gathered the metric
     /// (it does so on demand, every ten seconds at most).

@@ -231,11 +231,16 @@ pub async fn await_end(client: &impl Rest, job: JobId, tick: &mut Tick<'_>) -> R
         let why = match client.job_state(job).await {
             Ok(state) if state.is_terminal() => return Ok(End::Ended(state)),
             Ok(state) => {
-                let ending = matches!(state, JobState::Cancelling | JobState::Failing);
-                let goes_on = *goes_on_since.get_or_insert_with(Instant::now);
-                if ending {
-                    goes_on_since = None;
-                } else if goes_on.elapsed() >= GOES_ON_FOR || runs_on(client, job, &mut runs_since).await {
+                // Once it has been on its way up again, it is not on its way to its end.
+                match state {
+                    JobState::Restarting | JobState::Created | JobState::Initializing => {
+                        goes_on_since.get_or_insert_with(Instant::now);
+                    }
+                    JobState::Cancelling | JobState::Failing => goes_on_since = None,
+                    _ => {}
+                }
+                let goes_on = goes_on_since.is_some_and(|since| since.elapsed() >= GOES_ON_FOR);
+                if goes_on || runs_on(client, job, &mut runs_since).await {
                     return Ok(End::RunsOn);
                 }
                 Why::Ending(state)

@@ -347,6 +347,15 @@ impl From<RawCheckpointConfig> for CheckpointConfig {
     }
 }
 
+/// How often a job failed since its `JobManager` has it, as far as Flink remembers (16 times), and why last.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Failures {
+    /// How often.
+    pub count: u64,
+    /// The newest.
+    pub newest: Option<RootException>,
+}
+
 /// Why a job failed last.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RootException {

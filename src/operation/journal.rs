@@ -71,6 +71,9 @@ pub enum Stop {
     Savepoint {
         /// Flink's name of the savepoint format.
         format: String,
+        /// Windows are ended first: the job will never go on.
+        #[serde(default)]
+        drain: bool,
     },
     /// Cancel, then go on from the newest checkpoint that was retained.
     LatestCheckpoint,

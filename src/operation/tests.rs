@@ -16,8 +16,11 @@ fn moved(with_savepoint: bool) -> JobMove {
         Some(Start { id: id(2), from: if with_savepoint { StateFrom::ItsStop } else { StateFrom::Nothing } });
     job.back =
         Some(Start { id: id(3), from: if with_savepoint { StateFrom::ItsStop } else { StateFrom::Nothing } });
-    job.stop =
-        Some(if with_savepoint { Stop::Savepoint { format: "CANONICAL".into() } } else { Stop::Cancel });
+    job.stop = Some(if with_savepoint {
+        Stop::Savepoint { format: "CANONICAL".into(), drain: false }
+    } else {
+        Stop::Cancel
+    });
     job.trigger = with_savepoint.then(|| Trigger { id: id(4), directory: "file:///s/2-04".into() });
     job
 }

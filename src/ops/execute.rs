@@ -10,7 +10,7 @@ use super::engine::{Engine, World};
 use super::world::Site;
 use super::{Cause, Context, Failure, Observer, Phase, Progress};
 use crate::operation::{JobMove, Journal, Kind, Outcome};
-use crate::release::{JobState, Lock, LockError, Status};
+use crate::release::{JobState, Lock, LockError, Record, Status};
 
 /// A request to stop waiting (Ctrl-C). Steps that must finish do; waits end.
 #[derive(Clone, Default)]
@@ -221,7 +221,6 @@ pub(super) async fn carry_out(
         let ended = engine.run().await;
         let Engine { world: Site { lock: held, plan: done, .. }, journal, cause, .. } = engine;
         let operation = Ended { plan: &done, journal: &journal };
-        let left = || vec!["the operation's journal, for the next command".to_owned()];
         match ended {
             Ok(outcome) => {
                 // What is uncertain keeps its journal, for `recover`.
@@ -230,27 +229,32 @@ pub(super) async fn carry_out(
                 }
                 return operation.told(outcome, lost.or(cause));
             }
-            Err(cause @ Cause::Lock(LockError::Lost { .. })) if lost.is_none() => {
-                match belated(context, &done, &journal, observer).await {
-                    Ok(Some((again, late))) => (lock, plan, lost) = (again, late, Some(cause)),
-                    Ok(None) => return Err(operation.failure(cause, left())),
-                    Err(failure) => return Err(failure),
+            Err(cause @ Cause::Lock(LockError::Lost { .. })) => {
+                let late =
+                    if lost.is_none() { belated(context, &done, &journal, observer).await } else { None };
+                match late {
+                    Some((again, late)) => (lock, plan, lost) = (again, late, Some(cause)),
+                    None => return Err(operation.failure(cause, operation.left_behind())),
                 }
             }
-            Err(cause) => return Err(operation.failure(cause, left())),
+            Err(cause) => {
+                let left = vec!["the operation's journal, for the next command".to_owned()];
+                return Err(operation.failure(cause, left));
+            }
         }
     }
 }
 
 /// This run was suspended in the middle of a stop or a start, and another has taken the operation over and undone it; then the
-/// request arrived after all. Waits for the lock, and gives what must be done now, unless the release has gone on since.
+/// request arrived after all. Waits for the lock, and gives what must be done now; `None` where the release has gone on since,
+/// or the lock is not to be had.
 async fn belated(
     context: &Context,
     plan: &Plan,
     journal: &Journal,
     observer: &dyn Observer,
-) -> Result<Option<(Lock, Plan)>, Failure> {
-    let (Some(late), Some(from)) = (journal.belated(), journal.from) else { return Ok(None) };
+) -> Option<(Lock, Plan)> {
+    let (late, from) = (journal.belated()?, journal.from?);
     let name = &plan.options.name;
     observer.progress(Progress::Warning(
         "another run has taken this operation over; what this one asked for last may have happened all the same: it is looked after"
@@ -259,28 +263,51 @@ async fn belated(
     let begun = tokio::time::Instant::now();
     let lock = loop {
         match Lock::acquire(&context.store, name, &context.holder, &late).await {
-            Err(LockError::Held { .. }) if begun.elapsed() < context.timeout => {
+            Ok(lock) => break lock,
+            Err(LockError::Held { .. } | LockError::Release(_)) if begun.elapsed() < context.timeout => {
                 tokio::time::sleep(super::engine::POLL).await;
             }
-            taken => break taken.map_err(|error| held(name, error))?,
+            Err(error) => {
+                observer.progress(Progress::Warning(chain(&error)));
+                return None;
+            }
         }
     };
-    let (base, record) =
-        (context.store.get(name, from).await, context.store.get(name, plan.record.revision).await);
-    let (Ok(base), Ok(record)) = (base, record) else {
-        lock.release().await.ok();
-        return Ok(None);
-    };
-    // The jobs must be those that this operation knows, as they were or as it would bring them back.
+    match still_in_charge(context, plan, &late, from).await {
+        Ok(Some((base, record))) => {
+            Some((lock, Plan { journal: late, base: Some(base), record, ..plan.clone() }))
+        }
+        other => {
+            if let Err(error) = other {
+                observer.progress(Progress::Warning(chain(&error)));
+            }
+            lock.release().await.ok();
+            None
+        }
+    }
+}
+
+/// The records of the revision that ran when the operation began, and of the one that it made; `None` where that revision is in
+/// charge no more, or its jobs are others than those that this operation knows, as they were or as it would bring them back.
+async fn still_in_charge(
+    context: &Context,
+    plan: &Plan,
+    late: &Journal,
+    from: u32,
+) -> Result<Option<(Record, Record)>, Cause> {
+    let name = &plan.options.name;
+    let base = context.store.get(name, from).await?;
+    let record = context.store.get(name, plan.record.revision).await?;
+    let history = context.store.history(name).await?;
+    let newer = history.iter().any(|one| one.revision > from && one.status == Status::Deployed);
+    let over = matches!(base.status, Status::Superseded | Status::Uninstalled);
     let known = |moved: &JobMove| {
         let ids = [moved.old, moved.back.as_ref().map(|back| back.id)];
-        base.jobs.iter().any(|job| job.name == moved.name && job.id.is_some() && ids.contains(&job.id))
+        // A job that was submitted by hand is in no record but the new one.
+        base.jobs.iter().find(|job| job.name == moved.name).is_none_or(|job| ids.contains(&job.id))
     };
-    if base.status != Status::Deployed || !late.jobs.iter().all(|moved| moved.old.is_none() || known(moved)) {
-        lock.release().await.ok();
-        return Ok(None);
-    }
-    Ok(Some((lock, Plan { journal: late, base: Some(base), record, ..plan.clone() })))
+    let all_known = late.jobs.iter().all(|moved| moved.old.is_none() || known(moved));
+    Ok((!newer && !over && all_known).then_some((base, record)))
 }
 
 /// An operation that is at its end.

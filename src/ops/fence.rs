@@ -4,7 +4,7 @@
 //! It proves that the operation is still this run's own, and is where a run can be halted at a transition for a test.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -17,6 +17,9 @@ use crate::release::operation::Guard;
 const MARGIN: Duration = Duration::from_secs(10);
 /// Names a transition, counted from 1: there the process stops itself, so that a test can kill it or let it go on late.
 const HALT: &str = "KUBECTL_FLINK_HALT_AT_TRANSITION";
+
+/// A process halts once: one that goes on late may begin another operation, which counts anew.
+static HALTED: AtomicBool = AtomicBool::new(false);
 
 /// The fence of an operation that holds the lock.
 pub(super) struct Transitions {
@@ -38,7 +41,7 @@ impl Fence for Transitions {
             let number = self.count.fetch_add(1, Ordering::SeqCst) + 1;
             self.guard.confirm(change.deadline.min(MARGIN)).await.map_err(|error| error.to_string())?;
             tracing::info!(number, request = %change.request, "transition");
-            if self.halt == Some(number) {
+            if self.halt == Some(number) && !HALTED.swap(true, Ordering::SeqCst) {
                 halt();
             }
             Ok(())

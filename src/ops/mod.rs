@@ -6,6 +6,7 @@
 pub mod change;
 pub mod context;
 pub mod descriptor;
+pub mod disposal;
 mod engine;
 pub mod execute;
 pub mod failure;

@@ -34,7 +34,7 @@ pub(crate) fn savepoint_of(
     taken_at: jiff::Timestamp,
 ) -> Option<SavepointRef> {
     let format = match &moved.stop {
-        Some(Stop::Savepoint { format }) => format.clone(),
+        Some(Stop::Savepoint { format, .. }) => format.clone(),
         Some(Stop::LatestCheckpoint) => "CHECKPOINT".to_owned(),
         _ => String::new(),
     };
@@ -44,5 +44,6 @@ pub(crate) fn savepoint_of(
         taken_at,
         format,
         flink_version: flink_version.to_owned(),
+        drained: matches!(moved.stop, Some(Stop::Savepoint { drain: true, .. })),
     })
 }

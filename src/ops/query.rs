@@ -8,7 +8,7 @@ use super::jobs::{JobRow, rows};
 use super::situation::{Live, Situation};
 use super::{Cause, Context, Failure};
 use crate::cluster::readiness;
-use crate::flink::{JobState, Rest};
+use crate::flink::{Failures, JobState, Rest};
 use crate::release::{Record, Status, Summary, operation};
 
 /// A revision in a list. Stable: `-o json` prints it.
@@ -254,7 +254,7 @@ async fn job_status(context: &Context, situation: &Situation, record: &Record, r
         });
     }
     let ended_well = status.row.state == JobState::Finished.to_string();
-    if !ended_well && let Ok(Some(root)) = flink.exceptions(id).await {
+    if !ended_well && let Ok(Failures { newest: Some(root), .. }) = flink.failures(id).await {
         status.root_exception = Some(root.first_line);
     }
     status

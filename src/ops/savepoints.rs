@@ -30,6 +30,9 @@ pub struct SavepointRow {
     pub format: String,
     /// The Flink that wrote it.
     pub flink_version: String,
+    /// The job was drained: its windows ended before the savepoint was taken.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub drained: bool,
     /// Where it is.
     pub path: String,
     /// Revisions whose job was restored from it.
@@ -72,6 +75,7 @@ pub async fn list(context: &Context, name: &str) -> Result<Vec<SavepointRow>, Fa
                     taken_at: savepoint.taken_at,
                     format: savepoint.format.clone(),
                     flink_version: savepoint.flink_version.clone(),
+                    drained: savepoint.drained,
                     path: savepoint.path.clone(),
                     restored_by: restored_by(&savepoint.path),
                 });
@@ -175,6 +179,7 @@ pub async fn trigger(
         taken_at: (context.now)(),
         format: options.format.clone(),
         flink_version: descriptor.flink_version.clone(),
+        drained: false,
     };
     let mut record = context.store.get(name, base.revision).await.map_err(Cause::from)?;
     for job in record.jobs.iter_mut().filter(|job| job.name == job_name) {
@@ -192,6 +197,7 @@ pub async fn trigger(
         taken_at: savepoint.taken_at,
         format: savepoint.format,
         flink_version: savepoint.flink_version,
+        drained: false,
         path,
         restored_by: Vec::new(),
     })

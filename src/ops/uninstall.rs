@@ -189,8 +189,11 @@ fn moves(
                         ])
                     })?;
                 job.trigger = Some(trigger);
-                job.stop = Some(Stop::Savepoint { format: options.change.savepoint_format.clone() });
-                "stop with a savepoint"
+                job.stop = Some(Stop::Savepoint {
+                    format: options.change.savepoint_format.clone(),
+                    drain: options.change.drain,
+                });
+                if options.change.drain { "drain, stop with a savepoint" } else { "stop with a savepoint" }
             }
             Some(_) => {
                 job.stop = Some(Stop::Cancel);

@@ -231,6 +231,9 @@ pub struct SavepointRef {
     pub format: String,
     /// The Flink version that wrote it.
     pub flink_version: String,
+    /// The job ended its windows before: what is restored from it does not go on as if nothing had been.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub drained: bool,
 }
 
 /// A recorded revision as lists show it: read from the metadata alone.

@@ -75,6 +75,7 @@ async fn a_record_comes_back_as_it_was_written_and_then_changed() {
             taken_at: record.created,
             format: "CANONICAL".to_owned(),
             flink_version: "2.3.0".to_owned(),
+            drained: false,
         });
         store.update(&record).await.unwrap();
         let read = store.get("demo", revision).await.unwrap();

@@ -76,6 +76,9 @@ pub struct StopArgs {
     /// Format of the savepoint
     #[arg(long, value_name = "FORMAT", value_parser = ["canonical", "native"], default_value = "canonical", ignore_case = true)]
     pub savepoint_format: String,
+    /// End the job's windows before that; for a job that will never go on
+    #[arg(long)]
+    pub drain: bool,
 }
 
 /// Flags of `job cancel`, and of `job stop` too.
@@ -99,7 +102,7 @@ pub async fn run(args: &JobArgs, global: &GlobalArgs, output: &Output) -> Result
             print_rows(&rows, output)?;
         }
         JobCommand::Submit(args) => submit(args, global, output).await?,
-        JobCommand::Stop(args) => stop(&args.of, Some(&args.savepoint_format), global, output).await?,
+        JobCommand::Stop(args) => stop(&args.of, Some(args), global, output).await?,
         JobCommand::Cancel(args) => stop(args, None, global, output).await?,
     }
     Ok(0)
@@ -140,19 +143,20 @@ async fn submit(args: &SubmitArgs, global: &GlobalArgs, output: &Output) -> Resu
     print_report(&report, output)
 }
 
-/// Stops a job with a savepoint of a format, or cancels it.
+/// Stops a job with a savepoint, or cancels it.
 async fn stop(
     args: &CancelArgs,
-    format: Option<&String>,
+    savepoint: Option<&StopArgs>,
     global: &GlobalArgs,
     output: &Output,
 ) -> Result<(), CommandError> {
     refuse_dry_run(&args.change)?;
     let mut change = args.change.options(&args.name);
-    let how = if format.is_some() { "stopped" } else { "cancelled" };
-    change.choice = Some(if format.is_some() { StateChoice::Savepoint } else { StateChoice::Stateless });
-    if let Some(format) = format {
-        change.savepoint_format = format.to_uppercase();
+    let how = if savepoint.is_some() { "stopped" } else { "cancelled" };
+    change.choice = Some(if savepoint.is_some() { StateChoice::Savepoint } else { StateChoice::Stateless });
+    if let Some(savepoint) = savepoint {
+        change.savepoint_format = savepoint.savepoint_format.to_uppercase();
+        change.drain = savepoint.drain;
     }
     change.description.get_or_insert_with(|| format!("Job {} {how}", args.job));
     let cancellation = cancel_on_interrupt();

@@ -1,11 +1,12 @@
-//! `kubectl flink savepoint list|trigger`.
+//! `kubectl flink savepoint list|trigger|dispose|prune`.
 
 use clap::{Args, Subcommand};
 
 use super::connect;
 use crate::cli::args::GlobalArgs;
 use crate::cli::output::moment;
-use crate::cli::{CommandError, Format, Output};
+use crate::cli::{CommandError, Format, Output, error::exit};
+use crate::ops::disposal::{self, Which};
 use crate::ops::savepoints::{self, SavepointRow};
 
 /// Flags of `savepoint`.
@@ -37,6 +38,39 @@ pub enum SavepointCommand {
         #[arg(long = "savepoint-format", value_name = "FORMAT", value_parser = ["canonical", "native"], default_value = "canonical", ignore_case = true)]
         format: String,
     },
+    /// Delete recorded savepoints
+    Dispose {
+        /// Name of the release
+        name: String,
+        /// The savepoints' paths
+        #[arg(required = true, value_name = "PATH")]
+        paths: Vec<String>,
+        /// How it is done.
+        #[command(flatten)]
+        deletion: Deletion,
+    },
+    /// Delete all but the newest savepoints of each job
+    Prune {
+        /// Name of the release
+        name: String,
+        /// How many of each job stay
+        #[arg(long, value_name = "N")]
+        keep: usize,
+        /// How it is done.
+        #[command(flatten)]
+        deletion: Deletion,
+    },
+}
+
+/// Flags of what deletes savepoints.
+#[derive(Args, Clone)]
+pub struct Deletion {
+    /// Say what would be deleted, and delete nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Do not ask
+    #[arg(short = 'y', long)]
+    pub yes: bool,
 }
 
 /// Runs `savepoint`.
@@ -59,8 +93,56 @@ pub async fn run(args: &SavepointArgs, global: &GlobalArgs, output: &Output) -> 
                 output.data(&format!("{}\n", row.path));
             }
         }
+        SavepointCommand::Dispose { name, paths, deletion } => {
+            return dispose(name, &Which::Paths(paths.clone()), deletion, global, output).await;
+        }
+        SavepointCommand::Prune { name, keep, deletion } => {
+            return dispose(name, &Which::AllBut(*keep), deletion, global, output).await;
+        }
     }
     Ok(0)
+}
+
+async fn dispose(
+    name: &str,
+    which: &Which,
+    deletion: &Deletion,
+    global: &GlobalArgs,
+    output: &Output,
+) -> Result<u8, CommandError> {
+    let context = connect(global, None).await?;
+    let mut plan = disposal::plan(&context, name, which).await?;
+    for (path, reason) in &plan.keep {
+        output.talk(&format!("{path} stays: {reason}"));
+    }
+    if plan.dispose.is_empty() {
+        if !output.structured(&plan)? {
+            output.talk("There is nothing to delete.");
+        }
+        return Ok(exit::DONE);
+    }
+    if !deletion.dry_run && !deletion.yes {
+        output.talk("These savepoints would be deleted for good:");
+        for row in &plan.dispose {
+            output.talk(&format!("  revision {}, {}: {}", row.revision, row.job, row.path));
+        }
+        if !(output.can_ask() && output.ask("Delete them? Type yes: ").as_deref() == Some("yes")) {
+            return Err(CommandError {
+                code: exit::REFUSED,
+                lines: vec![format!("nothing was deleted: {} savepoints would be lost", plan.dispose.len())],
+                left_behind: vec![],
+                hints: vec!["the same command with --yes".to_owned()],
+            });
+        }
+    }
+    if !deletion.dry_run {
+        plan = disposal::execute(&context, &plan, output).await?;
+    }
+    if !output.structured(&plan)? {
+        let how = if deletion.dry_run { "would be deleted" } else { "deleted" };
+        output.data(&plan.dispose.iter().map(|row| format!("{} {how}\n", row.path)).collect::<String>());
+    }
+    Ok(exit::DONE)
 }
 
 fn print_rows(rows: &[SavepointRow], output: &Output) -> Result<(), CommandError> {
@@ -84,13 +166,14 @@ fn print_rows(rows: &[SavepointRow], output: &Output) -> Result<(), CommandError
             format!("restored by revision {}", restored.join(", "))
         };
         text.push_str(&format!(
-            "revision {}  {}  {}  {} ({}, Flink {}), {restored}\n  {}\n",
+            "revision {}  {}  {}  {} ({}, Flink {}{}), {restored}\n  {}\n",
             row.revision,
             row.job,
             moment(row.taken_at),
             row.origin,
             row.format.to_lowercase(),
             row.flink_version,
+            if row.drained { ", drained" } else { "" },
             row.path
         ));
     }

@@ -16,6 +16,9 @@ pub struct UninstallArgs {
     /// Stop each job with a savepoint; the record and the volume that hold it are kept
     #[arg(long, conflicts_with = "stateless", help_heading = "State")]
     pub with_savepoint: bool,
+    /// End the jobs' windows before that; for jobs that will never go on
+    #[arg(long, requires = "with_savepoint", help_heading = "State")]
+    pub drain: bool,
     /// Drop the jobs' state
     #[arg(long, help_heading = "State")]
     pub stateless: bool,
@@ -40,6 +43,7 @@ pub async fn run(args: &UninstallArgs, global: &GlobalArgs, output: &Output) -> 
         _ => None,
     };
     change.savepoint_format = args.savepoint_format.to_uppercase();
+    change.drain = args.drain;
     let mut options = uninstall::Options { change, purge: args.purge };
     let cancellation = cancel_on_interrupt();
     let context = begin(global, &args.change, &args.name, output, &cancellation).await?;

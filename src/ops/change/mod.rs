@@ -64,6 +64,8 @@ pub struct ChangeOptions {
     pub allow_non_restored_state: bool,
     /// Flink's name of the savepoint format: CANONICAL or NATIVE.
     pub savepoint_format: String,
+    /// A job that stops for good ends its windows first.
+    pub drain: bool,
     /// Undo a failure before the first completed checkpoint.
     pub rollback_on_failure: bool,
     /// How new Pods take the place of old ones; where absent, `upgrade.strategy` of the values says.
@@ -98,6 +100,7 @@ impl ChangeOptions {
             choice: None,
             allow_non_restored_state: false,
             savepoint_format: "CANONICAL".to_owned(),
+            drain: false,
             rollback_on_failure: true,
             strategy: None,
             wait: true,

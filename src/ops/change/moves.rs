@@ -267,7 +267,10 @@ impl Moves<'_> {
                 let trigger = savepoint_trigger(self.context, descriptor, live, self.revision)
                     .map_err(|reason| self.no_savepoint(&change.name, reason))?;
                 change.trigger = Some(trigger);
-                change.stop = Some(Stop::Savepoint { format: self.options.savepoint_format.clone() });
+                change.stop = Some(Stop::Savepoint {
+                    format: self.options.savepoint_format.clone(),
+                    drain: self.options.drain,
+                });
                 change.back = stop_state(StateFrom::ItsStop);
             }
             Some(StateChoice::LatestCheckpoint) => {

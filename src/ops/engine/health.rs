@@ -47,9 +47,9 @@ impl<W: World> Engine<W> {
                         });
                     }
                     // From a checkpoint of its own it was restored after its JobManager had restarted.
-                    if let (Some(expected), Some(seen), true) =
-                        (&expected, &restored, health.restored_savepoint)
+                    if let (Some(expected), Some(seen)) = (&expected, &restored)
                         && !savepoint::same_path(expected, seen)
+                        && !is_own(seen, start.id)
                     {
                         return Err(Cause::Step {
                             step: format!("the job {} was restored from another path", change.name),
@@ -120,11 +120,10 @@ impl<W: World> Engine<W> {
         health: &Health,
     ) -> Result<(), Cause> {
         let change = &self.journal.jobs[index];
-        let from = change.start.as_ref().and_then(|start| path_for(change, &start.from));
         // The count begins again with the JobManager; what the job was restored from then is a checkpoint of its own.
-        let own = |seen: &String| from.as_ref().is_none_or(|from| !savepoint::same_path(from, seen));
-        let completed = health.completed_checkpoints > 0
-            || !health.restored_savepoint && health.restored.as_ref().is_some_and(own);
+        let own = change.start.as_ref().zip(health.restored.as_ref());
+        let completed =
+            health.completed_checkpoints > 0 || own.is_some_and(|(start, seen)| is_own(seen, start.id));
         if target == Target::New && completed && !change.checkpointed {
             self.record(Event::Checkpointed(index)).await?;
         }
@@ -184,6 +183,11 @@ impl<W: World> Engine<W> {
             reason: "it goes on, though it was cancelled".to_owned(),
         })
     }
+}
+
+/// Whether a checkpoint is the job's own: Flink writes them into a folder of the job's id.
+fn is_own(path: &str, id: JobId) -> bool {
+    path.contains(&format!("/{id}/"))
 }
 
 /// Since when a job has run with all its tasks and without a restart.

@@ -18,6 +18,7 @@ use super::execute::chain;
 use super::{Cause, Progress};
 use crate::flink::{Destination, Plan, Program, Source};
 use crate::operation::{Event, JobMove, Journal, Outcome, Setback, StateFrom, Step, Target, Trigger};
+use crate::release::LockError;
 
 /// Between two looks at something that is awaited.
 pub(super) const POLL: Duration = Duration::from_millis(500);
@@ -143,10 +144,19 @@ impl<W: World> Engine<W> {
         Ok(())
     }
 
-    /// Writes an event into the journal and the journal into the operation object.
+    /// Writes an event into the journal and the journal into the operation object. Where that is another's by now, what this
+    /// run knows stays as it was written last, but for savepoints: it says what it was in the middle of.
     async fn record(&mut self, event: Event) -> Result<(), Cause> {
+        let before = self.journal.clone();
         self.journal.record(event);
-        self.world.write(&self.journal).await
+        let written = self.world.write(&self.journal).await;
+        if matches!(written, Err(Cause::Lock(LockError::Lost { .. }))) {
+            let known = std::mem::replace(&mut self.journal, before);
+            for (job, known) in self.journal.jobs.iter_mut().zip(known.jobs) {
+                job.savepoint = known.savepoint;
+            }
+        }
+        written
     }
 
     /// Carries out one step. The words that come back are shown as what was done.

@@ -67,9 +67,12 @@ impl<W: World> Engine<W> {
         let patience = if target == Target::Old { SILENCE } else { Duration::ZERO };
         let ended: Vec<_> = self.journal.jobs.iter().filter_map(|job| job.old).collect();
         let expected = target == Target::Old && !ended.is_empty();
-        let (mut silent_since, mut empty_since) = (None, None);
+        let (begun, mut silent_since, mut empty_since) = (Instant::now(), None, None);
         loop {
             match cluster.jobs().await {
+                answer if begun.elapsed() >= self.world.waits().timeout || self.world.is_cancelled() => {
+                    return answer;
+                }
                 Err(error) if error.is_passing() => {
                     empty_since = None;
                     if silent_since.get_or_insert_with(Instant::now).elapsed() >= patience {

@@ -233,13 +233,13 @@ fn tick<'a>(world: &'a impl World, name: &'a str) -> impl FnMut(&Waiting) + 'a {
 
 /// The request that stops a job with a savepoint; none for one that is cancelled.
 fn stop_request(change: &JobMove) -> Option<flink::StopRequest> {
-    let (Some(Stop::Savepoint { format }), Some(trigger)) = (&change.stop, &change.trigger) else {
+    let (Some(Stop::Savepoint { format, drain }), Some(trigger)) = (&change.stop, &change.trigger) else {
         return None;
     };
     Some(flink::StopRequest {
         trigger: trigger.id,
         directory: trigger.directory.clone(),
         format: format.parse().unwrap_or_default(),
-        drain: false,
+        drain: *drain,
     })
 }

@@ -17,6 +17,10 @@ impl Site<'_> {
         match outcome {
             Outcome::Deployed => {
                 record.status = Status::Deployed;
+                // Where a run recovers what another left, the words are those of the pending record.
+                if record.description == format!("{} in progress", journal.kind) {
+                    record.description = format!("{} complete", journal.kind);
+                }
                 self.context.store.update(&record).await?;
                 self.plan.record = record;
                 if let Some(mut base) = self.plan.base.clone() {
@@ -49,6 +53,10 @@ impl Site<'_> {
                 }
                 if let Some(mut base) = self.plan.base.clone() {
                     base.updated = now;
+                    if outcome == Outcome::Undone && base.status == Status::Uninstalling {
+                        base.status = Status::Deployed;
+                        "Its uninstallation was undone".clone_into(&mut base.description);
+                    }
                     bring_back(journal, &mut base);
                     self.context.store.update(&base).await?;
                 }

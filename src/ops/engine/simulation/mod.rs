@@ -75,6 +75,7 @@ enum Scene {
     WarmTwoJobs,
     WarmFromCheckpoint,
     WarmFromRecorded,
+    WarmStateless,
     WarmNoWayBack,
     Classic,
     SamePods,
@@ -83,11 +84,12 @@ enum Scene {
     Uninstall,
 }
 
-const SCENES: [Scene; 10] = [
+const SCENES: [Scene; 11] = [
     Scene::Warm,
     Scene::WarmTwoJobs,
     Scene::WarmFromCheckpoint,
     Scene::WarmFromRecorded,
+    Scene::WarmStateless,
     Scene::WarmNoWayBack,
     Scene::Classic,
     Scene::SamePods,
@@ -172,7 +174,7 @@ fn job(scene: Scene, index: usize) -> JobMove {
     }
     job.old = Some(id(1, index));
     job.trigger = Some(Trigger { id: id(4, index), directory: format!("file:/s/2-{index}") });
-    job.stop = Some(Stop::Savepoint { format: "CANONICAL".to_owned() });
+    job.stop = Some(Stop::Savepoint { format: "CANONICAL".to_owned(), drain: false });
     job.back = start(3, StateFrom::ItsStop);
     match scene {
         Scene::Uninstall => job.back = None,
@@ -188,6 +190,12 @@ fn job(scene: Scene, index: usize) -> JobMove {
             job.start = start(2, StateFrom::Path(RECORDED.to_owned()));
             job.back = start(3, StateFrom::Path(RECORDED.to_owned()));
         }
+        Scene::WarmStateless => {
+            job.stop = Some(Stop::Cancel);
+            job.trigger = None;
+            job.start = start(2, StateFrom::Nothing);
+            job.back = start(3, StateFrom::Nothing);
+        }
         _ => job.start = start(2, StateFrom::ItsStop),
     }
     job
@@ -198,9 +206,11 @@ fn journal(scene: Scene) -> Journal {
     let jobs: Vec<JobMove> = (0..jobs).map(|index| job(scene, index)).collect();
     let upgrade = Journal { from: Some(1), old: Some(1), new: 2, jobs, ..Journal::begin(Kind::Upgrade, 2) };
     match scene {
-        Scene::Warm | Scene::WarmTwoJobs | Scene::WarmFromCheckpoint | Scene::WarmFromRecorded => {
-            Journal { strategy: Strategy::Warm, pods: Pods::New, ..upgrade }
-        }
+        Scene::Warm
+        | Scene::WarmTwoJobs
+        | Scene::WarmFromCheckpoint
+        | Scene::WarmFromRecorded
+        | Scene::WarmStateless => Journal { strategy: Strategy::Warm, pods: Pods::New, ..upgrade },
         Scene::WarmNoWayBack => {
             Journal { strategy: Strategy::Warm, pods: Pods::New, rollback_on_failure: false, ..upgrade }
         }
@@ -220,7 +230,7 @@ fn outside(history: &History, bug: Option<Bug>) -> Outside {
     let begin = Instant::now();
     let plan = journal(history.scene);
     flink.forgetful = history.forgetful;
-    flink.older_is_planned = history.scene == Scene::WarmFromRecorded;
+    flink.older_is_planned = matches!(history.scene, Scene::WarmFromRecorded | Scene::WarmStateless);
     let saved = flink::Saved { job: "job-0".to_owned(), position: 1 };
     flink.storage.insert(RECORDED.to_owned(), saved);
     if plan.old.is_some() {

@@ -12,9 +12,9 @@ use super::bugs::Bug;
 use super::faults::{Dice, Fault, Visits};
 use super::flink::{Flink, Job, unknown, unreachable};
 use crate::flink::{
-    CheckpointConfig, CheckpointCounts, Checkpoints, CompletedCheckpoint, Config, Features, FlinkError,
-    JobDetail, JobOverview, JobState, LatestCheckpoints, Overview, Plan, PlanNode, Program, Rest,
-    RestCluster, RestoredFrom, RootException, RunRequest, SavepointStatus, StopRequest, Vertex,
+    CheckpointConfig, CheckpointCounts, Checkpoints, CompletedCheckpoint, Config, Failures, Features,
+    FlinkError, JobDetail, JobOverview, JobState, LatestCheckpoints, Overview, Plan, PlanNode, Program, Rest,
+    RestCluster, RestoredFrom, RunRequest, SavepointStatus, StopRequest, Vertex,
 };
 use crate::id::{Id, JobId, TriggerId};
 use crate::operation::{Journal, Outcome, Target, Trigger};
@@ -365,8 +365,8 @@ impl Rest for Api {
         })
     }
 
-    async fn exceptions(&self, job: JobId) -> Result<Option<RootException>, FlinkError> {
-        self.of(job, |_, _| None)
+    async fn failures(&self, job: JobId) -> Result<Failures, FlinkError> {
+        self.of(job, |job, _| Failures { count: job.restarts.min(16), newest: None })
     }
 
     async fn restarts(&self, job: JobId) -> Result<Option<u64>, FlinkError> {
