@@ -424,8 +424,14 @@ fn is_over(history: &History, outside: &Outside, job: &JobMove) -> bool {
     let newest =
         known.filter_map(|(_, path)| outside.flink.storage.get(path)).map(|saved| saved.position).max();
     let recorded = history.scene == Scene::WarmFromRecorded; // its savepoint is known from before
+    // Its state is given up by choice; an operation that ends as failed says that the job is stopped.
+    let given_up = history.scene == Scene::WarmStateless && outside.records.closed == Some(Outcome::Failed);
     let failed_late = outside.flink.failed_late.contains(&job.name);
-    job.old.is_none() || recorded || failed_late || newest.is_some_and(|newest| newest >= committed)
+    job.old.is_none()
+        || recorded
+        || given_up
+        || failed_late
+        || newest.is_some_and(|newest| newest >= committed)
 }
 
 /// Plays histories one after the other on a clock of their own.
