@@ -48,6 +48,11 @@ pub struct Plan {
 pub async fn plan(context: &Context, name: &str, which: &Which) -> Result<Plan, Failure> {
     super::check_release_name(name)?;
     rights::check(context, rights::Verb::Jobs).await?;
+    decide(context, name, which).await.map(|(plan, _)| plan)
+}
+
+/// The plan, and the Flink that carries it out.
+async fn decide(context: &Context, name: &str, which: &Which) -> Result<(Plan, Client), Failure> {
     let situation = Situation::read(context, name).await?;
     let base = upgrade::base(context, &situation, name)?;
     let Some(descriptor) = situation.descriptor.as_ref().filter(|_| base.status != Status::Uninstalled)
@@ -96,7 +101,7 @@ pub async fn plan(context: &Context, name: &str, which: &Which) -> Result<Plan, 
             }
         }
     }
-    Ok(plan)
+    Ok((plan, flink))
 }
 
 /// Why a savepoint must stay.
@@ -154,13 +159,8 @@ pub async fn execute(context: &Context, shown: &Plan, observer: &dyn Observer) -
 
 async fn under_lock(context: &Context, shown: &Plan, observer: &dyn Observer) -> Result<Plan, Failure> {
     let name = &shown.name;
-    let mut plan = plan(context, name, &shown.which).await?;
+    let (mut plan, flink) = decide(context, name, &shown.which).await?;
     plan.dispose.retain(|row| shown.dispose.iter().any(|one| one.path == row.path));
-    let situation = Situation::read(context, name).await?;
-    let Some(descriptor) = &situation.descriptor else {
-        return Err(Failure::refused(Cause::Usage(format!("release {name:?} runs no Flink cluster"))));
-    };
-    let flink = context.flink(descriptor);
     for row in &plan.dispose {
         observer.progress(Progress::Begun(format!("delete the savepoint {}", row.path)));
         let done = match dispose(&flink, &row.path, context.timeout).await {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::flink::Waiting;
+
 /// Something that happened, or that is awaited.
 #[derive(Clone, Debug)]
 pub enum Progress {
@@ -31,5 +33,17 @@ pub trait Observer: Send + Sync {
 impl<F: Fn(Progress) + Send + Sync> Observer for F {
     fn progress(&self, progress: Progress) {
         self(progress);
+    }
+}
+
+/// Tells every so often, while a savepoint or an end is waited for, why it is not over.
+pub(crate) fn ticker(what: String, every: Duration, tell: impl Fn(Progress)) -> impl FnMut(&Waiting) {
+    let mut told = Duration::ZERO;
+    move |waiting: &Waiting| {
+        if waiting.elapsed >= told + every {
+            told = waiting.elapsed;
+            let why = vec![waiting.to_string()];
+            tell(Progress::Waiting { what: what.clone(), why, since: waiting.elapsed });
+        }
     }
 }

@@ -8,6 +8,7 @@ use super::execute::{chain, held};
 use super::fence::Transitions;
 use super::jobs::find_job;
 use super::preflight::savepoint_trigger;
+use super::progress::ticker;
 use super::situation::Situation;
 use super::{Cause, Context, Failure, Observer, Progress, rights, upgrade};
 use crate::flink::{StopRequest, savepoint};
@@ -152,18 +153,9 @@ pub async fn trigger(
     let fenced = context.fenced(Transitions::new(lock.guard()));
     let request = StopRequest { trigger: trigger.id, directory: trigger.directory, format, drain: false };
     observer.progress(Progress::Begun(format!("take a savepoint of {job_name}")));
-    let mut told = Duration::ZERO;
-    let taken = savepoint::take(&fenced.flink(descriptor), live.id, &request, &mut |waiting| {
-        if waiting.elapsed >= told + Duration::from_secs(1) {
-            told = waiting.elapsed;
-            observer.progress(Progress::Waiting {
-                what: format!("the savepoint of {job_name}"),
-                why: vec![waiting.to_string()],
-                since: waiting.elapsed,
-            });
-        }
-    })
-    .await;
+    let what = format!("the savepoint of {job_name}");
+    let mut tick = ticker(what, Duration::from_secs(1), |progress| observer.progress(progress));
+    let taken = savepoint::take(&fenced.flink(descriptor), live.id, &request, &mut tick).await;
     let path = match taken {
         Ok(path) => path,
         Err(error) => {

@@ -9,6 +9,7 @@ use crate::flink::{self, End, Source, StopError, Waiting};
 use crate::id::JobId;
 use crate::operation::{Event, JobMove, Setback, Stop, Target};
 use crate::ops::execute::chain;
+use crate::ops::progress::ticker;
 use crate::ops::{Cause, Progress};
 
 impl<W: World> Engine<W> {
@@ -195,17 +196,8 @@ impl<W: World> Engine<W> {
         id: JobId,
         name: &str,
     ) -> Result<bool, Cause> {
-        let mut told = Duration::ZERO;
-        let mut tick = |waiting: &Waiting| {
-            if waiting.elapsed >= told + Duration::from_secs(2) {
-                told = waiting.elapsed;
-                self.world.tell(Progress::Waiting {
-                    what: format!("the end of {name}"),
-                    why: vec![waiting.to_string()],
-                    since: waiting.elapsed,
-                });
-            }
-        };
+        let what = format!("the end of {name}");
+        let mut tick = ticker(what, Duration::from_secs(2), |progress| self.world.tell(progress));
         match cluster.ended(id, &mut tick).await {
             Ok(End::Ended(_) | End::Gone) => Ok(true),
             Ok(End::RunsOn) => Ok(false),
@@ -217,18 +209,8 @@ impl<W: World> Engine<W> {
 }
 
 /// Tells once a second that Flink is still writing the savepoint.
-fn tick<'a>(world: &'a impl World, name: &'a str) -> impl FnMut(&Waiting) + 'a {
-    let mut told = Duration::ZERO;
-    move |waiting: &Waiting| {
-        if waiting.elapsed >= told + Duration::from_secs(1) {
-            told = waiting.elapsed;
-            world.tell(Progress::Waiting {
-                what: format!("the savepoint of {name}"),
-                why: vec![waiting.to_string()],
-                since: waiting.elapsed,
-            });
-        }
-    }
+fn tick<'a>(world: &'a impl World, name: &str) -> impl FnMut(&Waiting) + 'a {
+    ticker(format!("the savepoint of {name}"), Duration::from_secs(1), |progress| world.tell(progress))
 }
 
 /// The request that stops a job with a savepoint; none for one that is cancelled.
