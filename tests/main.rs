@@ -12,6 +12,7 @@
     reason = "what a test was left out for, and the checker's line, are for people"
 )]
 
+mod application;
 mod architecture;
 mod bad_input;
 mod checkpoint;
@@ -21,6 +22,7 @@ mod failover;
 mod job_layout;
 mod krew;
 mod lock;
+mod long;
 mod packages;
 mod real;
 mod recover;
@@ -29,6 +31,7 @@ mod roles;
 mod rollback;
 mod scale;
 mod session;
+mod session_upgrade;
 mod shared_storage;
 mod support;
 mod tally;

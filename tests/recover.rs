@@ -12,7 +12,7 @@ const HALT: &str = "KUBECTL_FLINK_HALT_AT_TRANSITION";
 
 /// An upgrade with a savepoint that replaces the Pods, and the requests by which it changed something, in their order.
 #[track_caller]
-fn transitions(namespace: &Namespace, memory: &str) -> Vec<String> {
+pub fn transitions(namespace: &Namespace, memory: &str) -> Vec<String> {
     let mut upgrade = upgrade(namespace, memory);
     let done = run(upgrade.env("KUBECTL_FLINK_LOG", "kubectl_flink=info")).ok();
     let requests = done.stderr.lines().filter(|line| line.contains("transition"));
@@ -31,7 +31,7 @@ fn upgrade(namespace: &Namespace, memory: &str) -> Command {
 }
 
 /// Starts an upgrade that halts at a transition; waits until it has, or has ended.
-fn halted(namespace: &Namespace, memory: &str, at: usize) -> Child {
+pub fn halted(namespace: &Namespace, memory: &str, at: usize) -> Child {
     let mut command = upgrade(namespace, memory);
     command.env(HALT, at.to_string()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut child = command.spawn().unwrap();
@@ -45,7 +45,7 @@ fn halted(namespace: &Namespace, memory: &str, at: usize) -> Child {
 
 /// Recovers as soon as the dead run's lock has expired; gives what `recover` said.
 #[track_caller]
-fn recovered(namespace: &Namespace) -> String {
+pub fn recovered(namespace: &Namespace) -> String {
     let recovered = wait_for("the lock's expiry", || {
         let recovered = namespace.flink(["recover", "demo"]);
         (!recovered.stderr.contains("is being changed by")).then_some(recovered)
@@ -55,7 +55,7 @@ fn recovered(namespace: &Namespace) -> String {
 
 /// One job runs, all its tasks, and the history knows what is.
 #[track_caller]
-fn one_job_runs(namespace: &Namespace, tally: &JobTally, context: &str) {
+pub fn one_job_runs(namespace: &Namespace, tally: &JobTally, context: &str) {
     tally.await_committed(40);
     let status = namespace.status("demo");
     let jobs = status["jobs"].as_array().unwrap();
@@ -117,7 +117,7 @@ fn a_suspended_run_that_goes_on_late_does_no_harm() {
     let tally = namespace.tally("demo-storage");
     tally.await_committed(40);
     let all = transitions(&namespace, "1100m");
-    let start = all.iter().position(|request| request.ends_with("/run")).expect("a job was started") + 1;
+    let start = all.iter().rposition(|request| request.ends_with("/run")).expect("a job was started") + 1;
     tally.await_committed(40);
 
     let mut suspended = halted(&namespace, "1150m", start);

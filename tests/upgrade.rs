@@ -201,3 +201,96 @@ fn a_savepoint_that_fails_leaves_the_job_running() {
     let expected = Expect { repeated_emitted: repeated..=repeated, ..Expect::default() };
     tally.check(State::Ended, &expected);
 }
+
+/// The new Pods may not be where those of generation 1 are, and there is one node: no room for both. Expected: `auto` removes
+/// the new generation and leaves the job alone; only where somebody says yes to the new plan it takes the classic order.
+#[test]
+fn auto_asks_before_it_stops_a_job_for_want_of_room() {
+    let namespace = cluster!("auto", tally);
+    namespace.install_job("demo", &[]).ok();
+    let tally = namespace.tally("demo-storage");
+    tally.await_committed(40);
+    let id = namespace.job_id("demo");
+    let apart = r#"affinity={"podAntiAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":[{"topologyKey":"kubernetes.io/hostname",
+        "labelSelector":{"matchLabels":{"app.kubernetes.io/instance":"demo","flink.kubectl/generation":"1"}}}]}}"#;
+    let upgrade =
+        ["upgrade", "demo", "--strategy", "auto", "--with-savepoint", "--set-json", apart, "--timeout"];
+    namespace
+        .flink([upgrade.as_slice(), &["10s"]].concat())
+        .exits(5)
+        .says("no room for the new Pods")
+        .says("recreate: stop, replace, start")
+        .says("down for about")
+        .says("--strategy recreate");
+    assert_eq!(namespace.job_id("demo"), id, "the job that ran runs on");
+    tally.await_committed(40);
+    namespace.flink([upgrade.as_slice(), &["1m", "--yes"]].concat()).ok();
+    assert_eq!(statuses(&namespace.history("demo")), "1 superseded, 2 failed, 3 failed, 4 deployed");
+    tally.await_committed(40);
+    namespace.flink(["uninstall", "demo", "--with-savepoint"]).ok();
+    tally.check(State::Ended, &Expect { runs: 2..=2, ..Expect::default() });
+}
+
+/// Expected: with `--no-rollback-on-failure` the failed revision stays (exit code 1) and the command that is printed brings the
+/// old one back, from the savepoint just taken: nothing is lost, nothing is repeated.
+#[test]
+fn what_is_not_undone_comes_back_by_the_command_that_is_printed() {
+    let namespace = cluster!("not-undone", tally);
+    namespace.install_job("demo", &[]).ok();
+    let tally = namespace.tally("demo-storage");
+    tally.await_committed(40);
+    let failed = namespace
+        .flink(["upgrade", "demo", "--with-savepoint", "--no-rollback-on-failure", "--set"])
+        .exits(2); // a flag without its value changes nothing
+    assert_eq!(statuses(&namespace.history("demo")), "1 deployed", "{failed}");
+    let set = "job.entryClass=tally.StateChanged,taskManager.memory=1100m";
+    let failed = namespace
+        .flink(["upgrade", "demo", "--with-savepoint", "--no-rollback-on-failure", "--set", set])
+        .exits(1)
+        .says("its state is in ");
+    assert_eq!(statuses(&namespace.history("demo")), "1 deployed, 2 failed", "{failed}");
+    let printed = failed
+        .stderr
+        .lines()
+        .find_map(|line| line.strip_prefix("hint: kubectl flink rollback "))
+        .unwrap_or_else(|| panic!("no command brings it back: {failed}"))
+        .to_owned();
+    namespace.flink(["rollback"].into_iter().chain(printed.split_whitespace())).ok();
+    tally.await_committed(40);
+    assert_eq!(statuses(&namespace.history("demo")), "1 superseded, 2 failed, 3 deployed");
+    let left = namespace.names("deployments", "flink.kubectl/release=demo");
+    assert!(left.iter().all(|name| name.contains("demo-g3-")), "left behind: {left:?}");
+    namespace.flink(["uninstall", "demo", "--with-savepoint"]).ok();
+    tally.check(State::Ended, &Expect::default());
+}
+
+/// Expected: a savepoint that takes longer than Flink gives it leaves the job as it was (exit code 5), and the plan has said
+/// beforehand how long a move takes.
+#[test]
+fn a_savepoint_that_times_out_leaves_the_job_running() {
+    let namespace = cluster!("times-out", tally);
+    let options = r#"flinkConfiguration={"execution.checkpointing.timeout":"2s","execution.checkpointing.tolerable-failed-checkpoints":1000}"#;
+    namespace
+        .install_job(
+            "demo",
+            &["--set-json", options, "--set-json", r#"job.args=["--snapshot-millis","5000"]"#],
+        )
+        .ok();
+    let tally = namespace.tally("demo-storage");
+    tally.await_more(40);
+    let id = namespace.job_id("demo");
+    namespace
+        .flink(["upgrade", "demo", "--set", "taskManager.memory=1100m", "--with-savepoint"])
+        .exits(5)
+        .says("which no checkpoint tells yet")
+        .says("the savepoint of counter failed")
+        .says("the operation was undone");
+    assert_eq!(statuses(&namespace.history("demo")), "1 deployed, 2 failed");
+    assert_eq!(namespace.job_id("demo"), id, "the job that ran runs on");
+    tally.await_more(40);
+    namespace.flink(["uninstall", "demo", "--stateless"]).ok();
+    let verdict = tally.read().judge(State::Running);
+    assert!(verdict.lost.is_empty() && verdict.repeated_emitted.is_empty(), "{verdict}");
+    assert_eq!(verdict.runs.len(), 1, "{verdict}");
+    println!("{verdict}");
+}

@@ -258,7 +258,7 @@ impl StateArgs {
 #[derive(Args, Clone, Debug)]
 pub struct MoveArgs {
     /// How new Pods take the place of old ones: warm (both up at once, jobs move between them), recreate (stop, replace,
-    /// start), auto (warm where there is room); without it what `upgrade.strategy` says, which is warm
+    /// start), auto (warm; where there is no room for both, the plan to recreate is shown and asked about); without it what `upgrade.strategy` says, which is warm
     #[arg(long, value_name = "STRATEGY", value_enum, help_heading = "State")]
     pub strategy: Option<Strategy>,
     /// Undo a failure before the new job's first completed checkpoint (the default)
@@ -273,6 +273,9 @@ pub struct MoveArgs {
     /// Run layout `job` without durable state
     #[arg(long)]
     pub accept_volatile: bool,
+    /// Show in the plan how each object changes
+    #[arg(long)]
+    pub diff: bool,
     /// Where state comes from.
     #[command(flatten)]
     pub state: StateArgs,

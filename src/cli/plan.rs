@@ -68,8 +68,14 @@ pub fn render(summary: &Summary) -> String {
         if let Some(state) = &job.state {
             let _ = writeln!(text, "            {state}");
         }
+        if let Some(downtime) = &job.downtime {
+            let _ = writeln!(text, "            {}", wrap(&downtime.to_string(), 68, "            "));
+        }
     }
     let _ = writeln!(text, "  failure   {}", wrap(&summary.on_failure, 68, "            "));
+    for change in summary.diff.iter().flatten() {
+        let _ = write!(text, "\n{}\n{}", change.object, change.diff);
+    }
     text
 }
 
@@ -101,6 +107,12 @@ pub fn ask_choice(output: &Output, plan: &Plan) -> Result<Option<StateChoice>, C
             hints: vec![],
         }),
     }
+}
+
+/// Asks whether to go on in the classic order, for which `--yes` is an answer too.
+pub fn ask_recreate(output: &Output, yes: bool) -> bool {
+    let question = "There is no room for two generations. Stop, replace and start, as this plan says? (y/N) ";
+    yes || (output.can_ask() && matches!(output.ask(question).as_deref(), Some("y" | "Y" | "yes" | "Yes")))
 }
 
 /// Prints a plan as the result of a dry run.

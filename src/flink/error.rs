@@ -127,8 +127,13 @@ impl FlinkError {
                 Self::Recovering { message: said.unwrap_or_else(|| cause::headline(&text)) }
             }
             (StatusCode::NOT_FOUND, Some(message)) => Self::NotFound { request, message },
-            // `/jobs/{id}/status` answers 500 for a job that Flink does not know (2.3.0).
-            (_, Some(message)) if is_read && cause::names_class(&text, "FlinkJobNotFoundException") => {
+            // `/jobs/{id}/status` and `/applications/{id}` answer 500 for what Flink does not know (2.3.0).
+            (_, Some(message))
+                if is_read
+                    && ["FlinkJobNotFoundException", "FlinkApplicationNotFoundException"]
+                        .iter()
+                        .any(|class| cause::names_class(&text, class)) =>
+            {
                 Self::NotFound { request, message }
             }
             (status, Some(message)) => {

@@ -88,8 +88,56 @@ pub enum StartError {
 }
 
 /// Starts a job, or finds that it is there. `silence` is for how long Flink may not answer, or recover, while the id is
-/// looked up.
+/// looked up, and for how long the `main()` of an application may take until it has submitted its job.
 pub async fn start(
+    client: &impl Rest,
+    jar: &str,
+    request: &RunRequest,
+    silence: Duration,
+) -> Result<Started, StartError> {
+    let started = ask(client, jar, request, silence).await?;
+    if request.application { submitted(client, request.job, started, silence).await } else { Ok(started) }
+}
+
+/// Waits until an application has submitted its job.
+async fn submitted(
+    client: &impl Rest,
+    job: JobId,
+    started: Started,
+    silence: Duration,
+) -> Result<Started, StartError> {
+    let begun = Instant::now();
+    let mut backoff = Backoff::default();
+    loop {
+        let last = match client.find(job).await {
+            Ok(Some(found)) => return Ok(Started { state: found.state, ..started }),
+            Ok(None) => match client.application(job).await {
+                Ok(Some(application)) if application.state.is_terminal() => {
+                    // It may have submitted its job between the two looks.
+                    if let Ok(Some(found)) = client.find(job).await {
+                        return Ok(Started { state: found.state, ..started });
+                    }
+                    let cause = client.application_failure(job).await.ok().flatten();
+                    let cause = cause.unwrap_or_else(|| "its main() ended without starting a job".to_owned());
+                    return Err(StartError::Ended { job, state: application.state, cause });
+                }
+                Ok(_) => FlinkError::Deadline {
+                    request: format!("GET /applications/{job}"),
+                    after: begun.elapsed(),
+                    may_have_acted: true,
+                },
+                Err(error) => error,
+            },
+            Err(error) => error,
+        };
+        if begun.elapsed() >= silence {
+            return Err(StartError::Uncertain { job, source: last });
+        }
+        backoff.wait().await;
+    }
+}
+
+async fn ask(
     client: &impl Rest,
     jar: &str,
     request: &RunRequest,

@@ -10,8 +10,8 @@ use super::requests::{Program, RunRequest, StopRequest};
 use super::rest::Rest;
 use super::transport::Payload;
 use super::types::{
-    CheckpointConfig, Checkpoints, Config, Failures, JobDetail, JobOverview, JobState, Overview, Plan,
-    RawCheckpointConfig, RootException,
+    Application, CheckpointConfig, Checkpoints, Config, Failures, JobDetail, JobOverview, JobState, Overview,
+    Plan, RawCheckpointConfig, RootException,
 };
 use crate::id::{JobId, TriggerId};
 
@@ -52,7 +52,10 @@ impl Rest for Client {
     }
 
     async fn job(&self, job: JobId) -> Result<JobDetail, FlinkError> {
-        self.read(format!("/jobs/{job}")).await
+        match self.read(format!("/jobs/{job}")).await {
+            Err(unknown) if unknown.is_not_found() => self.unsubmitted(job, unknown).await,
+            answer => answer,
+        }
     }
 
     async fn job_state(&self, job: JobId) -> Result<JobState, FlinkError> {
@@ -60,7 +63,10 @@ impl Rest for Client {
         struct Answer {
             status: JobState,
         }
-        Ok(self.read::<Answer>(format!("/jobs/{job}/status")).await?.status)
+        match self.read::<Answer>(format!("/jobs/{job}/status")).await {
+            Err(unknown) if unknown.is_not_found() => Ok(self.unsubmitted(job, unknown).await?.state),
+            answer => Ok(answer?.status),
+        }
     }
 
     async fn checkpoints(&self, job: JobId) -> Result<Checkpoints, FlinkError> {
@@ -123,8 +129,16 @@ impl Rest for Client {
     }
 
     async fn cancel(&self, job: JobId) -> Result<(), FlinkError> {
-        let path = format!("/jobs/{job}?mode=cancel");
-        self.change(Method::PATCH, path, Payload::Empty, self.deadlines().change).await.map(drop)
+        let (path, deadline) = (format!("/jobs/{job}?mode=cancel"), self.deadlines().change);
+        match self.change(Method::PATCH, path, Payload::Empty, deadline).await {
+            Err(unknown) if unknown.is_not_found() => {
+                // Its application may be about to submit it.
+                self.unsubmitted(job, unknown).await?;
+                let path = format!("/applications/{job}/cancel");
+                self.change(Method::POST, path, Payload::Empty, deadline).await.map(drop)
+            }
+            answer => answer.map(drop),
+        }
     }
 
     async fn delete_cluster(&self) -> Result<(), FlinkError> {
@@ -144,13 +158,60 @@ impl Rest for Client {
         Ok(reply.decode::<Answer>()?.plan)
     }
 
+    async fn application(&self, id: JobId) -> Result<Option<Application>, FlinkError> {
+        #[derive(Deserialize)]
+        struct Answer {
+            name: String,
+            status: JobState,
+        }
+        match self.read::<Answer>(format!("/applications/{id}")).await {
+            Ok(Answer { name, status }) => Ok(Some(Application { name, state: status })),
+            Err(error) if error.is_not_found() => Ok(None), // so says an older Flink too
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn application_failure(&self, id: JobId) -> Result<Option<String>, FlinkError> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Answer {
+            exception_history: History,
+        }
+        #[derive(Deserialize)]
+        struct History {
+            entries: Vec<Entry>,
+        }
+        #[derive(Deserialize)]
+        struct Entry {
+            stacktrace: String,
+        }
+        let answer: Answer = self.read(format!("/applications/{id}/exceptions")).await?;
+        Ok(answer.exception_history.entries.first().map(|entry| cause::headline(&entry.stacktrace)))
+    }
+
     async fn run(&self, jar: &str, request: &RunRequest) -> Result<(), FlinkError> {
-        let path = format!("/jars/{}/run", segment(jar));
+        let path = format!("/jars/{}/{}", segment(jar), request.verb());
         self.change(Method::POST, path, json(&request.body()), self.deadlines().main).await.map(drop)
     }
 }
 
 impl Client {
+    /// A job that Flink does not know, while an application of its id runs that will submit it, or recovers with it: neither
+    /// on its way up nor to its end. Else the error that says that Flink does not know it.
+    async fn unsubmitted(&self, job: JobId, unknown: FlinkError) -> Result<JobDetail, FlinkError> {
+        match self.application(job).await? {
+            Some(application) if !application.state.is_terminal() => Ok(JobDetail {
+                id: job,
+                name: application.name,
+                state: JobState::Reconciling,
+                start_time: None,
+                end_time: None,
+                vertices: Vec::new(),
+            }),
+            _ => Err(unknown),
+        }
+    }
+
     async fn trigger(&self, path: String, body: Payload) -> Result<(), FlinkError> {
         self.change(Method::POST, path, body, self.deadlines().change).await.map(drop)
     }

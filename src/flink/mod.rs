@@ -42,7 +42,7 @@ pub use roles::{Destination, Readiness, RestCluster, Source, Want};
 pub use savepoint::{End, StopError, Waiting, Why};
 pub use transport::{Content, Jar, Transport};
 pub use types::{
-    CheckpointConfig, CheckpointCounts, Checkpoints, CompletedCheckpoint, Config, FailedCheckpoint, Failures,
-    Features, JarInfo, JobDetail, JobOverview, JobState, LatestCheckpoints, Overview, Plan, PlanNode,
-    RestoredFrom, RootException, Tasks, Vertex,
+    Application, CheckpointConfig, CheckpointCounts, Checkpoints, CompletedCheckpoint, Config,
+    FailedCheckpoint, Failures, Features, JarInfo, JobDetail, JobOverview, JobState, LatestCheckpoints,
+    Overview, Plan, PlanNode, RestoredFrom, RootException, Tasks, Vertex,
 };

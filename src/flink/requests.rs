@@ -120,6 +120,8 @@ pub struct RunRequest {
     pub savepoint: Option<String>,
     /// Whether state that no operator takes may be dropped.
     pub allow_non_restored_state: bool,
+    /// `main()` is an application of the job's id, which Flink runs by itself (Flink 2.3 and later).
+    pub application: bool,
 }
 
 impl Program {
@@ -137,13 +139,21 @@ impl Program {
 }
 
 impl RunRequest {
-    /// The body of `POST /jars/{id}/run`. The claim mode is always `NO_CLAIM`: with CLAIM Flink would delete a
+    /// What is asked of the jar: `run`, or `run-application`, which answers before `main()` has run.
+    pub(super) fn verb(&self) -> &'static str {
+        if self.application { "run-application" } else { "run" }
+    }
+
+    /// The body of `POST /jars/{id}/run` and of `run-application`. The claim mode is always `NO_CLAIM`: with CLAIM Flink would delete a
     /// recorded savepoint when it no longer needs it.
     pub(super) fn body(&self) -> serde_json::Value {
         let mut body = self.program.plan_body();
         body["jobId"] = self.job.to_string().into();
         body["allowNonRestoredState"] = self.allow_non_restored_state.into();
         body["claimMode"] = "NO_CLAIM".into();
+        if self.application {
+            body["applicationId"] = self.job.to_string().into();
+        }
         if let Some(path) = &self.savepoint {
             body["savepointPath"] = path.as_str().into();
         }

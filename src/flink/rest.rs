@@ -6,7 +6,8 @@ use super::error::FlinkError;
 use super::jobs::SavepointStatus;
 use super::requests::{Program, RunRequest, StopRequest};
 use super::types::{
-    CheckpointConfig, Checkpoints, Config, Failures, JobDetail, JobOverview, JobState, Overview, Plan,
+    Application, CheckpointConfig, Checkpoints, Config, Failures, JobDetail, JobOverview, JobState, Overview,
+    Plan,
 };
 use crate::id::{JobId, TriggerId};
 
@@ -22,7 +23,8 @@ pub trait Rest {
     /// All jobs that this `JobManager` knows, also those that ended since it started.
     async fn jobs(&self) -> Result<Vec<JobOverview>, FlinkError>;
 
-    /// A job's details, up to `web.refresh-interval` old; its vertices are missing while it initializes.
+    /// A job's details, up to `web.refresh-interval` old; its vertices are missing while it initializes. Here, in its state
+    /// and where it is canceled, a job that its application has not submitted yet counts as [`JobState::Reconciling`].
     async fn job(&self, job: JobId) -> Result<JobDetail, FlinkError>;
 
     /// A job's state, fresh.
@@ -64,7 +66,13 @@ pub trait Rest {
     /// `run` will succeed it does not prove; `main()`'s side effects happen.
     async fn plan(&self, jar: &str, program: &Program) -> Result<Plan, FlinkError>;
 
-    /// Runs `main()` and starts its job. After **any** error the job may run all the same: use
+    /// The application of that id (Flink 2.3 and later; a job that `run` starts is one too); `None` where there is none.
+    async fn application(&self, id: JobId) -> Result<Option<Application>, FlinkError>;
+
+    /// One line of why an application failed.
+    async fn application_failure(&self, id: JobId) -> Result<Option<String>, FlinkError>;
+
+    /// Runs `main()` and starts its job; as an application it answers before `main()` has run. After **any** error the job may run all the same: use
     /// [`super::job_start::start`].
     async fn run(&self, jar: &str, request: &RunRequest) -> Result<(), FlinkError>;
 

@@ -102,6 +102,15 @@ impl fmt::Display for JobState {
     }
 }
 
+/// An application: a `main()` that Flink runs, with the jobs that it submits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Application {
+    /// The name of its class, or of its job.
+    pub name: String,
+    /// Its state; it may say RUNNING for some seconds after its job has ended.
+    pub state: JobState,
+}
+
 /// How many of a job's tasks (subtasks) are in which state. While a job is initializing all are 0, the total too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -271,6 +280,9 @@ pub struct CompletedCheckpoint {
     /// The size of the state in it, bytes.
     #[serde(default)]
     pub state_size: u64,
+    /// How much of that this checkpoint wrote itself, bytes: less than all where checkpoints are incremental.
+    #[serde(default)]
+    pub checkpointed_size: Option<u64>,
     /// How long it took, milliseconds.
     #[serde(default)]
     pub end_to_end_duration: u64,

@@ -141,6 +141,9 @@ pub struct JobMove {
     /// The old job was seen in a terminal state.
     #[serde(default)]
     pub stopped: bool,
+    /// It finished by itself before it could be stopped: it stays so, forward and on the way back.
+    #[serde(default)]
+    pub finished: bool,
     /// The request to start may have been sent.
     #[serde(default)]
     pub start_asked: bool,
@@ -182,6 +185,7 @@ impl JobMove {
             stop_asked: false,
             savepoint: None,
             stopped: false,
+            finished: false,
             start_asked: false,
             started: false,
             healthy: false,
@@ -318,6 +322,8 @@ pub enum Event {
     Stopped(usize),
     /// Flink refused the stop or its savepoint failed, and the job runs on.
     StopFailed(usize),
+    /// This job had finished by itself: there is nothing to stop, and nothing to start any more.
+    Finished(usize),
     /// The removal of a generation has begun (and must go on).
     RemoveBegun(Target),
     /// All of a generation is gone.
@@ -407,6 +413,11 @@ impl Journal {
             Event::Savepoint(job, path) => self.jobs[job].savepoint = Some(path),
             Event::Stopped(job) => self.jobs[job].stopped = true,
             Event::StopFailed(job) => self.jobs[job].stop_asked = false,
+            Event::Finished(job) => {
+                let job = &mut self.jobs[job];
+                (job.stopped, job.finished) = (true, true);
+                (job.start, job.back) = (None, None);
+            }
             Event::RemoveBegun(Target::Old) => self.old_removed = true,
             Event::RemoveBegun(Target::Stray(_)) => {}
             Event::RemoveBegun(_) => self.new_removed = true,
@@ -493,7 +504,7 @@ impl Journal {
 
     /// Whether every job that was stopped runs again as it was: nothing of the new revision is left in charge.
     pub fn went_back(&self) -> bool {
-        !self.old_removed && self.jobs.iter().all(|job| !job.stopped || job.back_started)
+        !self.old_removed && self.jobs.iter().all(|job| !job.stopped || job.back_started || job.finished)
     }
 
     /// What the operation was doing, in words, for whoever finds the journal of a run that died.

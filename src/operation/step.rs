@@ -275,7 +275,8 @@ fn way_back(journal: &Journal) -> Step {
         }
     }
     // With two generations the old one is up: its job runs again before anything is tidied.
-    if let Some(index) = journal.jobs.iter().position(|job| job.stopped && !job.back_started) {
+    if let Some(index) = journal.jobs.iter().position(|job| job.stopped && !job.back_started && !job.finished)
+    {
         return Step::Start(index, target);
     }
     if let Some(index) = journal.jobs.iter().position(|job| job.back_started && !job.back_healthy) {
@@ -298,5 +299,6 @@ fn way_back(journal: &Journal) -> Step {
 /// A job that was stopped can be started as it was only from state that is known.
 fn can_go_back(job: &super::JobMove) -> bool {
     !job.stopped
+        || job.finished
         || job.back.as_ref().is_some_and(|back| back.from != StateFrom::ItsStop || job.savepoint.is_some())
 }

@@ -477,3 +477,34 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_job_that_finished_by_itself_is_started_nowhere() {
+    for (strategy, pods) in [
+        (super::Strategy::Warm, Pods::New),
+        (super::Strategy::Recreate, Pods::New),
+        (super::Strategy::Recreate, Pods::Same),
+    ] {
+        for fails in [false, true] {
+            let mut journal = Journal { strategy, ..upgrade(pods, vec![moved(true), moved(true)]) };
+            let mut touched = Vec::new();
+            while !matches!(next(&journal), Step::Done(_)) {
+                let step = next(&journal);
+                match step {
+                    Step::Stop(1) => {
+                        journal.record(Event::StopAsked(1));
+                        journal.record(Event::Finished(1));
+                    }
+                    Step::AwaitHealthy(0, Target::New) if fails => journal.record(setback()),
+                    _ => succeed(&mut journal, step),
+                }
+                if matches!(step, Step::Start(1, _) | Step::AwaitHealthy(1, _) | Step::End(1)) {
+                    touched.push(step);
+                }
+                assert!(touched.is_empty(), "{strategy} {pods:?}: {touched:?}");
+            }
+            let expected = if fails { Outcome::Undone } else { Outcome::Deployed };
+            assert_eq!(journal.closed, Some(expected), "{strategy} {pods:?}");
+        }
+    }
+}

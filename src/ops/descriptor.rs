@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Cause;
+use crate::release::JobMode;
 use crate::render::Object;
 
 /// The label of the ConfigMap that holds a descriptor.
@@ -98,6 +99,9 @@ pub struct DeclaredJob {
     /// Whether state that no operator takes may be dropped.
     #[serde(default)]
     pub allow_non_restored_state: bool,
+    /// Who runs its `main()`.
+    #[serde(default, skip_serializing_if = "JobMode::is_default")]
+    pub mode: JobMode,
     /// Declared, but not to run.
     #[serde(default)]
     pub suspended: bool,

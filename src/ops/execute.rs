@@ -75,8 +75,8 @@ pub struct JobReport {
     pub savepoint: Option<String>,
 }
 
-/// Takes the lock, plans again under it, and carries the plan out.
-pub(crate) async fn run(
+/// Takes the lock, plans again under it, and carries out what `shown` says.
+pub async fn run(
     context: &Context,
     shown: &Plan,
     planner: impl AsyncFn() -> Result<Plan, Failure>,

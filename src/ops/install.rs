@@ -3,9 +3,8 @@
 use serde_json::Value;
 
 use super::change::{self, ChangeOptions, Desired, Plan};
-use super::execute::{self, Cancellation, Report};
 use super::situation::Situation;
-use super::{Cause, Context, Failure, Observer, rights};
+use super::{Cause, Context, Failure, rights};
 use crate::operation::Kind;
 use crate::package::Package;
 use crate::release::Status;
@@ -74,17 +73,6 @@ pub async fn plan(context: &Context, options: &Options) -> Result<Plan, Failure>
     let mut change = options.change.clone();
     change.server_dry_run &= exists;
     change::plan(context, Kind::Install, &change, &situation, desired).await
-}
-
-/// Installs what `shown` says.
-pub async fn execute(
-    context: &Context,
-    options: &Options,
-    shown: &Plan,
-    observer: &dyn Observer,
-    cancellation: &Cancellation,
-) -> Result<Report, Failure> {
-    execute::run(context, shown, async || plan(context, options).await, observer, cancellation).await
 }
 
 pub(crate) async fn desired(context: &Context, options: &Options) -> Result<Desired, Failure> {

@@ -13,7 +13,7 @@ use super::{Cause, Context, Failure, Observer, Progress, rights, upgrade};
 use crate::flink::Content;
 use crate::operation::Kind;
 use crate::package::Package;
-use crate::release::{JobRecord, JobState, Record};
+use crate::release::{JobMode, JobRecord, JobState, Record};
 
 /// What is recorded as the jar of a job that was submitted by hand.
 const UNKNOWN_JAR: &str = "unknown";
@@ -171,6 +171,7 @@ pub async fn submit(
         args: options.args.clone(),
         parallelism: options.parallelism,
         allow_non_restored_state: options.change.allow_non_restored_state,
+        mode: JobMode::Cluster,
         state: JobState::Running,
         restored_from: None,
         ended_by: None,
@@ -286,6 +287,7 @@ fn stranger(situation: &Situation, base: &Record, wanted: &str) -> Option<JobRec
         args: Vec::new(),
         parallelism: None,
         allow_non_restored_state: false,
+        mode: JobMode::Cluster,
         state: JobState::Running,
         restored_from: None,
         ended_by: None,

@@ -1,4 +1,4 @@
-//! What the verbs do: `plan(Options) -> Plan` (data: printable, serializable), `execute(Plan, …) -> Report`.
+//! What the verbs do: `plan(Options) -> Plan` (data: printable, serializable), [`execute::run`] `-> Report`.
 //!
 //! Every change of a release is a [`change::Plan`]: a journal for the state machine in [`crate::operation`], the record
 //! of the new revision and its objects. [`execute`] carries it out. Nothing here prints, prompts or exits.

@@ -160,8 +160,10 @@ async fn plan_of(
             objects: ObjectChanges::default(),
             jobs: Vec::new(),
             choice_needed: Vec::new(),
+            diff: None,
             on_failure: String::new(),
         },
+        may_recreate: false,
         purge: journal.purge,
         strays: if journal.strays.is_empty() {
             Vec::new()

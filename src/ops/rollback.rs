@@ -1,9 +1,8 @@
 //! `rollback`: a new revision that is an old one again: its package, values and capabilities, in a new generation.
 
 use super::change::{self, ChangeOptions, Desired, Plan};
-use super::execute::{self, Cancellation, Report};
 use super::situation::{Situation, render_record};
-use super::{Cause, Context, Failure, Observer, rights, upgrade};
+use super::{Cause, Context, Failure, rights, upgrade};
 use crate::operation::Kind;
 use crate::package::Package;
 use crate::release::{Record, Status};
@@ -40,17 +39,6 @@ pub async fn plan(context: &Context, options: &Options) -> Result<Plan, Failure>
     };
     desired.returns_to = Some(record);
     change::plan(context, Kind::Rollback, &options.change, &situation, desired).await
-}
-
-/// Rolls back as `shown` says.
-pub async fn execute(
-    context: &Context,
-    options: &Options,
-    shown: &Plan,
-    observer: &dyn Observer,
-    cancellation: &Cancellation,
-) -> Result<Report, Failure> {
-    execute::run(context, shown, async || plan(context, options).await, observer, cancellation).await
 }
 
 fn target_revision(situation: &Situation, base: &Record, options: &Options) -> Result<u32, Failure> {

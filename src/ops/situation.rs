@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::descriptor::Descriptor;
+use super::world::rehearsal;
 use super::{Cause, Context};
 use crate::cluster::delete;
 use crate::flink::{FlinkError, JobOverview, Rest};
@@ -126,7 +127,11 @@ impl Situation {
             return Live::NoCluster;
         }
         match context.flink(descriptor).jobs().await {
-            Ok(jobs) => Live::Jobs(jobs),
+            Ok(mut jobs) => {
+                let rehearsal = rehearsal::id(&descriptor.name);
+                jobs.retain(|job| Some(job.id) != rehearsal);
+                Live::Jobs(jobs)
+            }
             Err(error) => Live::Silent(error),
         }
     }

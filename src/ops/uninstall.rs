@@ -80,6 +80,7 @@ pub async fn plan(context: &Context, options: &Options) -> Result<(Plan, Kept), 
             },
             jobs: changes,
             choice_needed,
+            diff: None,
             on_failure:
                 "jobs that are stopped with a savepoint are started again if the cluster is still there"
                     .to_owned(),
@@ -101,6 +102,7 @@ pub async fn plan(context: &Context, options: &Options) -> Result<(Plan, Kept), 
         objects,
         options: options.change.clone(),
         returns_to: None,
+        may_recreate: false,
         purge: options.purge,
         strays: situation.strays.clone(),
     };
@@ -209,6 +211,7 @@ fn moves(
             id: Some(live.id.to_string()),
             action: action.to_owned(),
             state: None,
+            downtime: None,
         });
         moves.push(job);
     }

@@ -3,9 +3,8 @@
 use serde_json::Value;
 
 use super::change::{self, ChangeOptions, Desired, Plan, StateChoice};
-use super::execute::{self, Cancellation, Report};
 use super::situation::Situation;
-use super::{Cause, Context, Failure, Observer, rights};
+use super::{Cause, Context, Failure, rights};
 use crate::operation::Kind;
 use crate::package::Package;
 use crate::release::Record;
@@ -82,17 +81,6 @@ pub async fn plan(context: &Context, options: &Options) -> Result<Plan, Failure>
         user_values,
     };
     change::plan(context, Kind::Upgrade, &change, &situation, desired).await
-}
-
-/// Upgrades as `shown` says.
-pub async fn execute(
-    context: &Context,
-    options: &Options,
-    shown: &Plan,
-    observer: &dyn Observer,
-    cancellation: &Cancellation,
-) -> Result<Report, Failure> {
-    execute::run(context, shown, async || plan(context, options).await, observer, cancellation).await
 }
 
 /// The revision that runs, or a refusal that says what there is instead.

@@ -13,7 +13,8 @@ mod testing;
 
 pub use operation::{Lock, LockError};
 pub use record::{
-    JobRecord, JobSavepoint, JobState, PackageRef, Record, SavepointRef, Status, StatusError, Summary,
+    JobMode, JobRecord, JobSavepoint, JobState, PackageRef, Record, SavepointRef, Status, StatusError,
+    Summary,
 };
 pub use store::Store;
 

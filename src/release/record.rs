@@ -163,6 +163,9 @@ pub struct JobRecord {
     /// State of operators that the program no longer has is dropped.
     #[serde(default)]
     pub allow_non_restored_state: bool,
+    /// Who runs its `main()`, and for how long.
+    #[serde(default, skip_serializing_if = "JobMode::is_default")]
+    pub mode: JobMode,
     /// Where it stands.
     pub state: JobState,
     /// The savepoint or checkpoint it was started from.
@@ -176,6 +179,25 @@ pub struct JobRecord {
     pub taken: Vec<SavepointRef>,
     /// Declared by the package or its values (`true`), or by `job submit`.
     pub declared: bool,
+}
+
+/// Who runs a job's `main()`, and for how long.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum JobMode {
+    /// The request that submits the job (Flink's `jars/run`): it ends when the job is submitted.
+    #[default]
+    Cluster,
+    /// Flink, as an application of its own (`jars/{id}/run-application`, Flink 2.3 and later): it may wait for the job.
+    Application,
+}
+
+impl JobMode {
+    /// Whether it is the one that is not named.
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Where a recorded job stands.

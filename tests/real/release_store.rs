@@ -4,7 +4,8 @@ use super::support;
 use kubectl_flink::cluster::call::Call;
 use kubectl_flink::release::operation::in_progress;
 use kubectl_flink::release::{
-    JobRecord, JobState, Lock, LockError, PackageRef, Record, ReleaseError, SavepointRef, Status, Store,
+    JobMode, JobRecord, JobState, Lock, LockError, PackageRef, Record, ReleaseError, SavepointRef, Status,
+    Store,
 };
 use kubectl_flink::render::Capabilities;
 use serde_json::{Value, json};
@@ -45,6 +46,7 @@ fn record(namespace: &str, revision: u32, archive: usize) -> Record {
             args: Vec::new(),
             parallelism: Some(2),
             allow_non_restored_state: false,
+            mode: JobMode::Cluster,
             state: JobState::Running,
             restored_from: None,
             ended_by: None,

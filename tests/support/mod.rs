@@ -22,6 +22,9 @@ pub const CLUSTER: &str = "KUBECTL_FLINK_TEST_CLUSTER";
 /// The host's folder of the cluster's volumes, `NAMESPACE/CLAIM-UID` each.
 pub const STORAGE: &str = "KUBECTL_FLINK_STORAGE";
 
+/// Set to 1 where tests that take minutes are wanted (`cargo xtask test --long`).
+pub const LONG: &str = "KUBECTL_FLINK_TEST_LONG";
+
 /// Whether there is a cluster to test on; says what is left out where there is none.
 pub fn has_cluster(test: &str) -> bool {
     let there = std::env::var_os(CLUSTER).is_some_and(|value| value == "1");
@@ -58,6 +61,17 @@ macro_rules! cluster {
         }
         $crate::support::Namespace::new($test)
     }};
+}
+
+/// Leaves a test out unless those that take minutes are wanted.
+#[macro_export]
+macro_rules! long {
+    () => {
+        if std::env::var_os($crate::support::LONG).is_none_or(|value| value != "1") {
+            println!("left out: takes minutes (cargo xtask test --long)");
+            return;
+        }
+    };
 }
 
 /// How long anything in a cluster on a busy machine may take.

@@ -5,7 +5,6 @@
 //! Everything lives in one namespace of the demo's own, which is removed at the start and at the end.
 
 mod count;
-mod stage;
 
 use std::path::Path;
 use std::time::Instant;
@@ -15,10 +14,12 @@ use serde_json::Value;
 
 use crate::plugin;
 use crate::progress::{duration, say};
+use crate::stage::Stage;
 use crate::target::Target;
 use count::{Count, State};
-use stage::Stage;
 
+/// The namespace.
+const NAMESPACE: &str = "kubectl-flink-demo";
 /// The release and its job.
 const RELEASE: &str = "counter";
 /// The exit code of an operation that failed and was undone.
@@ -50,7 +51,7 @@ pub fn run(project: &Path, options: &Options) -> Result<()> {
     plugin::build(project)?;
     let target = Target::open(project, options.context.as_deref())?;
     let begun = Instant::now();
-    let stage = Stage::set(&target)?;
+    let stage = Stage::set(&target, NAMESPACE)?;
     stage.require_image("flink-test:1.20.5")?;
     stage.write("counter.yaml", VALUES)?;
     let mut count = Count::new(&stage, RELEASE);

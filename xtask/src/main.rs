@@ -13,8 +13,14 @@ mod install;
 mod plugin;
 mod process;
 mod progress;
+mod stage;
 mod target;
 mod test;
+
+/// The checker that the tests use, too.
+#[path = "../../tests/support/tally.rs"]
+#[allow(warnings, clippy::all, clippy::pedantic, reason = "held to the lints of its own package")]
+mod tally;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -47,7 +53,7 @@ enum Verb {
     Demo(demo::Options),
     /// Make the release archive, and the Krew manifest that names it
     Dist,
-    /// Measure the plugin beside the real Helm
+    /// Measure the plugin beside the real Helm, and an upgrade beside what a person does by hand
     Bench(bench::Options),
     /// Write all images of the tests as one OCI archive, to load into another cluster
     Images { file: PathBuf },

@@ -2,9 +2,10 @@
 
 use clap::Args;
 
-use super::{begin, cancel_on_interrupt, print_report};
+use super::{begin, cancel_on_interrupt, change};
 use crate::cli::args::{ChangeArgs, DryRun, GlobalArgs, ValuesArgs, from_savepoint};
-use crate::cli::{CommandError, Output, plan};
+use crate::cli::{CommandError, Output};
+use crate::ops::change::ChangeOptions;
 use crate::ops::{install, template};
 use crate::repository;
 
@@ -106,11 +107,9 @@ pub async fn run(args: &InstallArgs, global: &GlobalArgs, output: &Output) -> Re
     }
     let cancellation = cancel_on_interrupt();
     let context = begin(global, &args.change, &options.change.name, output, &cancellation).await?;
-    let shown = install::plan(&context, &options).await?;
-    if args.change.dry_run.is_some() {
-        return plan::print(&shown, output);
-    }
-    let report = install::execute(&context, &options, &shown, output, &cancellation).await?;
-    print_report(&report, output)?;
-    Ok(0)
+    let plan = async |change: &ChangeOptions| {
+        install::plan(&context, &install::Options { change: change.clone(), ..options.clone() }).await
+    };
+    let first = options.change.clone();
+    change::carry_out(&context, &args.change, false, first, plan, output, &cancellation).await
 }

@@ -1,5 +1,6 @@
 //! One file a verb: its flags, one call into `ops`, one rendering of its report.
 
+mod change;
 pub mod completion;
 pub mod get;
 pub mod history;

@@ -2,9 +2,10 @@
 
 use clap::Args;
 
-use super::{begin, cancel_on_interrupt, print_report};
+use super::{begin, cancel_on_interrupt, change};
 use crate::cli::args::{ChangeArgs, GlobalArgs, MoveArgs};
-use crate::cli::{CommandError, Output, plan};
+use crate::cli::{CommandError, Output};
+use crate::ops::change::ChangeOptions;
 use crate::ops::rollback;
 
 /// Flags of `rollback`.
@@ -25,20 +26,11 @@ pub struct RollbackArgs {
 /// Runs `rollback`.
 pub async fn run(args: &RollbackArgs, global: &GlobalArgs, output: &Output) -> Result<u8, CommandError> {
     crate::ops::check_release_name(&args.name)?;
-    let change = args.moves.options(args.change.options(&args.name))?;
-    let mut options = rollback::Options { change, revision: args.revision };
+    let options = args.moves.options(args.change.options(&args.name))?;
     let cancellation = cancel_on_interrupt();
     let context = begin(global, &args.change, &args.name, output, &cancellation).await?;
-    let mut shown = rollback::plan(&context, &options).await?;
-    if args.change.dry_run.is_some() {
-        return plan::print(&shown, output);
-    }
-    if let Some(choice) = plan::ask_choice(output, &shown)? {
-        options.change.choice = Some(choice);
-        shown = rollback::plan(&context, &options).await?;
-    }
-    plan::show(&shown, output);
-    let report = rollback::execute(&context, &options, &shown, output, &cancellation).await?;
-    print_report(&report, output)?;
-    Ok(0)
+    let plan = async |change: &ChangeOptions| {
+        rollback::plan(&context, &rollback::Options { change: change.clone(), revision: args.revision }).await
+    };
+    change::carry_out(&context, &args.change, args.moves.diff, options, plan, output, &cancellation).await
 }

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{begin, cancel_on_interrupt, print_report, read_file};
+use super::{begin, cancel_on_interrupt, change, read_file};
 use crate::cli::args::{ChangeArgs, GlobalArgs, MoveArgs, ValuesArgs};
-use crate::cli::{CommandError, Output, plan};
+use crate::cli::{CommandError, Output};
 use crate::ops::change::ChangeOptions;
 use crate::ops::{Cause, install, query, upgrade};
 use crate::release::Status;
@@ -68,7 +68,7 @@ impl UpgradeArgs {
 /// Runs `upgrade`.
 pub async fn run(args: &UpgradeArgs, global: &GlobalArgs, output: &Output) -> Result<u8, CommandError> {
     crate::ops::check_release_name(&args.name)?;
-    let change = args.change_options()?;
+    let options = args.change_options()?;
     let user_values = args.values.collect()?;
     let package = args
         .package
@@ -84,39 +84,34 @@ pub async fn run(args: &UpgradeArgs, global: &GlobalArgs, output: &Output) -> Re
             )
             .hint(format!("kubectl flink upgrade {} flink --install", args.name)));
         };
-        let options = install::Options {
-            change,
-            package,
-            layout: args.layout.clone(),
-            user_values,
-            capabilities: None,
+        let plan = async |change: &ChangeOptions| {
+            let options = install::Options {
+                change: change.clone(),
+                package: package.clone(),
+                layout: args.layout.clone(),
+                user_values: user_values.clone(),
+                capabilities: None,
+            };
+            install::plan(&context, &options).await
         };
-        let shown = install::plan(&context, &options).await?;
-        if args.change.dry_run.is_some() {
-            return plan::print(&shown, output);
-        }
-        let report = install::execute(&context, &options, &shown, output, &cancellation).await?;
-        print_report(&report, output)?;
-        return Ok(0);
+        return change::carry_out(&context, &args.change, false, options, plan, output, &cancellation).await;
     }
     let carry = match (args.reset_values, args.reuse_values) {
         (true, _) => upgrade::Carry::Nothing,
         (_, true) => upgrade::Carry::Everything,
         _ => upgrade::Carry::UserValues,
     };
-    let mut options = upgrade::Options { change, package, layout: args.layout.clone(), user_values, carry };
-    let mut shown = upgrade::plan(&context, &options).await?;
-    if args.change.dry_run.is_some() {
-        return plan::print(&shown, output);
-    }
-    if let Some(choice) = plan::ask_choice(output, &shown)? {
-        options.change.choice = Some(choice);
-        shown = upgrade::plan(&context, &options).await?;
-    }
-    plan::show(&shown, output);
-    let report = upgrade::execute(&context, &options, &shown, output, &cancellation).await?;
-    print_report(&report, output)?;
-    Ok(0)
+    let plan = async |change: &ChangeOptions| {
+        let options = upgrade::Options {
+            change: change.clone(),
+            package: package.clone(),
+            layout: args.layout.clone(),
+            user_values: user_values.clone(),
+            carry,
+        };
+        upgrade::plan(&context, &options).await
+    };
+    change::carry_out(&context, &args.change, args.moves.diff, options, plan, output, &cancellation).await
 }
 
 async fn exists(context: &crate::ops::Context, name: &str) -> Result<bool, CommandError> {

@@ -4,6 +4,8 @@
 //! and has the API server check the objects by a dry run; it changes nothing.
 
 pub mod capacity;
+mod diff;
+mod downtime;
 mod moves;
 mod pods;
 
@@ -23,6 +25,8 @@ use crate::package::Package;
 use crate::release::{JobRecord, PackageRef, Record, Status};
 use crate::render::{self, Capabilities, Object, generation_name};
 use capacity::Demand;
+pub use diff::ObjectDiff;
+pub use downtime::Downtime;
 use moves::{Decided, Moves};
 use pods::{object_changes, same_pods};
 
@@ -151,6 +155,8 @@ pub struct Plan {
     pub options: ChangeOptions,
     /// The revision that a rollback returns to.
     pub returns_to: Option<u32>,
+    /// The classic order may be proposed where there is no room for two generations.
+    pub may_recreate: bool,
     pub(crate) purge: bool,
     pub(crate) strays: Vec<Stray>,
 }
@@ -198,6 +204,9 @@ pub struct Summary {
     pub choice_needed: Vec<String>,
     /// What happens if it fails.
     pub on_failure: String,
+    /// How each object changes, where it was asked for (`--diff`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub diff: Option<Vec<ObjectDiff>>,
 }
 
 /// Objects by what happens to them.
@@ -223,6 +232,9 @@ pub struct JobChange {
     pub action: String,
     /// From when the state is and what is repeated, where that is not "now" and "nothing".
     pub state: Option<String>,
+    /// For how long it is expected to be down; absent where it does not run now, or is not started again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub downtime: Option<Downtime>,
 }
 
 /// Decides a change of `situation` towards `desired`.
@@ -268,8 +280,9 @@ pub(crate) async fn plan(
     }
 
     let demand = Demand::of(&rendered.objects, number);
+    let wanted = wanted_strategy(options, &desired.values);
     let (strategy, strategy_reason) = if pods == Pods::New && running.is_some() {
-        choose_strategy(context, options, situation, &desired.values, &demand).await?
+        choose_strategy(context, options, situation, wanted, &demand).await?
     } else {
         (Strategy::Recreate, None)
     };
@@ -280,6 +293,7 @@ pub(crate) async fn plan(
         desired: &desired,
         descriptor: descriptor.as_ref(),
         pods,
+        starts_pods: pods == Pods::New && strategy == Strategy::Recreate,
         revision,
     };
     let Decided { moves, jobs, changes, choice_needed } = moves.decide().await?;
@@ -347,6 +361,7 @@ pub(crate) async fn plan(
         on_failure: on_failure(options, running.is_some(), strategy, &moves),
         jobs: changes,
         choice_needed,
+        diff: None,
     };
     let journal = Journal {
         kind,
@@ -386,8 +401,18 @@ pub(crate) async fn plan(
         old_objects: situation.objects.clone(),
         options: options.clone(),
         returns_to: desired.returns_to.as_ref().map(|target| target.revision),
+        may_recreate: wanted == StrategyChoice::Auto && strategy == Strategy::Warm,
         purge: false,
         strays: situation.strays.clone(),
+    })
+}
+
+/// What the person asks for, now or by `upgrade.strategy`.
+fn wanted_strategy(options: &ChangeOptions, values: &Value) -> StrategyChoice {
+    options.strategy.unwrap_or(match values.pointer("/upgrade/strategy").and_then(Value::as_str) {
+        Some("recreate") => StrategyChoice::Recreate,
+        Some("auto") => StrategyChoice::Auto,
+        _ => StrategyChoice::Warm,
     })
 }
 
@@ -396,16 +421,10 @@ async fn choose_strategy(
     context: &Context,
     options: &ChangeOptions,
     situation: &Situation,
-    values: &Value,
+    wanted: StrategyChoice,
     demand: &Demand,
 ) -> Result<(Strategy, Option<String>), Failure> {
     let name = &options.name;
-    let standing = match values.pointer("/upgrade/strategy").and_then(Value::as_str) {
-        Some("recreate") => StrategyChoice::Recreate,
-        Some("auto") => StrategyChoice::Auto,
-        _ => StrategyChoice::Warm,
-    };
-    let wanted = options.strategy.unwrap_or(standing);
     if wanted == StrategyChoice::Recreate {
         return Ok((Strategy::Recreate, None));
     }

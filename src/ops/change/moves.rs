@@ -2,6 +2,7 @@
 //!
 //! Decides and refuses; it never changes anything.
 
+use super::downtime::Downtime;
 use super::{ChangeOptions, Desired, JobChange, StateChoice};
 use crate::flink::{FlinkError, JobOverview, Rest, can_read};
 use crate::operation::{JobMove, Pods, Start, StateFrom, Stop, Trigger};
@@ -19,6 +20,8 @@ pub(super) struct Moves<'a> {
     pub desired: &'a Desired,
     pub descriptor: Option<&'a Descriptor>,
     pub pods: Pods,
+    /// The new Pods start while the jobs are down.
+    pub starts_pods: bool,
     pub revision: u32,
 }
 
@@ -130,6 +133,7 @@ impl Moves<'_> {
             parallelism: declared.parallelism,
             allow_non_restored_state: declared.allow_non_restored_state
                 || self.options.allow_non_restored_state,
+            mode: declared.mode,
             state: if declared.suspended { JobState::Suspended } else { JobState::Running },
             restored_from: None,
             ended_by: None,
@@ -181,7 +185,8 @@ impl Moves<'_> {
                 next.restored_from = path_of(&from);
                 change.start = Some(Start { id, from });
             }
-            decided.changes.push(self.job_change(&change));
+            let downtime = self.downtime(&change).await;
+            decided.changes.push(JobChange { downtime, ..self.job_change(&change) });
             decided.moves.push(change);
             decided.jobs.push(next);
             return Ok(());
@@ -460,7 +465,28 @@ impl Moves<'_> {
             }
             _ => None,
         };
-        JobChange { name: change.name.clone(), id: change.old.map(|id| id.to_string()), action, state }
+        JobChange {
+            name: change.name.clone(),
+            id: change.old.map(|id| id.to_string()),
+            action,
+            state,
+            downtime: None,
+        }
+    }
+
+    /// For how long a job that runs and goes on will be down.
+    async fn downtime(&self, change: &JobMove) -> Option<Downtime> {
+        let (id, start) = (change.old?, change.start.as_ref()?);
+        self.options.choice.as_ref()?;
+        let client = self.context.flink(self.situation.descriptor.as_ref()?);
+        let (checkpoints, config) = tokio::join!(client.checkpoints(id), client.checkpoint_config(id));
+        Some(Downtime::estimate(
+            change.stop.as_ref(),
+            start.from != StateFrom::Nothing,
+            checkpoints.ok().as_ref(),
+            config.ok().as_ref(),
+            self.starts_pods,
+        ))
     }
 }
 
@@ -478,6 +504,7 @@ fn same_job(a: &JobRecord, b: &JobRecord) -> bool {
         && a.entry_class == b.entry_class
         && a.args == b.args
         && a.parallelism == b.parallelism
+        && a.mode == b.mode
 }
 
 /// Whether a choice leaves jobs alone that do not run.

@@ -168,7 +168,7 @@ impl<W: World> Engine<W> {
 
 impl<W: World> Engine<W> {
     /// Cancels a job and waits for its end. A JobManager that restarts forgets that it was asked: it is asked again.
-    async fn cancel(&self, cluster: &W::Cluster, id: JobId, name: &str) -> Result<(), Cause> {
+    pub(super) async fn cancel(&self, cluster: &W::Cluster, id: JobId, name: &str) -> Result<(), Cause> {
         for _ in 0..CANCELS {
             cluster.cancel(id).await.map_err(|source| Cause::Flink {
                 doing: format!("the job {name} could not be cancelled"),

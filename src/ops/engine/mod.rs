@@ -17,6 +17,7 @@ use std::time::Duration;
 use super::execute::chain;
 use super::{Cause, Progress};
 use crate::flink::{Destination, Plan, Program, Source};
+use crate::id::JobId;
 use crate::operation::{Event, JobMove, Journal, Outcome, Setback, StateFrom, Step, Target, Trigger};
 use crate::release::LockError;
 
@@ -27,6 +28,8 @@ pub(super) const POLL: Duration = Duration::from_millis(500);
 pub(super) struct Recipe {
     pub program: Program,
     pub allow_non_restored_state: bool,
+    /// `main()` is an application of its own.
+    pub application: bool,
 }
 
 /// How long waits may take.
@@ -65,8 +68,10 @@ pub(super) trait World {
     async fn begin(&mut self, journal: &Journal) -> Result<(), Cause>;
     /// Applies the objects of a revision under a generation's number. The words are shown as what was done.
     async fn apply(&mut self, target: Target, journal: &Journal) -> Result<Option<String>, Cause>;
-    /// Waits until a generation answers and its TaskManagers have registered.
+    /// Waits until a generation answers and its TaskManagers have registered; rehearses where jobs will move to it.
     async fn await_ready(&mut self, target: Target) -> Result<Option<String>, Cause>;
+    /// The id of a generation's rehearsal, a job of ours that is no job of the release.
+    fn rehearsal(&self, target: Target) -> Option<JobId>;
     /// Has what leads to the generation in charge lead to the new one.
     async fn switch(&mut self) -> Result<(), Cause>;
     /// Deletes a generation whose Flink is shut down: its objects, then, when its Pods are gone, its HA data.

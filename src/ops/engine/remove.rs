@@ -19,7 +19,14 @@ impl<W: World> Engine<W> {
     /// HA files; the Deployments and the rest; last the HA ConfigMaps, which a dying JobManager may make anew.
     pub(super) async fn remove(&mut self, target: Target) -> Result<Option<String>, Cause> {
         let (name, cluster) = (self.world.name(target), self.world.cluster(target)?);
-        match self.jobs_of(&cluster, target).await {
+        let mut jobs = self.jobs_of(&cluster, target).await;
+        if let (Some(ours), Ok(listed)) = (self.world.rehearsal(target), &jobs)
+            && listed.iter().any(|job| job.id == ours && !job.state.is_terminal())
+        {
+            self.cancel(&cluster, ours, "rehearsal").await?;
+            jobs = self.jobs_of(&cluster, target).await;
+        }
+        match jobs {
             Ok(jobs) => {
                 let live: Vec<String> = jobs
                     .iter()

@@ -34,6 +34,7 @@ impl<W: World> Engine<W> {
             program: recipe.program,
             savepoint: path.clone(),
             allow_non_restored_state: recipe.allow_non_restored_state,
+            application: recipe.application,
         };
         if let Err(source) = cluster.start(&jar, &request).await {
             match source {

@@ -183,6 +183,12 @@ impl<W: World> Engine<W> {
             return Ok(Some(format!("stopped {}; savepoint {path}", change.name)));
         }
         if error.leaves_job_running() {
+            if let Some(id) = change.old
+                && has_finished(cluster, id).await
+            {
+                self.record(Event::Finished(index)).await?;
+                return Ok(Some(format!("{} had finished by itself, and stays so", change.name)));
+            }
             self.record(Event::StopFailed(index)).await?;
         }
         Err(Cause::Step { step: format!("the savepoint of {} failed", change.name), reason: chain(&error) })
@@ -206,6 +212,12 @@ impl<W: World> Engine<W> {
             }
         }
     }
+}
+
+/// Whether a job that could not be stopped had come to its end.
+async fn has_finished(cluster: &impl Source, id: JobId) -> bool {
+    let jobs = cluster.jobs().await.unwrap_or_default();
+    jobs.iter().any(|job| job.id == id && job.state == flink::JobState::Finished)
 }
 
 /// Tells once a second that Flink is still writing the savepoint.

@@ -63,7 +63,7 @@ impl Site<'_> {
     }
 
     /// Waits until the JobManager answers and the TaskManagers have registered their slots.
-    pub(super) async fn await_generation(&self, target: Target) -> Result<Option<String>, Cause> {
+    pub(super) async fn await_generation(&self, target: Target) -> Result<String, Cause> {
         let objects = self.objects(target).to_vec();
         let descriptor = self.descriptor(target).cloned();
         let begun = Instant::now();
@@ -71,6 +71,7 @@ impl Site<'_> {
         let mut said: Vec<String> = Vec::new();
         loop {
             let (mut why, mut words, mut hopeless) = (Vec::new(), Vec::new(), Vec::new());
+            let mut no_room = Vec::new();
             let mut patience = CRASHING_AFTER;
             for missing in
                 readiness::not_ready(&self.context.cluster, &self.context.namespace, &objects).await?
@@ -80,6 +81,9 @@ impl Site<'_> {
                     if matches!(fatal, Fatal::Image | Fatal::Config) {
                         patience = FATAL_AFTER;
                     }
+                }
+                if missing.no_room {
+                    no_room.push(format!("{}: {}", missing.object, shorten(&missing.reason)));
                 }
                 words.push(waiting::brief(&missing, &objects));
                 why.push(format!("{}: {}", missing.object, shorten(&missing.reason)));
@@ -114,7 +118,13 @@ impl Site<'_> {
                 return Err(Cause::Step { step, reason: hopeless.join("; ") });
             }
             if begun.elapsed() >= self.context.timeout {
-                let step = format!("not ready within {} s", self.context.timeout.as_secs());
+                let seconds = self.context.timeout.as_secs();
+                if !no_room.is_empty() {
+                    let reason =
+                        format!("no room for the new Pods within {seconds} s: {}", no_room.join("; "));
+                    return Err(Cause::NoRoom { reason });
+                }
+                let step = format!("not ready within {seconds} s");
                 return Err(Cause::Step { step, reason: why.join("; ") });
             }
             if self.cancellation.is_cancelled() {
@@ -122,7 +132,7 @@ impl Site<'_> {
             }
             tokio::time::sleep(POLL).await;
         }
-        Ok(Some(format!("ready after {:.0} s", begun.elapsed().as_secs_f32())))
+        Ok(format!("ready after {:.0} s", begun.elapsed().as_secs_f32()))
     }
 
     async fn flink_not_ready(&self, descriptor: &Descriptor) -> Vec<String> {

@@ -3,6 +3,7 @@
 mod generation;
 mod jobs;
 mod records;
+pub(crate) mod rehearsal;
 mod search;
 
 use std::collections::BTreeSet;
@@ -15,8 +16,9 @@ use super::situation::{Stray, render_record};
 use super::{Cause, Context, Failure, Observer, Progress, fence, uninstall};
 use crate::cluster::{apply, delete};
 use crate::flink::{self, Client, RestCluster};
+use crate::id::JobId;
 use crate::operation::{Journal, Kind, Outcome, Target, Trigger};
-use crate::release::{Lock, Status};
+use crate::release::{JobMode, Lock, Status};
 use crate::render::{Object, ObjectKey};
 
 pub(super) use records::bring_back;
@@ -165,6 +167,7 @@ impl World for Site<'_> {
         Ok(Recipe {
             program: self.program(&record, target),
             allow_non_restored_state: record.allow_non_restored_state,
+            application: record.mode == JobMode::Application,
         })
     }
 
@@ -202,7 +205,15 @@ impl World for Site<'_> {
     }
 
     async fn await_ready(&mut self, target: Target) -> Result<Option<String>, Cause> {
-        self.await_generation(target).await
+        let ready = self.await_generation(target).await?;
+        if !self.wants_rehearsal(target) {
+            return Ok(Some(ready));
+        }
+        Ok(Some(format!("{ready}, {}", self.rehearse(target).await?)))
+    }
+
+    fn rehearsal(&self, target: Target) -> Option<JobId> {
+        rehearsal::id(&self.descriptor(target)?.name)
     }
 
     async fn switch(&mut self) -> Result<(), Cause> {

@@ -12,6 +12,7 @@ impl Site<'_> {
     pub(super) async fn close_records(&mut self, outcome: Outcome, journal: &Journal) -> Result<(), Cause> {
         let now = (self.context.now)();
         self.keep_savepoints(journal, now);
+        self.keep_finished(journal);
         let mut record = self.plan.record.clone();
         record.updated = now;
         match outcome {
@@ -87,6 +88,22 @@ impl Site<'_> {
                 } else if job.start.as_ref().is_some_and(|start| start.from == StateFrom::ItsStop) {
                     next.restored_from = Some(savepoint.path.clone());
                 }
+            }
+        }
+    }
+
+    /// A job that finished by itself is recorded as what it was when it did.
+    fn keep_finished(&mut self, journal: &Journal) {
+        for moved in journal.jobs.iter().filter(|moved| moved.finished) {
+            let before = self
+                .plan
+                .base
+                .as_mut()
+                .and_then(|base| base.jobs.iter_mut().find(|job| job.name == moved.name));
+            let Some(before) = before else { continue };
+            before.state = JobState::Finished;
+            for next in self.plan.record.jobs.iter_mut().filter(|job| job.name == moved.name) {
+                *next = JobRecord { declared: next.declared, ..before.clone() };
             }
         }
     }

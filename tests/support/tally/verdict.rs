@@ -8,6 +8,19 @@ use std::path::Path;
 use super::{Line, Run, State, Tally};
 
 impl Tally {
+    /// The longest that any one key was silent between two of its numbers, the second of them after `since` (Unix
+    /// milliseconds), in milliseconds.
+    pub fn largest_gap(&self, since: u64) -> u64 {
+        gaps(&self.emitted).filter(|(at, _)| *at > since).map(|(_, gap)| gap).max().unwrap_or(0)
+    }
+
+    /// The median time between two moments at which a key emits, in milliseconds.
+    pub fn usual_gap(&self) -> u64 {
+        let mut gaps: Vec<u64> = gaps(&self.emitted).map(|(_, gap)| gap).filter(|gap| *gap > 0).collect();
+        gaps.sort_unstable();
+        gaps.get(gaps.len() / 2).copied().unwrap_or(0)
+    }
+
     /// Counts what was lost and repeated.
     pub fn judge(&self, state: State) -> Verdict {
         let emitted = Occurrences::of(&self.emitted);
@@ -34,7 +47,7 @@ impl Tally {
             lost,
             repeated_emitted: emitted.repeated(),
             repeated_committed: committed.repeated(),
-            largest_gap_ms: largest_gap(&self.emitted),
+            largest_gap_ms: self.largest_gap(0),
             miscounted: miscounted.map(|line| (line.key, line.seq)).collect(),
             keys: emitted.0.keys().map(|(key, _)| key).collect::<BTreeSet<_>>().len(),
             runs: self.runs.clone(),
@@ -59,12 +72,12 @@ impl Occurrences {
     }
 }
 
-/// The longest that any one key was silent between two of its numbers, in milliseconds.
-fn largest_gap(by_time: &[Line]) -> u64 {
+/// For how long each key was silent before each of its numbers but the first, in milliseconds, with when that ended.
+fn gaps(by_time: &[Line]) -> impl Iterator<Item = (u64, u64)> {
     let mut latest: BTreeMap<u32, u64> = BTreeMap::new();
-    let gaps =
-        by_time.iter().filter_map(|line| latest.insert(line.key, line.at).map(|before| line.at - before));
-    gaps.max().unwrap_or(0)
+    by_time
+        .iter()
+        .filter_map(move |line| latest.insert(line.key, line.at).map(|before| (line.at, line.at - before)))
 }
 
 /// What a tally shows. Its `Display` is the one line that each test of state ends with.

@@ -6,14 +6,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use super::stage::Stage;
 use crate::progress::say;
-pub use tally::State;
-use tally::{Expect, Tally};
-
-#[path = "../../../tests/support/tally.rs"]
-#[allow(warnings, clippy::all, clippy::pedantic, reason = "held to the lints of its own package")]
-mod tally;
+use crate::stage::Stage;
+pub use crate::tally::State;
+use crate::tally::{Expect, Tally};
 
 /// How far each key must get while it is watched, in numbers: some checkpoints complete meanwhile.
 const FURTHER: u64 = 60;

@@ -238,7 +238,13 @@ fn outside(history: &History, bug: Option<Bug>) -> Outside {
         for job in &plan.jobs {
             let Some(id) = job.old else { continue };
             let program = crate::flink::Program { entry_class: None, args: Vec::new(), parallelism: None };
-            let request = RunRequest { job: id, program, savepoint: None, allow_non_restored_state: false };
+            let request = RunRequest {
+                job: id,
+                program,
+                savepoint: None,
+                allow_non_restored_state: false,
+                application: false,
+            };
             let _ = flink.run(1, &request, &job.name, begin - Duration::from_secs(50));
         }
     }
@@ -387,7 +393,13 @@ async fn play(history: &History, bug: Option<Bug>) -> Told {
 /// A job of nobody's that the release knows, in the old generation.
 fn submit_by_hand(flink: &mut Flink) {
     let program = crate::flink::Program { entry_class: None, args: Vec::new(), parallelism: None };
-    let request = RunRequest { job: id(9, 9), program, savepoint: None, allow_non_restored_state: false };
+    let request = RunRequest {
+        job: id(9, 9),
+        program,
+        savepoint: None,
+        allow_non_restored_state: false,
+        application: false,
+    };
     let _ = flink.run(1, &request, "somebody's", Instant::now());
 }
 

@@ -12,9 +12,9 @@ use super::bugs::Bug;
 use super::faults::{Dice, Fault, Visits};
 use super::flink::{Flink, Job, unknown, unreachable};
 use crate::flink::{
-    CheckpointConfig, CheckpointCounts, Checkpoints, CompletedCheckpoint, Config, Failures, Features,
-    FlinkError, JobDetail, JobOverview, JobState, LatestCheckpoints, Overview, Plan, PlanNode, Program, Rest,
-    RestCluster, RestoredFrom, RunRequest, SavepointStatus, StopRequest, Vertex,
+    Application, CheckpointConfig, CheckpointCounts, Checkpoints, CompletedCheckpoint, Config, Failures,
+    Features, FlinkError, JobDetail, JobOverview, JobState, LatestCheckpoints, Overview, Plan, PlanNode,
+    Program, Rest, RestCluster, RestoredFrom, RunRequest, SavepointStatus, StopRequest, Vertex,
 };
 use crate::id::{Id, JobId, TriggerId};
 use crate::operation::{Journal, Outcome, Target, Trigger};
@@ -340,6 +340,7 @@ impl Rest for Api {
                 trigger_timestamp: 0,
                 latest_ack_timestamp: 0,
                 state_size: 0,
+                checkpointed_size: None,
                 end_to_end_duration: 0,
                 discarded: false,
             });
@@ -419,6 +420,14 @@ impl Rest for Api {
         self.change("plan", move |flink| flink.answering(number, Instant::now()).map(drop)).await?;
         let node = PlanNode { id: String::new(), parallelism: 2, description: String::new() };
         Ok(Plan { name: String::new(), nodes: vec![node] })
+    }
+
+    async fn application(&self, _: JobId) -> Result<Option<Application>, FlinkError> {
+        Ok(None)
+    }
+
+    async fn application_failure(&self, _: JobId) -> Result<Option<String>, FlinkError> {
+        Ok(None)
     }
 
     async fn run(&self, jar: &str, request: &RunRequest) -> Result<(), FlinkError> {
@@ -511,7 +520,7 @@ impl World for Model {
 
     fn recipe(&self, _: &str, _: Target) -> Result<Recipe, Cause> {
         let program = Program { entry_class: None, args: Vec::new(), parallelism: None };
-        Ok(Recipe { program, allow_non_restored_state: false })
+        Ok(Recipe { program, allow_non_restored_state: false, application: false })
     }
 
     /// The model's jars are called as their jobs.
@@ -573,6 +582,10 @@ impl World for Model {
                 Err(_) => sleep(super::super::POLL).await,
             }
         }
+    }
+
+    fn rehearsal(&self, _: Target) -> Option<JobId> {
+        None
     }
 
     async fn switch(&mut self) -> Result<(), Cause> {

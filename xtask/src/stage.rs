@@ -1,4 +1,4 @@
-//! Where the demo's commands are shown and run: a folder and a namespace of their own.
+//! Where the commands of the demo and of the bench are run, as users type them: a folder and a namespace of their own.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -13,52 +13,61 @@ use crate::command::{output, wait_until};
 use crate::progress::say;
 use crate::target::Target;
 
-/// The namespace. It is the demo's own, and marked as such: somebody else's of this name is left alone.
-const NAMESPACE: &str = "kubectl-flink-demo";
+/// Marks a namespace as a stage's own: somebody else's of its name is left alone.
 const MARK: &str = "flink.kubectl/demo=true";
 /// A Pod that does nothing but hold an image or a volume.
 const HELPER: &str = "helper";
 
-/// The scene: commands run in a folder of the demo's own, with a kubeconfig whose namespace is the demo's.
+/// The scene: commands run in a folder of its own, with a kubeconfig whose namespace is its own.
 pub struct Stage<'a> {
     target: &'a Target,
+    namespace: &'static str,
     folder: PathBuf,
 }
 
 impl<'a> Stage<'a> {
-    /// Removes what an earlier demo left, and makes everything anew.
-    pub fn set(target: &'a Target) -> Result<Self> {
-        let folder = Cache::open()?.folder("demo")?.join(std::process::id().to_string());
+    /// Removes what an earlier run left in that namespace, and makes everything anew.
+    pub fn set(target: &'a Target, namespace: &'static str) -> Result<Self> {
+        let folders = Cache::open()?.folder("demo")?;
+        // What a run that was killed has left holds credentials.
+        for left in fs_err::read_dir(&folders)? {
+            let left = left?;
+            if !Path::new("/proc").join(left.file_name()).exists() {
+                remove(&left.path())?;
+            }
+        }
+        let folder = folders.join(std::process::id().to_string());
         remove(&folder)?;
         private_folder(&folder)?;
-        let stage = Self { target, folder };
+        let stage = Self { target, namespace, folder };
         stage.clear()?;
         let given = target.command("true")?;
         let config = given.get_envs().find(|(key, _)| *key == OsStr::new("KUBECONFIG"));
         let config = config.and_then(|(_, path)| path).context("the target has no KUBECONFIG")?;
         write_whole(&stage.kubeconfig(), fs_err::read(Path::new(config))?)?;
-        stage.output(&format!("kubectl create namespace {NAMESPACE}"))?;
-        stage.output(&format!("kubectl label namespace {NAMESPACE} {MARK}"))?;
-        stage.output(&format!("kubectl config set-context --current --namespace {NAMESPACE}"))?;
+        stage.output(&format!("kubectl create namespace {namespace}"))?;
+        stage.output(&format!("kubectl label namespace {namespace} {MARK}"))?;
+        stage.output(&format!("kubectl config set-context --current --namespace {namespace}"))?;
         Ok(stage)
     }
 
-    /// Removes the namespace and everything in it, also what a demo that was killed left there.
+    /// Removes the namespace and everything in it, also what a run that was killed left there.
     pub fn clear(&self) -> Result<()> {
+        let namespace = self.namespace;
         let mut get = self.target.command("kubectl")?;
-        get.args(["get", "namespace", NAMESPACE, "--ignore-not-found", "--show-labels", "--no-headers"]);
+        get.args(["get", "namespace", namespace, "--ignore-not-found", "--show-labels", "--no-headers"]);
         let there = output(&mut get)?;
         if there.trim().is_empty() {
             return Ok(());
         }
         if !there.contains(MARK) {
             bail!(
-                "the namespace {NAMESPACE} is there and was not made by this demo: remove it, or its content, yourself"
+                "the namespace {namespace} is there and was not made by cargo xtask: remove it, or its content, yourself"
             );
         }
-        say(format_args!("==> removing the namespace {NAMESPACE}"));
+        say(format_args!("==> removing the namespace {namespace}"));
         let mut delete = self.target.command("kubectl")?;
-        output(delete.args(["delete", "namespace", NAMESPACE, "--timeout=5m"]))?;
+        output(delete.args(["delete", "namespace", namespace, "--timeout=5m"]))?;
         Ok(())
     }
 
@@ -96,11 +105,27 @@ impl<'a> Stage<'a> {
         output(&mut self.command(line)?)
     }
 
+    /// Runs a command line whose talk (stderr) is shown, and returns what it prints.
+    pub fn told(&self, line: &str) -> Result<String> {
+        let done = self.command(line)?.stdin(Stdio::null()).stderr(Stdio::inherit()).output()?;
+        if !done.status.success() {
+            bail!("{line} failed ({})", done.status);
+        }
+        Ok(String::from_utf8_lossy(&done.stdout).into_owned())
+    }
+
     /// Runs a command line of the plugin unseen; its machine output.
     pub fn json(&self, line: &str) -> Result<Value> {
         let line = format!("{line} --output json");
         let text = self.output(&line)?;
         serde_json::from_str(&text).with_context(|| format!("{line} printed no JSON: {text}"))
+    }
+
+    /// Has the commands find this program under its own name before any other.
+    pub fn put_first(&self, program: &Path) -> Result<()> {
+        let (bin, name) = (self.bin(), program.file_name().context("a program has a name")?);
+        fs_err::create_dir_all(&bin)?;
+        Ok(fs_err::os::unix::fs::symlink(program, bin.join(name))?)
     }
 
     /// Writes a file into the folder where the commands run.
@@ -131,7 +156,7 @@ impl<'a> Stage<'a> {
         let claim = format!("{release}-storage");
         if let Some(storage) = self.target.storage() {
             let uid = self.output(&format!("kubectl get pvc {claim} -o jsonpath={{.metadata.uid}}"))?;
-            return Ok(storage.join(NAMESPACE).join(format!("{claim}-{uid}")).join("tally"));
+            return Ok(storage.join(self.namespace).join(format!("{claim}-{uid}")).join("tally"));
         }
         let pod = if runs {
             let of = format!("app.kubernetes.io/instance={release},app.kubernetes.io/component=jobmanager");
@@ -203,8 +228,16 @@ impl<'a> Stage<'a> {
     fn command(&self, line: &str) -> Result<Command> {
         let mut words = line.split_whitespace();
         let mut command = self.target.command(words.next().unwrap_or_default())?;
-        command.args(words).env("KUBECONFIG", self.kubeconfig()).current_dir(&self.folder);
+        let mut path = vec![self.bin()];
+        let given = command.get_envs().find(|(key, _)| *key == OsStr::new("PATH"));
+        path.extend(given.and_then(|(_, path)| path).map(std::env::split_paths).into_iter().flatten());
+        command.args(words).env("PATH", std::env::join_paths(path)?);
+        command.env("KUBECONFIG", self.kubeconfig()).current_dir(&self.folder);
         Ok(command)
+    }
+
+    fn bin(&self) -> PathBuf {
+        self.folder.join("bin")
     }
 }
 

@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: how long the plugin takes, beside the real Helm on the same objects.
+//! How long the plugin takes to render its package, beside the real Helm on the same objects.
 //!
 //! Whole processes, a release build, in turn one run of each: what disturbs the machine disturbs all. Fails where the plugin
 //! takes a fifth of Helm's time or more, or its binary has 30 MB or more.
@@ -14,10 +14,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
+use super::median;
 use crate::cache::{Building, Cache, Inputs};
-use crate::command::{output, shown};
-use crate::plugin;
-use crate::progress::{say, step};
+use crate::command::output;
+use crate::progress::say;
 
 /// The Helm to compare with.
 const HELM: &str = "helm.sh/helm/v4/cmd/helm@v4.3.1";
@@ -28,40 +28,27 @@ const SIZE: u64 = 30_000_000;
 /// What the plugin is asked to do.
 const TEMPLATE: [&str; 3] = ["template", "demo", "flink"];
 
-#[derive(clap::Args)]
-pub struct Options {
-    /// How many times each program runs
-    #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u32).range(30..))]
-    runs: u32,
-}
-
-pub fn run(project: &Path, options: &Options) -> Result<()> {
+/// Prints the medians of that many runs of each; fails where a target is missed.
+pub fn run(project: &Path, plugin: &Path, runs: u32) -> Result<()> {
     let cache = Cache::open()?;
     let helm = helm(&cache)?;
-    step("building the release", || {
-        let mut cargo = plugin::cargo(project);
-        shown(cargo.args(["build", "--release", "--package", "kubectl-flink"]).stdout(std::io::stderr()))
-    })?;
-    let plugin = plugin::target(project).join("release/kubectl-flink");
-    let charts = charts(&cache, project, &output(Command::new(&plugin).args(TEMPLATE))?)?;
+    let charts = charts(&cache, project, &output(Command::new(plugin).args(TEMPLATE))?)?;
     let templated = |chart: &str| {
         let mut command = command(&helm, &["template", "demo"]);
         command.arg(charts.join(chart));
         command
     };
-    let [ours, values, plain] = in_turn(
-        options.runs,
-        &[&|| command(&plugin, &TEMPLATE), &|| templated("values"), &|| templated("plain")],
-    )?;
+    let [ours, values, plain] =
+        in_turn(runs, &[&|| command(plugin, &TEMPLATE), &|| templated("values"), &|| templated("plain")])?;
 
     let share = |other: Duration| ours.as_secs_f64() / other.as_secs_f64();
-    println!("median of {} runs each, in turn, whole processes:", options.runs);
+    println!("median of {runs} runs each, in turn, whole processes:");
     println!("  kubectl-flink template demo flink            {:7.1} ms", milliseconds(ours));
     for (chart, time) in [("values", values), ("plain", plain)] {
         let name = format!("helm template demo CHART ({chart})");
         println!("  {name:<44} {:7.1} ms   the plugin takes {:.3} of it", milliseconds(time), share(time));
     }
-    let size = fs_err::metadata(&plugin)?.len();
+    let size = fs_err::metadata(plugin)?.len();
     println!("stripped release binary: {size} bytes");
     say(format_args!("targets: less than {SHARE} of Helm's time on either chart, less than {SIZE} bytes"));
     if share(values).max(share(plain)) >= SHARE || size >= SIZE {
@@ -156,25 +143,6 @@ fn time(mut command: Command) -> Result<Duration> {
     Ok(begun.elapsed())
 }
 
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort_unstable();
-    let middle = times.len() / 2;
-    if times.len().is_multiple_of(2) { (times[middle - 1] + times[middle]) / 2 } else { times[middle] }
-}
-
 fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_median_is_the_middle_one_or_between_the_two() {
-        let of =
-            |times: &[u64]| median(times.iter().copied().map(Duration::from_secs).collect()).as_secs_f64();
-        assert!((of(&[9, 1, 5]) - 5.0).abs() < 1e-9);
-        assert!((of(&[9, 1, 5, 6]) - 5.5).abs() < 1e-9);
-    }
 }

@@ -1,0 +1,110 @@
+//! Has a new generation's JVMs load what the start of a job needs, while the old generation's jobs still run.
+//!
+//! The first job that a Flink cluster runs takes about a second longer to start than the next one: classes are loaded. So a
+//! small job of ours (`rehearsal/Rehearsal.java`, the jar beside it is in the binary) runs through once in all slots before
+//! anything is stopped. It reads and writes nothing and is no part of the release: its id follows from the generation's name, so
+//! that every run knows it. Where it cannot run the upgrade goes on without; it never goes on while it holds a slot.
+
+use std::time::{Duration, Instant};
+
+use super::Site;
+use crate::flink::{Content, Destination, FlinkError, Program, Rest, RunRequest, Source, StartError};
+use crate::id::JobId;
+use crate::operation::Target;
+use crate::ops::Cause;
+use crate::ops::descriptor::Descriptor;
+
+/// Made by `rehearsal/build.sh`.
+const JAR: &[u8] = include_bytes!("rehearsal/rehearsal.jar");
+/// What Flink lists it as, after an id.
+const NAME: &str = "kubectl-flink-rehearsal.jar";
+/// How long it may take, and once more until it has ended after it was cancelled.
+const LIMIT: Duration = Duration::from_secs(30);
+/// Between two looks.
+const POLL: Duration = Duration::from_millis(200);
+
+/// The id of a generation's rehearsal.
+pub(crate) fn id(generation: &str) -> Option<JobId> {
+    crate::ops::jobs::sha256(format!("rehearsal of {generation}").as_bytes()).get(..32)?.parse().ok()
+}
+
+impl Site<'_> {
+    /// Whether jobs will move to a generation that has just come up, and nobody has switched rehearsals off.
+    pub(super) fn wants_rehearsal(&self, target: Target) -> bool {
+        let journal = &self.plan.journal;
+        let off = self.plan.record.values.pointer("/upgrade/rehearsal") == Some(&false.into());
+        let moves = journal.jobs.iter().any(|job| job.old.is_some() && job.start.is_some());
+        target == Target::New && journal.is_warm() && moves && !off
+    }
+
+    /// Rehearses; what came of it, in words. An error: it holds slots and does not end.
+    pub(super) async fn rehearse(&self, target: Target) -> Result<String, Cause> {
+        let descriptor = self.require(target)?;
+        let Some(job) = id(&descriptor.name) else { return Ok("not rehearsed".to_owned()) };
+        let begun = Instant::now();
+        let told = self.begin_rehearsal(&descriptor, job).await;
+        let mut ended = self.rehearsal_ended(&descriptor, job).await;
+        if !ended {
+            self.flink(&descriptor).cancel(job).await.ok();
+            ended = self.rehearsal_ended(&descriptor, job).await;
+        }
+        if let Ok(jar) | Err((Some(jar), _)) = &told {
+            self.context.flink(&descriptor).delete_jar(jar).await.ok();
+        }
+        match told {
+            _ if !ended => Err(Cause::Step {
+                step: format!("the rehearsal ({job}) does not end"),
+                reason: "it was cancelled and still runs; without it: --set upgrade.rehearsal=false"
+                    .to_owned(),
+            }),
+            Ok(_) => Ok(format!("rehearsed in {:.1} s", begun.elapsed().as_secs_f32())),
+            Err((_, error)) => Ok(format!("not rehearsed: {error}")),
+        }
+    }
+
+    /// Gives the id of its jar; also beside an error, where it is there.
+    async fn begin_rehearsal(
+        &self,
+        descriptor: &Descriptor,
+        job: JobId,
+    ) -> Result<String, (Option<String>, String)> {
+        let content = Content::Bytes(JAR.into());
+        let uploaded = self.context.flink(descriptor).upload(NAME, content).await;
+        let jar = uploaded.map_err(|error: FlinkError| (None, error.to_string()))?;
+        let program = Program {
+            parallelism: Some(descriptor.task_managers * descriptor.slots_per_task_manager),
+            ..Program::default()
+        };
+        let request =
+            RunRequest { job, program, savepoint: None, allow_non_restored_state: false, application: false };
+        match self.flink(descriptor).start(&jar, &request).await {
+            // A run that died had rehearsed.
+            Ok(_) | Err(StartError::IdUsed { .. }) => Ok(jar),
+            Err(error) => Err((Some(jar), error.to_string())),
+        }
+    }
+
+    /// Waits until it has ended; `false` where it has not in time, or nobody can say.
+    async fn rehearsal_ended(&self, descriptor: &Descriptor, job: JobId) -> bool {
+        let client = self.context.flink(descriptor);
+        let begun = Instant::now();
+        while begun.elapsed() < LIMIT {
+            match client.job_state(job).await {
+                Ok(state) if state.is_terminal() => return true,
+                Err(error) if error.is_not_found() => return true,
+                _ => tokio::time::sleep(POLL).await,
+            }
+        }
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn its_id_follows_from_the_generation() {
+        let id = |name| super::id(name).unwrap();
+        assert_eq!(id("demo-g2"), id("demo-g2"));
+        assert_ne!(id("demo-g2"), id("demo-g3"));
+    }
+}
