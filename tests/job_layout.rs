@@ -38,6 +38,7 @@ fn a_job_from_install_to_uninstall() {
     let upgraded = namespace
         .flink(["upgrade", "demo", "--set", "taskManager.memory=1100m", "--with-savepoint"])
         .ok()
+        .says("rehearsed in ")
         .says("stop with a savepoint, start from it");
     assert_snapshot("job-upgrade", &upgraded.stdout);
     tally.await_committed(60);

@@ -143,3 +143,65 @@ fn a_suspended_run_that_goes_on_late_does_no_harm() {
     namespace.flink(["uninstall", "demo", "--with-savepoint"]).ok();
     tally.check(State::Ended, &Expect { runs: 4..=4, ..Expect::default() });
 }
+
+/// Expected: what only a person can know is taken from them. A run dies before its stop was sent; somebody stops the job by hand
+/// and says where the savepoint is: the upgrade is completed from it. Another one dies there and is abandoned: nothing more is
+/// done than written down, the job runs on, and the next upgrade tidies. Nothing is lost, nothing is repeated.
+#[test]
+fn recover_takes_a_persons_word() {
+    let namespace = cluster!("word", tally);
+    namespace.install_job("demo", &[]).ok();
+    let tally = namespace.tally("demo-storage");
+    tally.await_committed(40);
+    let all = transitions(&namespace, "1100m");
+    let stop = all.iter().position(|request| request.ends_with("/stop")).expect("a job was stopped") + 1;
+    tally.await_committed(40);
+    let killed = |memory: &str| {
+        let mut killed = halted(&namespace, memory, stop);
+        let _ = killed.kill(); // SIGKILL
+        killed.wait().unwrap();
+    };
+
+    killed("1150m");
+    let path = stopped_by_hand(&namespace);
+    wait_for("the lock's expiry", || {
+        let recovered = namespace.flink(["recover", "demo", "--savepoint", &path]);
+        (!recovered.stderr.contains("is being changed by")).then_some(recovered)
+    })
+    .ok();
+    one_job_runs(&namespace, &tally, "after a person's savepoint");
+    assert_eq!(statuses(&namespace.history("demo")), "1 superseded, 2 superseded, 3 deployed");
+    let status = namespace.status("demo");
+    assert_eq!(status["jobs"][0]["restoredFrom"], path.as_str(), "{status:#}");
+
+    killed("1200m");
+    let id = namespace.job_id("demo");
+    wait_for("the lock's expiry", || {
+        let abandoned = namespace.flink(["recover", "demo", "--abandon"]);
+        (!abandoned.stderr.contains("is being changed by")).then_some(abandoned)
+    })
+    .ok();
+    assert_eq!(namespace.job_id("demo"), id, "the job runs on");
+    assert_eq!(statuses(&namespace.history("demo")), "1 superseded, 2 superseded, 3 deployed, 4 failed");
+    tally.await_committed(40);
+    namespace.flink(["upgrade", "demo", "--with-savepoint", "--set", "taskManager.memory=1250m"]).ok();
+    one_job_runs(&namespace, &tally, "after the next upgrade");
+    namespace.flink(["uninstall", "demo", "--with-savepoint"]).ok();
+    tally.check(State::Ended, &Expect { runs: 4..=4, ..Expect::default() });
+}
+
+/// Stops the job as somebody does who knows Flink's REST API only; the path of its savepoint.
+fn stopped_by_hand(namespace: &Namespace) -> String {
+    let id = namespace.job_id("demo");
+    let proxy = format!("/api/v1/namespaces/{}/services/demo-rest:8081/proxy", namespace.name);
+    let body = tempfile::NamedTempFile::new().unwrap();
+    fs_err::write(body.path(), r#"{"targetDirectory": "file:///flink-storage/by-hand"}"#).unwrap();
+    let file = body.path().to_str().unwrap();
+    let asked = namespace.kubectl(["create", "--raw", &format!("{proxy}/jobs/{id}/stop"), "-f", file]).ok();
+    let trigger = asked.json()["request-id"].as_str().unwrap().to_owned();
+    wait_for("the savepoint", || {
+        let path = format!("{proxy}/jobs/{id}/savepoints/{trigger}");
+        let answer = namespace.kubectl(["get", "--raw", &path]).ok().json();
+        answer["operation"]["location"].as_str().map(ToOwned::to_owned)
+    })
+}

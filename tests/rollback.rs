@@ -48,9 +48,15 @@ fn a_rollback_says_where_its_state_comes_from() {
 
     // The user's own value is a choice, a package's default would not be one.
     let upgraded = namespace
-        .flink(["upgrade", "demo", "--set", "taskManager.memory=1150m,upgrade.state=savepoint"])
+        .flink([
+            "upgrade",
+            "demo",
+            "--set",
+            "taskManager.memory=1150m,upgrade.state=savepoint,upgrade.rehearsal=false",
+        ])
         .ok();
     assert!(upgraded.stderr.contains("stop with a savepoint, start from it"), "{upgraded}");
+    assert!(!upgraded.stderr.contains("rehearsed"), "{upgraded}");
     tally.await_committed(40);
     let before = tally.read().judge(State::Running).repeated_emitted.values().sum::<u64>();
 

@@ -95,8 +95,30 @@ pub async fn start(
     request: &RunRequest,
     silence: Duration,
 ) -> Result<Started, StartError> {
-    let started = ask(client, jar, request, silence).await?;
-    if request.application { submitted(client, request.job, started, silence).await } else { Ok(started) }
+    let job = request.job;
+    if !request.application {
+        return ask(client, jar, request, silence).await;
+    }
+    // A run that died may have started it.
+    if let Some(error) = ended_without_job(client, job).await {
+        return Err(error);
+    }
+    match ask(client, jar, request, silence).await {
+        Ok(started) => submitted(client, job, started, silence).await,
+        Err(error @ StartError::IdUsed { .. }) => Err(ended_without_job(client, job).await.unwrap_or(error)),
+        Err(error) => Err(error),
+    }
+}
+
+/// An application that has ended and never had a job; `None` where that is not certain.
+async fn ended_without_job(client: &impl Rest, job: JobId) -> Option<StartError> {
+    let application = client.application(job).await.ok()??;
+    if !application.state.is_terminal() || application.has_jobs {
+        return None;
+    }
+    let cause = client.application_failure(job).await.ok().flatten();
+    let cause = cause.unwrap_or_else(|| "its main() ended without starting a job".to_owned());
+    Some(StartError::Ended { job, state: application.state, cause })
 }
 
 /// Waits until an application has submitted its job.
@@ -111,22 +133,13 @@ async fn submitted(
     loop {
         let last = match client.find(job).await {
             Ok(Some(found)) => return Ok(Started { state: found.state, ..started }),
-            Ok(None) => match client.application(job).await {
-                Ok(Some(application)) if application.state.is_terminal() => {
-                    // It may have submitted its job between the two looks.
-                    if let Ok(Some(found)) = client.find(job).await {
-                        return Ok(Started { state: found.state, ..started });
-                    }
-                    let cause = client.application_failure(job).await.ok().flatten();
-                    let cause = cause.unwrap_or_else(|| "its main() ended without starting a job".to_owned());
-                    return Err(StartError::Ended { job, state: application.state, cause });
-                }
-                Ok(_) => FlinkError::Deadline {
+            Ok(None) => match ended_without_job(client, job).await {
+                Some(error) => return Err(error),
+                None => FlinkError::Deadline {
                     request: format!("GET /applications/{job}"),
                     after: begun.elapsed(),
                     may_have_acted: true,
                 },
-                Err(error) => error,
             },
             Err(error) => error,
         };

@@ -163,9 +163,13 @@ impl Rest for Client {
         struct Answer {
             name: String,
             status: JobState,
+            #[serde(default)]
+            jobs: Vec<serde::de::IgnoredAny>,
         }
         match self.read::<Answer>(format!("/applications/{id}")).await {
-            Ok(Answer { name, status }) => Ok(Some(Application { name, state: status })),
+            Ok(Answer { name, status, jobs }) => {
+                Ok(Some(Application { name, state: status, has_jobs: !jobs.is_empty() }))
+            }
             Err(error) if error.is_not_found() => Ok(None), // so says an older Flink too
             Err(error) => Err(error),
         }

@@ -11,7 +11,7 @@ use super::job_start::{self, StartError, Started};
 use super::requests::{Program, RunRequest, StopRequest};
 use super::rest::Rest;
 use super::savepoint::{self, End, StopError, Tick};
-use super::types::{JobOverview, Overview, Plan};
+use super::types::{JobOverview, LatestCheckpoints, Overview, Plan};
 use crate::id::JobId;
 
 /// Where state comes from.
@@ -41,6 +41,9 @@ pub trait Source {
 
     /// The path of the newest checkpoint that a job which has ended left; `None` where it completed none.
     async fn latest_checkpoint(&self, job: JobId) -> Result<Option<String>, FlinkError>;
+
+    /// The path of the newest savepoint that Flink knows of a job; `None` where there is none.
+    async fn latest_savepoint(&self, job: JobId) -> Result<Option<String>, FlinkError>;
 
     /// Shuts it down for good; Flink removes its own files of high availability. A job that still runs would be dropped
     /// without a word: the caller makes sure that each has ended.
@@ -105,12 +108,12 @@ impl<R: Rest> RestCluster<R> {
         Self { rest, silence }
     }
 
-    async fn newest_checkpoint(&self, job: JobId) -> Result<Option<String>, FlinkError> {
+    /// What Flink knows of a job's checkpoints after its end.
+    async fn last_checkpoints(&self, job: JobId) -> Result<LatestCheckpoints, FlinkError> {
         // Flink answers from a cache: one that was filled before the end may name a checkpoint that is gone by now.
         let cached = self.rest.config().await?.refresh_interval;
         tokio::time::sleep(Duration::from_millis(cached + 100)).await;
-        let newest = self.rest.checkpoints(job).await?.latest.completed;
-        Ok(newest.and_then(|checkpoint| checkpoint.external_path))
+        Ok(self.rest.checkpoints(job).await?.latest)
     }
 }
 
@@ -151,13 +154,18 @@ impl<R: Rest> Source for RestCluster<R> {
     async fn latest_checkpoint(&self, job: JobId) -> Result<Option<String>, FlinkError> {
         let begun = Instant::now();
         loop {
-            match self.newest_checkpoint(job).await {
+            match self.last_checkpoints(job).await {
                 Err(error) if error.is_passing() && begun.elapsed() < self.silence => {
                     tokio::time::sleep(Duration::from_secs(1)).await;
                 }
-                answer => return answer,
+                answer => return Ok(answer?.completed.and_then(|checkpoint| checkpoint.external_path)),
             }
         }
+    }
+
+    async fn latest_savepoint(&self, job: JobId) -> Result<Option<String>, FlinkError> {
+        let newest = self.last_checkpoints(job).await?.savepoint;
+        Ok(newest.and_then(|savepoint| savepoint.external_path))
     }
 
     async fn shut_down(&self) -> Result<(), FlinkError> {

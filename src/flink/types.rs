@@ -109,6 +109,8 @@ pub struct Application {
     pub name: String,
     /// Its state; it may say RUNNING for some seconds after its job has ended.
     pub state: JobState,
+    /// Whether it has submitted a job.
+    pub has_jobs: bool,
 }
 
 /// How many of a job's tasks (subtasks) are in which state. While a job is initializing all are 0, the total too.

@@ -415,7 +415,7 @@ impl Journal {
             Event::StopFailed(job) => self.jobs[job].stop_asked = false,
             Event::Finished(job) => {
                 let job = &mut self.jobs[job];
-                (job.stopped, job.finished) = (true, true);
+                (job.stop_asked, job.stopped, job.finished) = (false, true, true);
                 (job.start, job.back) = (None, None);
             }
             Event::RemoveBegun(Target::Old) => self.old_removed = true,

@@ -210,7 +210,8 @@ pub async fn stop(
     super::check_release_name(name)?;
     rights::check(context, rights::Verb::Jobs).await?;
     let planner = async || {
-        let situation = Situation::read(context, name).await?;
+        let mut situation = Situation::read(context, name).await?;
+        situation.await_recovery(context).await;
         let base = upgrade::base(context, &situation, name)?;
         let mut desired = as_recorded(base)?;
         let job = match stranger(&situation, base, &options.job) {

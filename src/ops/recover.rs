@@ -11,7 +11,7 @@ use super::world::bring_back;
 use super::{Cause, Context, Failure, Observer, Phase, Progress, rights};
 use crate::operation::{Event, Journal, Kind};
 use crate::release::operation::{LeftBehind, in_progress};
-use crate::release::{Lock, LockError, Record, ReleaseError, Status};
+use crate::release::{JobState, Lock, LockError, Record, ReleaseError, Status};
 use crate::render::generation_name;
 
 /// What to recover, and what the person knows about it.
@@ -197,6 +197,11 @@ async fn write_down(context: &Context, name: &str, dead: &Journal) -> Result<(),
         let mut base = context.store.get(name, from).await?;
         let flink_version = base.package.flink_version.clone();
         for moved in &dead.jobs {
+            if moved.finished {
+                for job in base.jobs.iter_mut().filter(|job| job.name == moved.name) {
+                    job.state = JobState::Finished;
+                }
+            }
             let Some(savepoint) = savepoint_of(moved, &flink_version, now) else { continue };
             for job in base.jobs.iter_mut().filter(|job| job.name == moved.name) {
                 job.ended_by = Some(savepoint.clone());

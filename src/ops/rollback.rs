@@ -22,7 +22,8 @@ pub async fn plan(context: &Context, options: &Options) -> Result<Plan, Failure>
     let name = &options.change.name;
     super::check_release_name(name)?;
     rights::check(context, rights::Verb::Rollback).await?;
-    let situation = Situation::read(context, name).await?;
+    let mut situation = Situation::read(context, name).await?;
+    situation.await_recovery(context).await;
     let base = upgrade::base(context, &situation, name)?;
     let target = target_revision(&situation, base, options)?;
     let record = context.store.get(name, target).await?;

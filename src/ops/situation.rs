@@ -1,16 +1,22 @@
 //! What a release is right now: its records, the generation that runs, and the jobs that Flink knows.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
 use super::descriptor::Descriptor;
 use super::world::rehearsal;
 use super::{Cause, Context};
 use crate::cluster::delete;
-use crate::flink::{FlinkError, JobOverview, Rest};
+use crate::flink::{FlinkError, JobOverview, Rest, Tasks};
 use crate::id::JobId;
 use crate::package::Package;
-use crate::release::{JobRecord, Record, SavepointRef, Status, Summary};
+use crate::release::{JobMode, JobRecord, JobState as Recorded, Record, SavepointRef, Status, Summary};
 use crate::render::{self, Object, generation_name};
+
+/// How long a job that should run may be missing from a recovering JobManager's list until that is believed.
+const RECOVERY: Duration = Duration::from_secs(15);
+/// Between two looks.
+const POLL: Duration = Duration::from_secs(1);
 
 /// What Flink says about the jobs of the running generation.
 pub(crate) enum Live {
@@ -130,10 +136,59 @@ impl Situation {
             Ok(mut jobs) => {
                 let rehearsal = rehearsal::id(&descriptor.name);
                 jobs.retain(|job| Some(job.id) != rehearsal);
+                if let Err(error) = self.add_unsubmitted(context, descriptor, &mut jobs).await {
+                    return Live::Silent(error);
+                }
                 Live::Jobs(jobs)
             }
             Err(error) => Live::Silent(error),
         }
+    }
+
+    /// Adds the jobs of applications whose `main()` runs again after a JobManager's restart: Flink does not list them yet.
+    async fn add_unsubmitted(
+        &self,
+        context: &Context,
+        descriptor: &Descriptor,
+        jobs: &mut Vec<JobOverview>,
+    ) -> Result<(), FlinkError> {
+        let recorded = self.base.iter().flat_map(|base| &base.jobs);
+        for job in recorded.filter(|job| job.mode == JobMode::Application && job.state == Recorded::Running) {
+            let Some(id) = job.id.filter(|id| !jobs.iter().any(|listed| listed.id == *id)) else { continue };
+            match context.flink(descriptor).job(id).await {
+                Ok(detail) if !detail.state.is_terminal() => jobs.push(JobOverview {
+                    id,
+                    name: detail.name,
+                    state: detail.state,
+                    tasks: Tasks::default(),
+                    start_time: None,
+                    end_time: None,
+                }),
+                Err(error) if error.is_passing() => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// While a JobManager recovers, its list of jobs may lack those that it is about to bring back: before a change is planned,
+    /// a list without a job that should run is believed only when it stays so.
+    pub async fn await_recovery(&mut self, context: &Context) {
+        let begun = Instant::now();
+        while self.lacks_jobs() && begun.elapsed() < RECOVERY {
+            tokio::time::sleep(POLL).await;
+            self.live = self.ask_flink(context).await;
+        }
+    }
+
+    fn lacks_jobs(&self) -> bool {
+        let (Live::Jobs(_), Some(base)) = (&self.live, &self.base) else { return false };
+        let listed = self.live_jobs();
+        let lacks = |job: &JobRecord| {
+            job.state == Recorded::Running && job.id.is_some_and(|id| !listed.contains_key(&id))
+        };
+        self.descriptor.as_ref().is_some_and(|descriptor| descriptor.high_availability)
+            && base.jobs.iter().any(lacks)
     }
 
     /// The next revision's number: revisions of an uninstalled release count on.

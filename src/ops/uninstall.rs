@@ -37,7 +37,8 @@ pub async fn plan(context: &Context, options: &Options) -> Result<(Plan, Kept), 
     let name = &options.change.name;
     super::check_release_name(name)?;
     rights::check(context, rights::Verb::Uninstall).await?;
-    let situation = Situation::read(context, name).await?;
+    let mut situation = Situation::read(context, name).await?;
+    situation.await_recovery(context).await;
     let mut kept = Kept::default();
     for summary in &situation.history {
         kept.savepoints
@@ -261,7 +262,7 @@ pub(super) async fn close(site: &mut Site<'_>, journal: &Journal, now: jiff::Tim
     if let Some(base) = &mut site.plan.base {
         for job in &mut base.jobs {
             let moved = journal.jobs.iter().find(|moved| moved.name == job.name);
-            if moved.is_some_and(|moved| moved.savepoint.is_none()) {
+            if moved.is_some_and(|moved| moved.savepoint.is_none() && !moved.finished) {
                 job.state = JobState::Canceled;
             }
         }

@@ -41,7 +41,8 @@ pub struct Options {
 pub async fn plan(context: &Context, options: &Options) -> Result<Plan, Failure> {
     super::check_release_name(&options.change.name)?;
     rights::check(context, rights::Verb::Upgrade).await?;
-    let situation = Situation::read(context, &options.change.name).await?;
+    let mut situation = Situation::read(context, &options.change.name).await?;
+    situation.await_recovery(context).await;
     let base = base(context, &situation, &options.change.name)?;
     let package = match &options.package {
         Some(package) => package.clone(),

@@ -40,7 +40,7 @@ pub(super) async fn carry_out(
         execute::run(context, shown, async || planner(options).await, output, cancellation).await
     };
     let report = match run(&shown, &options).await {
-        Err(failure) if shown.may_recreate && lacks_room(&failure) => {
+        Err(failure) if shown.may_recreate && lacks_room(&failure) && !cancellation.is_cancelled() => {
             output.warn(&format!("{}; the old generation runs on as it was", failure.cause));
             options.strategy = Some(StrategyChoice::Recreate);
             shown = plan_of(&options).await?;

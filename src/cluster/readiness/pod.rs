@@ -73,6 +73,10 @@ pub(super) async fn waits(
     }))
 }
 
+/// What the scheduler says where other Pods are in the way, which may go. A node selector that no node has is no lack of room.
+const ROOM: &[&str] =
+    &["Insufficient", "Too many pods", "free ports", "anti-affinity", "volume count", "volume limits"];
+
 /// The scheduler's message without what it says of preemption. A claim that has no volume yet is not a lack of room.
 fn not_scheduled(message: &str) -> Waiting {
     if message.contains("unbound immediate PersistentVolumeClaims") {
@@ -83,7 +87,12 @@ fn not_scheduled(message: &str) -> Waiting {
         .filter_map(|mark| message.find(mark))
         .min()
         .unwrap_or(message.len());
-    Waiting::no_room(format!("cannot be scheduled: {}", message[..end].trim_end_matches(['.', ' '])))
+    let reason = format!("cannot be scheduled: {}", message[..end].trim_end_matches(['.', ' ']));
+    if ROOM.iter().any(|word| reason.contains(word)) {
+        Waiting::no_room(reason)
+    } else {
+        Waiting::trouble(reason)
+    }
 }
 
 fn condition(status: &PodStatus, name: &str) -> Option<(bool, String)> {
@@ -182,6 +191,23 @@ mod tests {
             json!({"name": "main", "image": "flink:2", "imageID": "", "ready": false, "restartCount": 0});
         all.as_object_mut().unwrap().extend(value.as_object().unwrap().clone());
         serde_json::from_value(all).unwrap()
+    }
+
+    #[test]
+    fn only_where_other_pods_are_in_the_way_room_is_what_is_missing() {
+        for (message, no_room) in [
+            ("0/1 nodes are available: 1 Insufficient memory. preemption: 0/1 nodes are available", true),
+            (
+                "0/2 nodes are available: 1 node(s) didn't match pod anti-affinity rules, 1 Insufficient cpu.",
+                true,
+            ),
+            ("0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector.", false),
+            ("0/1 nodes are available: 1 node(s) had untolerated taint(s).", false),
+        ] {
+            let waiting = not_scheduled(message);
+            assert_eq!(waiting.no_room, no_room, "{message}");
+            assert!(waiting.trouble.is_some() && !waiting.reason.contains("preemption"), "{waiting:?}");
+        }
     }
 
     #[test]

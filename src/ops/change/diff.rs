@@ -74,7 +74,9 @@ fn masked(old: Option<&Object>, new: Option<&Object>) -> (Option<Value>, Option<
         for key in keys {
             let same = held(&before, &key) == held(&after, &key);
             for (value, words) in [(&mut before, "(hidden)"), (&mut after, "(hidden, changed)")] {
-                if let Some(held) = value.as_mut().and_then(|value| value[part].get_mut(&key)) {
+                if let Some(held) =
+                    value.as_mut().and_then(|value| value.get_mut(part)).and_then(|held| held.get_mut(&key))
+                {
                     *held = Value::from(if same { "(hidden)" } else { words });
                 }
             }

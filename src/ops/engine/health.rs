@@ -142,6 +142,10 @@ impl<W: World> Engine<W> {
         match cluster.health(start.id).await {
             Ok(health) => {
                 self.note_checkpoint(index, Target::New, &health).await?;
+                // One that has come to its end has committed what it had, with checkpoints or without.
+                if health.state == flink::JobState::Finished && !self.journal.jobs[index].checkpointed {
+                    self.record(Event::Checkpointed(index)).await?;
+                }
                 if self.journal.jobs[index].checkpointed {
                     return Ok(None);
                 }

@@ -116,7 +116,14 @@ impl<W: World> Engine<W> {
             if !matches!(step, Step::Record | Step::Prune(_) | Step::Commit | Step::Close(_)) {
                 self.world.tell(Progress::Begun(words.clone()));
             }
-            match self.perform(step).await {
+            // Nothing is stopped yet that would have to come back: here a person's Ctrl-C is in time.
+            let spares = matches!(step, Step::Stop(_)) && !self.journal.jobs.iter().any(|job| job.stopped);
+            let done = if spares && self.journal.setback.is_none() && self.world.is_cancelled() {
+                Err(Cause::Interrupted)
+            } else {
+                self.perform(step).await
+            };
+            match done {
                 Ok(done) => {
                     if let Some(done) = done {
                         self.world.tell(Progress::Done(done));

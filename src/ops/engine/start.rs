@@ -28,6 +28,8 @@ impl<W: World> Engine<W> {
                 reason: "the path of its savepoint is not known".to_owned(),
             });
         }
+        // A run that died may have asked before: what this one could not send says nothing about that.
+        let asked = if target == Target::New { change.start_asked } else { change.back_asked };
         self.record(Event::StartAsked(index, target)).await?;
         let request = RunRequest {
             job: start.id,
@@ -38,6 +40,7 @@ impl<W: World> Engine<W> {
         };
         if let Err(source) = cluster.start(&jar, &request).await {
             match source {
+                StartError::NotSent { .. } if asked => {}
                 StartError::NotSent { .. } | StartError::Refused { .. } => {
                     self.record(Event::StartFailed(index, target)).await?;
                 }

@@ -86,6 +86,11 @@ impl<W: World> Engine<W> {
                 reason: "all its tasks run on".to_owned(),
             });
         }
+        // It came to its end before it could be cancelled; Flink has deleted its checkpoints.
+        if has_finished(cluster, id).await {
+            self.record(Event::Finished(index)).await?;
+            return Ok(Some(format!("{} had finished by itself, and stays so", change.name)));
+        }
         let told = match cluster.latest_checkpoint(id).await {
             // Another JobManager: it does not know a job that has ended.
             Err(error) if error.is_not_found() => Ok(None),
@@ -183,15 +188,50 @@ impl<W: World> Engine<W> {
             return Ok(Some(format!("stopped {}; savepoint {path}", change.name)));
         }
         if error.leaves_job_running() {
-            if let Some(id) = change.old
+            // From a trigger that Flink does not know nothing can be concluded: it may be on its way still.
+            let told = matches!(error, StopError::NotBegun(_) | StopError::Failed { .. });
+            if told
+                && let Some(id) = change.old
                 && has_finished(cluster, id).await
             {
-                self.record(Event::Finished(index)).await?;
-                return Ok(Some(format!("{} had finished by itself, and stays so", change.name)));
+                return self.finished(cluster, index, change, id, error).await;
             }
             self.record(Event::StopFailed(index)).await?;
         }
         Err(Cause::Step { step: format!("the savepoint of {} failed", change.name), reason: chain(&error) })
+    }
+
+    /// A job that could not be stopped has come to its end. By itself, unless there is a savepoint: then somebody stopped it,
+    /// and it is not for us to say that it shall stay so.
+    async fn finished(
+        &mut self,
+        cluster: &W::Cluster,
+        index: usize,
+        change: &JobMove,
+        id: JobId,
+        error: StopError,
+    ) -> Result<Option<String>, Cause> {
+        let ours = match &change.trigger {
+            Some(trigger) => self.world.find_savepoint(trigger).await,
+            None => None,
+        };
+        let reason = match (ours, cluster.latest_savepoint(id).await) {
+            (Some(path), _) => {
+                self.record(Event::Savepoint(index, path.clone())).await?;
+                self.record(Event::Stopped(index)).await?;
+                return Ok(Some(format!("stopped {}; savepoint {path}", change.name)));
+            }
+            (None, Ok(None)) => {
+                self.record(Event::Finished(index)).await?;
+                return Ok(Some(format!("{} had finished by itself, and stays so", change.name)));
+            }
+            (None, Ok(Some(path))) => {
+                format!("it has ended meanwhile, and there is a savepoint that is not ours: {path}")
+            }
+            (None, Err(_)) => chain(&error),
+        };
+        self.record(Event::StopFailed(index)).await?;
+        Err(Cause::Step { step: format!("the savepoint of {} failed", change.name), reason })
     }
 
     /// Waits until a job is terminal; told while it lasts. A job that Flink forgot after an answer of its own has ended.

@@ -103,7 +103,14 @@ impl Site<'_> {
             let Some(before) = before else { continue };
             before.state = JobState::Finished;
             for next in self.plan.record.jobs.iter_mut().filter(|job| job.name == moved.name) {
-                *next = JobRecord { declared: next.declared, ..before.clone() };
+                *next = JobRecord {
+                    id: before.id,
+                    state: JobState::Finished,
+                    restored_from: before.restored_from.clone(),
+                    ended_by: before.ended_by.clone(),
+                    taken: before.taken.clone(),
+                    ..next.clone()
+                };
             }
         }
     }

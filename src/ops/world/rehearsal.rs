@@ -8,7 +8,9 @@
 use std::time::{Duration, Instant};
 
 use super::Site;
-use crate::flink::{Content, Destination, FlinkError, Program, Rest, RunRequest, Source, StartError};
+use crate::flink::{
+    Content, Destination, FlinkError, JobState, Program, Rest, RunRequest, Source, StartError,
+};
 use crate::id::JobId;
 use crate::operation::Target;
 use crate::ops::Cause;
@@ -37,29 +39,35 @@ impl Site<'_> {
         target == Target::New && journal.is_warm() && moves && !off
     }
 
-    /// Rehearses; what came of it, in words. An error: it holds slots and does not end.
+    /// Rehearses; what came of it, in words. An error: it may hold slots still, or a person asked for the end.
     pub(super) async fn rehearse(&self, target: Target) -> Result<String, Cause> {
         let descriptor = self.require(target)?;
         let Some(job) = id(&descriptor.name) else { return Ok("not rehearsed".to_owned()) };
         let begun = Instant::now();
         let told = self.begin_rehearsal(&descriptor, job).await;
-        let mut ended = self.rehearsal_ended(&descriptor, job).await;
-        if !ended {
+        let mut end = self.rehearsal_ended(&descriptor, job).await;
+        let in_time = end.is_some();
+        if !in_time {
             self.flink(&descriptor).cancel(job).await.ok();
-            ended = self.rehearsal_ended(&descriptor, job).await;
+            end = self.rehearsal_ended(&descriptor, job).await;
         }
         if let Ok(jar) | Err((Some(jar), _)) = &told {
             self.context.flink(&descriptor).delete_jar(jar).await.ok();
         }
-        match told {
-            _ if !ended => Err(Cause::Step {
-                step: format!("the rehearsal ({job}) does not end"),
-                reason: "it was cancelled and still runs; without it: --set upgrade.rehearsal=false"
-                    .to_owned(),
-            }),
-            Ok(_) => Ok(format!("rehearsed in {:.1} s", begun.elapsed().as_secs_f32())),
-            Err((_, error)) => Ok(format!("not rehearsed: {error}")),
+        if self.cancellation.is_cancelled() {
+            return Err(Cause::Interrupted);
         }
+        let Some(end) = end else {
+            let reason = "Flink does not say that it has ended, so it may hold slots; upgrade.rehearsal=false leaves it out";
+            let step = format!("the rehearsal (job {job}) does not end");
+            return Err(Cause::Step { step, reason: reason.to_owned() });
+        };
+        Ok(match (told, end) {
+            (Ok(_), JobState::Finished) => format!("rehearsed in {:.1} s", begun.elapsed().as_secs_f32()),
+            (Ok(_), _) if !in_time => format!("not rehearsed: it took more than {} s", LIMIT.as_secs()),
+            (Ok(_), state) => format!("not rehearsed: the rehearsal is {state}"),
+            (Err((_, error)), _) => format!("not rehearsed: {error}"),
+        })
     }
 
     /// Gives the id of its jar; also beside an error, where it is there.
@@ -84,18 +92,18 @@ impl Site<'_> {
         }
     }
 
-    /// Waits until it has ended; `false` where it has not in time, or nobody can say.
-    async fn rehearsal_ended(&self, descriptor: &Descriptor, job: JobId) -> bool {
+    /// Waits until it has ended, which it has too where Flink does not know it; `None` where it has not in time, or nobody says.
+    async fn rehearsal_ended(&self, descriptor: &Descriptor, job: JobId) -> Option<JobState> {
         let client = self.context.flink(descriptor);
         let begun = Instant::now();
         while begun.elapsed() < LIMIT {
             match client.job_state(job).await {
-                Ok(state) if state.is_terminal() => return true,
-                Err(error) if error.is_not_found() => return true,
+                Ok(state) if state.is_terminal() => return Some(state),
+                Err(error) if error.is_not_found() => return Some(JobState::Unknown),
                 _ => tokio::time::sleep(POLL).await,
             }
         }
-        false
+        None
     }
 }
 
@@ -106,5 +114,17 @@ mod tests {
         let id = |name| super::id(name).unwrap();
         assert_eq!(id("demo-g2"), id("demo-g2"));
         assert_ne!(id("demo-g2"), id("demo-g3"));
+    }
+
+    #[test]
+    fn its_jar_was_made_from_the_source_beside_it() {
+        let digests: Vec<&str> = include_str!("rehearsal/rehearsal.sha256").split_whitespace().collect();
+        let source = crate::ops::jobs::sha256(include_bytes!("rehearsal/Rehearsal.java"));
+        let jar = crate::ops::jobs::sha256(super::JAR);
+        assert_eq!(
+            digests,
+            [source.as_str(), "Rehearsal.java", &jar, "rehearsal.jar"],
+            "run rehearsal/build.sh"
+        );
     }
 }
