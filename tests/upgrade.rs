@@ -282,15 +282,15 @@ fn a_savepoint_that_times_out_leaves_the_job_running() {
     namespace
         .flink(["upgrade", "demo", "--set", "taskManager.memory=1100m", "--with-savepoint"])
         .exits(5)
-        .says("which no checkpoint tells yet")
+        .says("what its state takes, which no checkpoint")
         .says("the savepoint of counter failed")
         .says("the operation was undone");
     assert_eq!(statuses(&namespace.history("demo")), "1 deployed, 2 failed");
     assert_eq!(namespace.job_id("demo"), id, "the job that ran runs on");
     tally.await_more(40);
-    namespace.flink(["uninstall", "demo", "--stateless"]).ok();
     let verdict = tally.read().judge(State::Running);
     assert!(verdict.lost.is_empty() && verdict.repeated_emitted.is_empty(), "{verdict}");
     assert_eq!(verdict.runs.len(), 1, "{verdict}");
     println!("{verdict}");
+    namespace.flink(["uninstall", "demo", "--stateless"]).ok();
 }

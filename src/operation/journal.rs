@@ -502,6 +502,15 @@ impl Journal {
         Some(late)
     }
 
+    /// Whether the generation that ran when the operation began is still the one in charge: nothing was started beside it.
+    pub fn leaves_old_in_charge(&self) -> bool {
+        let started = |job: &JobMove| job.start_asked && !job.ended;
+        self.committed.is_none()
+            && self.old.is_some_and(|old| old != self.new)
+            && !self.old_removed
+            && !self.jobs.iter().any(started)
+    }
+
     /// Whether every job that was stopped runs again as it was: nothing of the new revision is left in charge.
     pub fn went_back(&self) -> bool {
         !self.old_removed && self.jobs.iter().all(|job| !job.stopped || job.back_started || job.finished)

@@ -204,7 +204,11 @@ async fn write_down(context: &Context, name: &str, dead: &Journal) -> Result<(),
             }
             let Some(savepoint) = savepoint_of(moved, &flink_version, now) else { continue };
             for job in base.jobs.iter_mut().filter(|job| job.name == moved.name) {
-                job.ended_by = Some(savepoint.clone());
+                if moved.stopped {
+                    job.ended_by = Some(savepoint.clone());
+                } else {
+                    job.taken.push(savepoint.clone());
+                }
             }
         }
         bring_back(dead, &mut base);
@@ -218,6 +222,14 @@ async fn write_down(context: &Context, name: &str, dead: &Journal) -> Result<(),
             None => (Status::Failed, format!("its run died: {}", dead.position())),
         };
         context.store.set_status(name, dead.to, status, &text).await?;
+        if dead.leaves_old_in_charge() {
+            let mut record = context.store.get(name, dead.to).await?;
+            record.generation = 0; // it runs nowhere, at most Pods of it are left
+            for job in &mut record.jobs {
+                (job.id, job.restored_from) = (None, None);
+            }
+            context.store.update(&record).await?;
+        }
         if dead.committed.is_some()
             && let Some(from) = dead.from.and_then(known)
             && from.status == Status::Deployed

@@ -54,8 +54,10 @@ async fn what_keeps_pods_from_being_ready_is_said() {
     let image =
         deployment("image", json!({"image": "localhost/nothing:1", "imagePullPolicy": "Never"}), json!({}));
     let pull = deployment("pull", json!({"image": "localhost:1/nothing:1"}), json!({}));
-    let room =
-        deployment("room", json!({"image": "localhost/pause:1"}), json!({"nodeSelector": {"no": "such"}}));
+    let resources = json!({"requests": {"cpu": "1000"}});
+    let room = deployment("room", json!({"image": "localhost/pause:1", "resources": resources}), json!({}));
+    let nowhere =
+        deployment("nowhere", json!({"image": "localhost/pause:1"}), json!({"nodeSelector": {"no": "such"}}));
     let loops = deployment("loops", shell("echo 'Caused by: boom'; echo bye; exit 3"), json!({}));
     let config = deployment(
         "config",
@@ -70,6 +72,7 @@ async fn what_keeps_pods_from_being_ready_is_said() {
         image.clone(),
         pull.clone(),
         room.clone(),
+        nowhere.clone(),
         loops.clone(),
         config.clone(),
         good.clone(),
@@ -80,6 +83,9 @@ async fn what_keeps_pods_from_being_ready_is_said() {
     let found = waits(&cluster, &namespace, &room, "unschedulable", |found| found.no_room).await;
     assert!(found.reason.contains("cannot be scheduled: 0/1 nodes are available"), "{}", found.reason);
     assert_eq!(found.fatal, None);
+    // No node would ever do: that is no lack of room, which would pass when other Pods go.
+    let found = waits(&cluster, &namespace, &nowhere, "unschedulable", |found| found.trouble.is_some()).await;
+    assert!(found.reason.contains("node affinity/selector") && !found.no_room, "{found:?}");
     let found = waits(&cluster, &namespace, &image, "no image", |found| found.fatal.is_some()).await;
     assert_eq!(found.fatal, Some(Fatal::Image));
     assert!(found.reason.contains("the image localhost/nothing:1 cannot be pulled"), "{}", found.reason);
@@ -102,7 +108,7 @@ async fn what_keeps_pods_from_being_ready_is_said() {
     // Nobody uses the claim: its volume waits for a Pod, which is no failure.
     let waiting = not_ready(&cluster, &namespace, &all).await.unwrap();
     let names: Vec<_> = waiting.iter().map(|found| found.object.name.as_str()).collect();
-    assert_eq!(names, ["image", "pull", "room", "loops", "config"]);
+    assert_eq!(names, ["image", "pull", "room", "nowhere", "loops", "config"]);
     let absent = deployment("absent", json!({}), json!({}));
     assert_eq!(not_ready(&cluster, &namespace, &[absent]).await.unwrap()[0].fatal, Some(Fatal::Missing));
     support::remove(&cluster, &namespace).await;
