@@ -5,12 +5,16 @@
 use super::downtime::Downtime;
 use super::{ChangeOptions, Desired, JobChange, StateChoice};
 use crate::flink::{FlinkError, JobOverview, Rest, can_read};
+use crate::id::JobId;
 use crate::operation::{JobMove, Pods, Start, StateFrom, Stop, Trigger};
 use crate::ops::descriptor::{DeclaredJob, Descriptor};
 use crate::ops::preflight::savepoint_trigger;
 use crate::ops::situation::{Live, Situation, newest_savepoint};
 use crate::ops::{Cause, Context, Failure};
 use crate::release::{JobRecord, JobState};
+
+/// From how many failed checkpoints on, and none completed, a savepoint is not worth a try.
+const FAILED: u64 = 3;
 
 /// Decides what happens to each job.
 pub(super) struct Moves<'a> {
@@ -271,6 +275,9 @@ impl Moves<'_> {
                 let descriptor = self.situation.descriptor.as_ref();
                 let trigger = savepoint_trigger(self.context, descriptor, live, self.revision)
                     .map_err(|reason| self.no_savepoint(&change.name, reason))?;
+                if let Some(reason) = self.checkpoints_fail(live.id).await {
+                    return Err(self.no_savepoint(&change.name, reason));
+                }
                 change.trigger = Some(trigger);
                 change.stop = Some(Stop::Savepoint {
                     format: self.options.savepoint_format.clone(),
@@ -296,6 +303,20 @@ impl Moves<'_> {
             }
         }
         Ok(())
+    }
+
+    /// A job whose checkpoints all fail: its savepoint would fail like them, and Flink, which stops the sources for it, would
+    /// then start the job again from where it began. A few in the beginning say nothing: they can come before all tasks run.
+    async fn checkpoints_fail(&self, id: JobId) -> Option<String> {
+        let client = self.context.flink(self.situation.descriptor.as_ref()?);
+        let checkpoints = client.checkpoints(id).await.ok()?;
+        let (failed, completed) = (checkpoints.counts.failed, checkpoints.counts.completed);
+        if completed > 0 || failed < FAILED {
+            return None;
+        }
+        let last = checkpoints.latest.failed.and_then(|last| last.failure_message);
+        let last = last.map(|message| format!(", the last one: {message}")).unwrap_or_default();
+        Some(format!("it has completed no checkpoint, {failed} have failed{last}"))
     }
 
     /// Where a started job's state comes from.
@@ -360,7 +381,7 @@ impl Moves<'_> {
 
     /// The newest completed checkpoint of a job that Flink knows, running or ended; refused where it would not outlive the
     /// job's end.
-    async fn latest_checkpoint(&self, job: &str, id: crate::id::JobId) -> Result<String, Failure> {
+    async fn latest_checkpoint(&self, job: &str, id: JobId) -> Result<String, Failure> {
         let name = &self.options.name;
         let refuse = |reason: String| {
             Failure::refused(Cause::NoCheckpoint { job: job.to_owned(), reason }).next([
