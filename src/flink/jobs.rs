@@ -78,32 +78,7 @@ impl Rest for Client {
     }
 
     async fn failures(&self, job: JobId) -> Result<Failures, FlinkError> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Answer {
-            exception_history: History,
-        }
-        #[derive(Deserialize)]
-        struct History {
-            entries: Vec<Entry>,
-        }
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Entry {
-            stacktrace: String,
-            timestamp: Option<u64>,
-            task_name: Option<String>,
-        }
-        let answer: Answer = self.read(format!("/jobs/{job}/exceptions")).await?;
-        let entries = answer.exception_history.entries;
-        Ok(Failures {
-            count: entries.len() as u64,
-            newest: entries.into_iter().next().map(|entry| RootException {
-                at: entry.timestamp,
-                first_line: cause::headline(&entry.stacktrace),
-                task: entry.task_name,
-            }),
-        })
+        self.exceptions(format!("/jobs/{job}/exceptions")).await
     }
 
     async fn restarts(&self, job: JobId) -> Result<Option<u64>, FlinkError> {
@@ -176,21 +151,8 @@ impl Rest for Client {
     }
 
     async fn application_failure(&self, id: JobId) -> Result<Option<String>, FlinkError> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Answer {
-            exception_history: History,
-        }
-        #[derive(Deserialize)]
-        struct History {
-            entries: Vec<Entry>,
-        }
-        #[derive(Deserialize)]
-        struct Entry {
-            stacktrace: String,
-        }
-        let answer: Answer = self.read(format!("/applications/{id}/exceptions")).await?;
-        Ok(answer.exception_history.entries.first().map(|entry| cause::headline(&entry.stacktrace)))
+        let failures = self.exceptions(format!("/applications/{id}/exceptions")).await?;
+        Ok(failures.newest.map(|root| root.first_line))
     }
 
     async fn run(&self, jar: &str, request: &RunRequest) -> Result<(), FlinkError> {
@@ -214,6 +176,35 @@ impl Client {
             }),
             _ => Err(unknown),
         }
+    }
+
+    /// The exception history of a job or of an application.
+    async fn exceptions(&self, path: String) -> Result<Failures, FlinkError> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Answer {
+            exception_history: History,
+        }
+        #[derive(Deserialize)]
+        struct History {
+            entries: Vec<Entry>,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Entry {
+            stacktrace: String,
+            timestamp: Option<u64>,
+            task_name: Option<String>,
+        }
+        let entries = self.read::<Answer>(path).await?.exception_history.entries;
+        Ok(Failures {
+            count: entries.len() as u64,
+            newest: entries.into_iter().next().map(|entry| RootException {
+                at: entry.timestamp,
+                first_line: cause::headline(&entry.stacktrace),
+                task: entry.task_name,
+            }),
+        })
     }
 
     async fn trigger(&self, path: String, body: Payload) -> Result<(), FlinkError> {
