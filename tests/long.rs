@@ -2,7 +2,9 @@
 
 use crate::recover::{halted, one_job_runs, recovered, transitions};
 use crate::support::tally::{Expect, State};
-use crate::support::{JAR, JobTally, Namespace, statuses, wait_for};
+use std::time::Duration;
+
+use crate::support::{JAR, JobTally, Namespace, statuses, wait_for, wait_within};
 use crate::{cluster, long};
 
 /// Expected: killed at each transition in its turn, the next run completes or undoes the upgrade; nothing is lost, nothing is
@@ -28,8 +30,9 @@ fn killed_at_every_transition(test: &str, strategy: &str) {
     tally.await_committed(40);
     // What an upgrade finds decides how many there are: until one ends before it gets that far.
     for at in 1.. {
-        let memory = if at % 2 == 1 { "1150m" } else { "1100m" };
-        let mut killed = halted(&namespace, memory, at);
+        // Another one than whatever is deployed by now.
+        let memory = format!("{}m", 1100 + at);
+        let mut killed = halted(&namespace, &memory, at);
         if killed.try_wait().unwrap().is_some() {
             assert!(at > all.len(), "the upgrade ended before its transition {at} of {}", all.len());
             break;
@@ -51,11 +54,15 @@ fn killed_at_every_transition(test: &str, strategy: &str) {
 fn a_savepoint_of_more_than_five_minutes() {
     long!();
     let namespace = cluster!("slow", tally);
-    // No checkpoint of its own comes in between.
+    // No checkpoint of its own comes in between, but for the first, with which Flink begins.
     let slow =
         ["--set", "checkpointing.interval=1h", "--set-json", r#"job.args=["--snapshot-millis","330000"]"#];
     namespace.install_job("demo", &slow).ok();
     let tally = namespace.tally("demo-storage");
+    wait_within(Duration::from_mins(7), "the first checkpoint", || {
+        let status = namespace.status("demo");
+        (!status["jobs"][0]["lastCheckpoint"].is_null()).then_some(())
+    });
     tally.await_more(200);
     let begun = std::time::Instant::now();
     let fast = ["--set", "checkpointing.interval=1s", "--set-json", "job.args=[]"];

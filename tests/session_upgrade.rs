@@ -117,6 +117,109 @@ fn a_job_submitted_meanwhile_keeps_its_generation_alive() {
     guest.check(State::Ended, &Expect { runs: 1..=1, ..Expect::default() });
 }
 
+/// Two jobs, of which the second gets a class that no savepoint fits.
+fn one_that_fails(first: &str, second: &str) -> (String, String, String) {
+    let classes = |bad: &str| {
+        let class = |name: &str| if name == "bad" { bad.to_owned() } else { "tally.Counter".to_owned() };
+        format!("jobs=[{},{}]", job(first, &class(first), &[]), job(second, &class(second), &[]))
+    };
+    let memory = "taskManager.memory=1100m".to_owned();
+    (classes("tally.Counter"), classes("tally.StateChanged"), memory)
+}
+
+/// Where each job runs: the generation, where that is not the release's.
+fn places(namespace: &Namespace) -> Vec<(String, String, Option<String>)> {
+    let jobs = namespace.flink(["job", "list", "demo", "-o", "json"]).ok().json();
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    let row = |job: &serde_json::Value| {
+        (text(&job["name"]), text(&job["state"]), job["generation"].as_str().map(str::to_owned))
+    };
+    jobs.as_array().unwrap().iter().map(row).collect()
+}
+
+fn at(name: &str, generation: Option<&str>) -> (String, String, Option<String>) {
+    (name.to_owned(), "RUNNING".to_owned(), generation.map(str::to_owned))
+}
+
+/// The new Pods come up, `good` moves and completes a checkpoint, `bad` fails. Expected: exit code 1; `bad` goes back to its old
+/// generation from the savepoint just taken, `good` stays in the new one and is named; every verb knows where each runs. The
+/// next upgrade gathers both, and neither old generation stays. Nothing is lost, nothing is repeated.
+#[test]
+fn of_two_jobs_one_goes_back_and_the_other_stays() {
+    let namespace = cluster!("parted", tally);
+    let (plain, changed, memory) = one_that_fails("good", "bad");
+    namespace.install_session("demo", &["--set-json", &plain]).ok();
+    let (good, bad) = (tally_of(&namespace, "good"), tally_of(&namespace, "bad"));
+    good.await_committed(40);
+    bad.await_committed(40);
+    let upgrade = ["upgrade", "demo", "--with-savepoint", "--set", &memory, "--set-json"];
+    let failed = namespace.flink([upgrade.as_slice(), &[&changed]].concat()).exits(1);
+    failed.clone().says("the job good stays as revision 2 has it, in generation demo-g2");
+    assert_eq!(statuses(&namespace.history("demo")), "1 deployed, 2 failed", "{failed}");
+    assert_eq!(places(&namespace), [at("good", Some("demo-g2")), at("bad", None)], "{failed}");
+    good.await_committed(40);
+    bad.await_committed(40);
+    let status = namespace.status("demo");
+    assert_eq!((&status["revision"], &status["generation"]), (&1.into(), &"demo-g1".into()), "{status:#}");
+    namespace.flink(["job", "list", "demo"]).ok().prints("declared, in demo-g2");
+    namespace.flink(["savepoint", "trigger", "demo", "--job", "good"]).ok();
+
+    // Labels alone would stop nothing, but `good` has to come from where it is: a choice is needed, for it alone.
+    namespace.flink(["upgrade", "demo", "--set", "labels.team=streams"]).exits(3).says("good");
+    // A change of another job leaves it there.
+    namespace.flink(["job", "stop", "demo", "bad"]).ok();
+    assert_eq!(places(&namespace)[0], at("good", Some("demo-g2")));
+    good.await_committed(40);
+
+    let mended = ["upgrade", "demo", "--set", "taskManager.memory=1150m", "--set-json", &plain];
+    namespace.flink([mended.as_slice(), &["--with-savepoint"]].concat()).ok();
+    assert_eq!(statuses(&namespace.history("demo")), "1 superseded, 2 failed, 3 superseded, 4 deployed");
+    assert_eq!(places(&namespace)[0], at("good", None));
+    good.await_committed(40);
+    for generation in ["1", "2"] {
+        let left = namespace.names("deployments,services", &format!("flink.kubectl/generation={generation}"));
+        let ha = namespace.names("configmaps", &format!("app=demo-g{generation}"));
+        assert!(left.is_empty() && ha.is_empty(), "left behind: {left:?} {ha:?}");
+    }
+    namespace.flink(["uninstall", "demo", "--with-savepoint"]).ok();
+    good.check(State::Ended, &Expect { runs: 3..=3, ..Expect::default() });
+    bad.check(State::Ended, &Expect::default());
+}
+
+/// With `--keep-going` the first job fails and goes back, and the second one moves all the same. Expected: exit code 1; the
+/// rollback brings the second one back to the generation that runs, without new Pods, and the other is removed; a second attempt
+/// the same way, and `uninstall` stops both where they are. Nothing is lost, nothing is repeated.
+#[test]
+fn with_keep_going_the_others_move_on() {
+    let namespace = cluster!("keep-going", tally);
+    let (plain, changed, memory) = one_that_fails("bad", "good");
+    namespace.install_session("demo", &["--set-json", &plain]).ok();
+    let (good, bad) = (tally_of(&namespace, "good"), tally_of(&namespace, "bad"));
+    good.await_committed(40);
+    bad.await_committed(40);
+    let upgrade = ["upgrade", "demo", "--with-savepoint", "--set", &memory, "--set-json", &changed];
+    let parted = |revisions: &str, generation: &str| {
+        let failed = namespace.flink([upgrade.as_slice(), &["--keep-going"]].concat()).exits(1);
+        assert_eq!(statuses(&namespace.history("demo")), revisions, "{failed}");
+        assert_eq!(places(&namespace), [at("bad", None), at("good", Some(generation))], "{failed}");
+        good.await_committed(40);
+        bad.await_committed(40);
+    };
+    parted("1 deployed, 2 failed", "demo-g2");
+    namespace.flink(["rollback", "demo", "1", "--with-savepoint"]).ok();
+    assert_eq!(statuses(&namespace.history("demo")), "1 superseded, 2 failed, 3 deployed");
+    assert_eq!(places(&namespace), [at("bad", None), at("good", None)]);
+    assert_eq!(namespace.status("demo")["generation"], "demo-g1");
+    assert!(namespace.names("deployments", "flink.kubectl/generation=2").is_empty());
+    good.await_committed(40);
+    parted("1 superseded, 2 failed, 3 deployed, 4 failed", "demo-g3");
+    namespace.flink(["uninstall", "demo", "--with-savepoint"]).ok().says("good").says("bad");
+    let left = namespace.names("deployments,services", "flink.kubectl/release=demo");
+    assert!(left.is_empty(), "left behind: {left:?}");
+    good.check(State::Ended, &Expect { runs: 4..=4, ..Expect::default() });
+    bad.check(State::Ended, &Expect::default());
+}
+
 /// Starts the test job as somebody does who knows nothing of the release; its id.
 fn submit(namespace: &Namespace, generation: &str, name: &str) -> String {
     let path = proxied(namespace, generation, &format!("/jars/{generation}_counter.jar/run"));

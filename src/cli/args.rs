@@ -267,6 +267,9 @@ pub struct MoveArgs {
     /// Leave a failed revision as it is
     #[arg(long, help_heading = "State")]
     pub no_rollback_on_failure: bool,
+    /// Of several jobs only those that fail go back; the others move on, and the revision is failed all the same
+    #[arg(long, conflicts_with = "no_rollback_on_failure", help_heading = "State")]
+    pub keep_going: bool,
     /// Keep at most so many revisions (0: all); one whose savepoint exists is never dropped
     #[arg(long, default_value_t = 10, value_name = "N")]
     pub history_max: u32,
@@ -300,6 +303,7 @@ impl MoveArgs {
             allow_non_restored_state: self.state.allow_non_restored_state,
             savepoint_format: self.state.savepoint_format.to_uppercase(),
             rollback_on_failure: !self.no_rollback_on_failure,
+            keep_going: self.keep_going,
             strategy: self.strategy.map(|strategy| match strategy {
                 Strategy::Warm => StrategyChoice::Warm,
                 Strategy::Recreate => StrategyChoice::Recreate,

@@ -118,6 +118,10 @@ pub struct JobMove {
     pub name: String,
     /// The running job that is stopped, if one runs.
     pub old: Option<JobId>,
+    /// The number of the generation that it runs in, where that is not the one in charge: a part of an earlier operation that
+    /// did not go back.
+    #[serde(default)]
+    pub source: Option<u32>,
     /// How it is stopped.
     pub stop: Option<Stop>,
     /// The start on the new generation, if there is one.
@@ -159,6 +163,9 @@ pub struct JobMove {
     /// On the way back: the new job is terminal.
     #[serde(default)]
     pub ended: bool,
+    /// The checkpoint that the new job left, where it completed one while it was being ended: newer than its savepoint.
+    #[serde(default)]
+    pub left: Option<String>,
     /// On the way back: the request to start it as it was may have been sent.
     #[serde(default)]
     pub back_asked: bool,
@@ -168,6 +175,12 @@ pub struct JobMove {
     /// On the way back: all its tasks run.
     #[serde(default)]
     pub back_healthy: bool,
+    /// It failed, and goes back while the others go on (`--keep-going`).
+    #[serde(default)]
+    pub failed: bool,
+    /// On the way back: it could not be brought back, and the others are all the same.
+    #[serde(default)]
+    pub back_failed: bool,
 }
 
 impl JobMove {
@@ -176,6 +189,7 @@ impl JobMove {
         Self {
             name: name.into(),
             old: None,
+            source: None,
             stop: None,
             start: None,
             back: None,
@@ -191,16 +205,48 @@ impl JobMove {
             healthy: false,
             checkpointed: false,
             ended: false,
+            left: None,
             back_asked: false,
             back_started: false,
             back_healthy: false,
+            failed: false,
+            back_failed: false,
         }
+    }
+
+    /// The generation that it runs in when the operation begins.
+    pub fn source(&self) -> Target {
+        self.source.map_or(Target::Old, Target::Stray)
+    }
+
+    /// Whether it is not known how its stop ended.
+    pub fn is_uncertain(&self) -> bool {
+        self.stop_asked && !self.stopped
+    }
+
+    /// A job that was stopped can be started as it was only from state that is known.
+    pub(super) fn can_go_back(&self) -> bool {
+        let known = |back: &Start| back.from != StateFrom::ItsStop || self.savepoint.is_some();
+        !self.stopped || self.finished || self.back.as_ref().is_some_and(known)
+    }
+
+    /// Whether it runs, or may run, as the new revision has it.
+    pub fn is_moved(&self) -> bool {
+        self.start.is_some() && self.start_asked && !self.ended
+    }
+
+    /// Whether it runs where and as it did when the operation began, or runs so again.
+    pub fn is_as_it_was(&self) -> bool {
+        self.old.is_some() && !self.finished && (!self.stopped || self.back_started)
     }
 }
 
 /// Why an operation does not go forward any more.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Setback {
+    /// The job that failed, by its place in [`Journal::jobs`]; absent where it is not one job's failure.
+    #[serde(default)]
+    pub job: Option<usize>,
     /// The step that failed, in words.
     pub step: String,
     /// The reason, in words.
@@ -230,6 +276,9 @@ pub struct Journal {
     pub back: Option<u32>,
     /// Whether a failure before the first completed checkpoint is undone.
     pub rollback_on_failure: bool,
+    /// Of several jobs only those go back that fail; the others move on.
+    #[serde(default)]
+    pub keep_going: bool,
     /// Whether the operation waits for Pods and jobs.
     pub wait: bool,
     /// The jobs that are stopped or started.
@@ -346,6 +395,8 @@ pub enum Event {
     Checkpointed(usize),
     /// The new job is terminal, on the way back.
     Ended(usize),
+    /// The new job completed a checkpoint while it was being ended, and left it here.
+    Left(usize, String),
     /// The stable Service leads to the new generation.
     Switched,
     /// A generation stays: somebody's own job runs in it.
@@ -375,6 +426,7 @@ impl Journal {
             new: 0,
             back: None,
             rollback_on_failure: true,
+            keep_going: false,
             wait: true,
             jobs: Vec::new(),
             purge: false,
@@ -440,6 +492,7 @@ impl Journal {
             Event::Healthy(job, _) => self.jobs[job].back_healthy = true,
             Event::Checkpointed(job) => self.jobs[job].checkpointed = true,
             Event::Ended(job) => self.jobs[job].ended = true,
+            Event::Left(job, path) => self.jobs[job].left = Some(path),
             Event::Switched => self.switched = true,
             Event::Kept(Target::Stray(number)) => self.strays.retain(|stray| *stray != number),
             Event::Kept(_) => self.old_kept = true,
@@ -447,11 +500,48 @@ impl Journal {
             Event::Pruned(_) => self.back_pruned = true,
             Event::Deleted => self.deleted = true,
             Event::Committed => self.committed = Some(self.to),
-            Event::Failed(setback) if self.committed.is_some() => self.leftover = Some(setback),
-            Event::Failed(setback) if self.setback.is_none() => self.setback = Some(setback),
-            Event::Failed(setback) => self.back_setback = Some(setback),
+            Event::Failed(setback) => self.fail(setback),
             Event::Closed(outcome) => self.closed = Some(outcome),
         }
+    }
+
+    /// Writes down that a step failed: one job's alone, or the operation's.
+    fn fail(&mut self, setback: Setback) {
+        if self.committed.is_some() {
+            self.leftover = Some(setback);
+            return;
+        }
+        let goes_back = self.goes_back();
+        match setback.job.and_then(|index| self.jobs.get_mut(index)) {
+            Some(job) if goes_back || job.failed => {
+                job.back_failed = true;
+                self.back_setback.get_or_insert(setback);
+            }
+            Some(job) => {
+                job.failed = true;
+                self.setback.get_or_insert(setback);
+            }
+            None if goes_back => self.back_setback = Some(setback),
+            None => {
+                self.keep_going = false;
+                self.setback.get_or_insert(setback);
+            }
+        }
+    }
+
+    /// Each job has a way back of its own: what it goes back to is still there, whatever the others do.
+    pub(super) fn is_job_by_job(&self) -> bool {
+        self.is_warm() || self.pods == Pods::Same
+    }
+
+    /// Whether the jobs that did not fail go on.
+    pub(super) fn keeps_going(&self) -> bool {
+        self.keep_going && self.rollback_on_failure && self.is_job_by_job()
+    }
+
+    /// Whether what was done is undone from here on.
+    pub fn goes_back(&self) -> bool {
+        self.setback.is_some() && !self.keeps_going()
     }
 
     /// Both generations are up at once, and jobs move from the one to the other.
@@ -461,7 +551,7 @@ impl Journal {
 
     /// Whether it is not known how a stop ended.
     pub fn is_uncertain(&self) -> bool {
-        self.jobs.iter().any(|job| job.stop_asked && !job.stopped)
+        self.jobs.iter().any(JobMove::is_uncertain)
     }
 
     /// For another run to go on with: what could not be found out or brought back is tried again.
@@ -470,20 +560,26 @@ impl Journal {
             self.closed = None;
         }
         self.back_setback = None;
+        for job in &mut self.jobs {
+            job.back_failed = false;
+        }
     }
 
     /// For a run that went on late and finds its lock lost: its last request may have reached Flink after another run had
     /// made good what this one left. The operation that makes that good in its turn: back to the revision that ran, with
     /// the same ids, so that what is as it should be already stays so. `None`: it was not in the middle of a stop or a start.
+    ///
+    /// What the other run did meanwhile is in the records, not here: see [`Journal::stay`].
     pub fn belated(&self) -> Option<Self> {
-        let open = |job: &JobMove| job.stop_asked && !job.stopped || job.start_asked && !job.started;
+        let open = |job: &JobMove| job.is_uncertain() || job.start_asked && !job.started;
         if self.committed.is_some() || !self.jobs.iter().any(open) {
             return None;
         }
         let reason = "this run went on late, after another had taken the operation over".to_owned();
         let mut late = Self {
-            setback: Some(Setback { step: "the lock was lost".to_owned(), reason }),
+            setback: Some(Setback { job: None, step: "the lock was lost".to_owned(), reason }),
             rollback_on_failure: true,
+            keep_going: false,
             back_setback: None,
             new_removed: false,
             new_gone: false,
@@ -498,22 +594,35 @@ impl Journal {
             job.back_asked = false;
             job.back_started = false;
             job.back_healthy = false;
+            job.failed = false;
+            job.back_failed = false;
         }
         Some(late)
     }
 
+    /// Writes down that another run left a job as the new revision has it: nothing of it is undone.
+    pub fn stay(&mut self, index: usize) {
+        let job = &mut self.jobs[index];
+        (job.stop_asked, job.stopped) = (true, true);
+        (job.start_asked, job.started, job.checkpointed) = (true, true, true);
+    }
+
     /// Whether the generation that ran when the operation began is still the one in charge: nothing was started beside it.
     pub fn leaves_old_in_charge(&self) -> bool {
-        let started = |job: &JobMove| job.start_asked && !job.ended;
         self.committed.is_none()
             && self.old.is_some_and(|old| old != self.new)
             && !self.old_removed
-            && !self.jobs.iter().any(started)
+            && !self.jobs.iter().any(JobMove::is_moved)
     }
 
-    /// Whether every job that was stopped runs again as it was: nothing of the new revision is left in charge.
-    pub fn went_back(&self) -> bool {
-        !self.old_removed && self.jobs.iter().all(|job| !job.stopped || job.back_started || job.finished)
+    /// Whether the revision that ran when a failed operation began stays in charge: each job that was stopped runs again as it
+    /// did, or at least one job does. Where others run as the new revision has them, the old one's record says where.
+    pub fn stays_with_old(&self) -> bool {
+        let returned = |job: &JobMove| !job.stopped || job.back_started || job.finished;
+        self.committed.is_none()
+            && self.old.is_some()
+            && !self.old_removed
+            && (self.jobs.iter().all(returned) || self.jobs.iter().any(JobMove::is_as_it_was))
     }
 
     /// What the operation was doing, in words, for whoever finds the journal of a run that died.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::journal::{Journal, Kind, Pods, StateFrom, Stop};
+use super::journal::{JobMove, Journal, Kind, Pods, Stop};
 
 /// Which generation a step is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -117,21 +117,52 @@ pub fn next(journal: &Journal) -> Step {
     if journal.committed.is_some() {
         return clean_up(journal);
     }
-    if journal.setback.is_some() {
+    if journal.goes_back() {
         return way_back(journal);
     }
     if !journal.recorded {
         return Step::Record;
     }
     // A run died after it may have asked for a stop: asking again could take a second savepoint.
-    if let Some(index) = journal.jobs.iter().position(|job| job.stop_asked && !job.stopped) {
+    if let Some(index) = to_settle(journal) {
         return Step::Settle(index);
     }
-    match journal {
+    if let Some(step) = failed_back(journal) {
+        return step;
+    }
+    let step = match journal {
         _ if journal.kind == Kind::Uninstall => uninstall(journal),
         _ if journal.is_warm() => warm(journal),
         _ => classic(journal),
+    };
+    // Some jobs failed and are back, the others have arrived.
+    if journal.setback.is_some() && matches!(step, Step::Switch | Step::Commit) {
+        return way_back(journal);
     }
+    step
+}
+
+fn to_settle(journal: &Journal) -> Option<usize> {
+    journal.jobs.iter().position(|job| job.is_uncertain() && !job.back_failed)
+}
+
+/// With `--keep-going`: the way back of a job that failed, before the next one moves.
+fn failed_back(journal: &Journal) -> Option<Step> {
+    let (index, job) =
+        journal.jobs.iter().enumerate().find(|(_, job)| job.failed && !job.back_failed && !is_back(job))?;
+    Some(match job {
+        _ if job.is_moved() => Step::End(index),
+        _ if !job.back_started => Step::Start(index, job.source()),
+        _ => Step::AwaitHealthy(index, job.source()),
+    })
+}
+
+/// Whether nothing is left to do on a job's way back.
+fn is_back(job: &JobMove) -> bool {
+    if job.checkpointed || !job.can_go_back() {
+        return true; // it stays where it is
+    }
+    !job.is_moved() && (!job.stopped || job.finished || job.back_healthy)
 }
 
 fn uninstall(journal: &Journal) -> Step {
@@ -166,7 +197,8 @@ fn classic(journal: &Journal) -> Step {
     if !journal.ready && (journal.wait || starts) {
         return Step::AwaitReady(Target::New);
     }
-    if let Some(index) = journal.jobs.iter().position(|job| job.start.is_some() && !job.started) {
+    let to_start = |job: &JobMove| job.start.is_some() && !job.started && !job.failed;
+    if let Some(index) = journal.jobs.iter().position(to_start) {
         return Step::Start(index, Target::New);
     }
     await_health(journal).unwrap_or(Step::Commit)
@@ -183,7 +215,7 @@ fn warm(journal: &Journal) -> Step {
     if let Some(index) = to_check(journal) {
         return Step::Check(index);
     }
-    for (index, job) in journal.jobs.iter().enumerate() {
+    for (index, job) in journal.jobs.iter().enumerate().filter(|(_, job)| !job.failed) {
         if job.old.is_some() && !job.stopped {
             return Step::Stop(index);
         }
@@ -199,7 +231,7 @@ fn warm(journal: &Journal) -> Step {
 }
 
 fn to_stop(journal: &Journal) -> Option<usize> {
-    journal.jobs.iter().position(|job| job.old.is_some() && !job.stopped)
+    journal.jobs.iter().position(|job| job.old.is_some() && !job.stopped && !job.failed)
 }
 
 /// Only a job that must be stopped for it is worth a trial: for the others the start itself shows as much.
@@ -209,7 +241,8 @@ fn to_check(journal: &Journal) -> Option<usize> {
 
 fn await_health(journal: &Journal) -> Option<Step> {
     let waits = journal.wait || journal.is_warm();
-    let index = journal.jobs.iter().position(|job| waits && job.start.is_some() && !job.healthy)?;
+    let awaited = |job: &JobMove| waits && job.start.is_some() && !job.healthy && !job.failed;
+    let index = journal.jobs.iter().position(awaited)?;
     Some(Step::AwaitHealthy(index, Target::New))
 }
 
@@ -234,36 +267,49 @@ fn clean_up(journal: &Journal) -> Step {
 
 /// Back to the revision that ran, under the rule of the first completed checkpoint.
 fn way_back(journal: &Journal) -> Step {
-    if journal.back_setback.is_some() {
+    if journal.back_setback.as_ref().is_some_and(|setback| setback.job.is_none()) {
         return Step::Close(Outcome::Failed);
     }
-    // Nothing is started, and nothing triggered again, while it is not known how a stop ended.
-    if let Some(index) = journal.jobs.iter().position(|job| job.stop_asked && !job.stopped) {
+    // Of this job nothing is started, and nothing triggered again, while it is not known how its stop ended.
+    if let Some(index) = to_settle(journal) {
         return Step::Settle(index);
     }
+    let lost = journal.jobs.iter().any(|job| job.back_failed);
     let stopped = journal.jobs.iter().any(|job| job.stopped);
     let touched = stopped || journal.old_removed || journal.apply_begun;
     if !touched {
-        return Step::Close(Outcome::Undone);
+        return Step::Close(if lost { Outcome::Failed } else { Outcome::Undone });
     }
     let Some(old) = journal.old else {
         return Step::Close(Outcome::Failed); // An install: nothing to go back to.
     };
     // A new generation in which nothing was started is taken away in any case: the old job never stopped.
-    let untouched_jobs = journal.is_warm() && !stopped && !journal.jobs.iter().any(|job| job.start_asked);
-    let stays =
-        !journal.rollback_on_failure || journal.jobs.iter().any(|job| job.checkpointed || !can_go_back(job));
-    if stays && !untouched_jobs {
+    let asked = journal.jobs.iter().any(|job| job.stop_asked || job.stopped || job.start_asked);
+    if !journal.rollback_on_failure && (asked || !journal.is_warm()) {
         return Step::Close(Outcome::Failed);
     }
-    if let Some(index) = journal.jobs.iter().position(|job| job.start_asked && !job.ended) {
+    let by_job = journal.is_job_by_job();
+    let stays = |job: &JobMove| job.checkpointed || !job.can_go_back();
+    if !by_job && journal.jobs.iter().any(stays) {
+        return Step::Close(Outcome::Failed);
+    }
+    // With `--keep-going` those that did not fail stay.
+    let goes_back = |job: &JobMove| {
+        !job.back_failed && (!journal.keeps_going() || job.failed) && !stays(job) && !job.finished
+    };
+    if let Some(index) = journal.jobs.iter().position(|job| job.is_moved() && goes_back(job)) {
         return Step::End(index);
     }
     let target = if journal.old_removed { Target::Back } else { Target::Old };
     if target == Target::Back && journal.back.is_none() {
         return Step::Close(Outcome::Failed);
     }
-    if !journal.is_warm() {
+    // Where a part stays, its objects stay too.
+    let parted = journal.jobs.iter().any(|job| job.is_moved() || stays(job));
+    if parted && !by_job {
+        return Step::Close(Outcome::Failed);
+    }
+    if !journal.is_warm() && !parted {
         if target == Target::Back && journal.apply_begun && journal.new != old && !journal.new_gone {
             return Step::Remove(Target::New);
         }
@@ -274,13 +320,18 @@ fn way_back(journal: &Journal) -> Step {
             return Step::AwaitReady(target);
         }
     }
+    let home = |index: usize| journal.jobs[index].source.map_or(target, Target::Stray);
     // With two generations the old one is up: its job runs again before anything is tidied.
-    if let Some(index) = journal.jobs.iter().position(|job| job.stopped && !job.back_started && !job.finished)
-    {
-        return Step::Start(index, target);
+    let to_start = |job: &JobMove| job.stopped && !job.back_started && goes_back(job);
+    if let Some(index) = journal.jobs.iter().position(to_start) {
+        return Step::Start(index, home(index));
     }
-    if let Some(index) = journal.jobs.iter().position(|job| job.back_started && !job.back_healthy) {
-        return Step::AwaitHealthy(index, target);
+    let to_await = |job: &JobMove| job.back_started && !job.back_healthy && !job.back_failed;
+    if let Some(index) = journal.jobs.iter().position(to_await) {
+        return Step::AwaitHealthy(index, home(index));
+    }
+    if lost || parted {
+        return Step::Close(Outcome::Failed);
     }
     if journal.is_warm() && journal.apply_begun {
         if !journal.new_gone {
@@ -294,11 +345,4 @@ fn way_back(journal: &Journal) -> Step {
         return Step::Prune(target);
     }
     Step::Close(Outcome::Undone)
-}
-
-/// A job that was stopped can be started as it was only from state that is known.
-fn can_go_back(job: &super::JobMove) -> bool {
-    !job.stopped
-        || job.finished
-        || job.back.as_ref().is_some_and(|back| back.from != StateFrom::ItsStop || job.savepoint.is_some())
 }

@@ -91,7 +91,11 @@ fn succeed(journal: &mut Journal, step: Step) {
 }
 
 fn setback() -> Event {
-    Event::Failed(Setback { step: "a step".into(), reason: "a reason".into() })
+    Event::Failed(Setback { job: None, step: "a step".into(), reason: "a reason".into() })
+}
+
+fn setback_of(job: usize) -> Event {
+    Event::Failed(Setback { job: Some(job), step: "a step".into(), reason: "a reason".into() })
 }
 
 #[test]
@@ -311,6 +315,135 @@ fn after_a_completed_checkpoint_nothing_goes_back_by_itself() {
     journal.record(Event::Checkpointed(0));
     journal.record(setback());
     assert_eq!(next(&journal), Step::Close(Outcome::Failed));
+}
+
+/// Two jobs of which the first has completed a checkpoint on the new generation, and the second is about to start there.
+fn half_moved(keep_going: bool) -> Journal {
+    let mut journal = Journal { keep_going, ..warm(vec![moved(true), moved(true)]) };
+    let new = Target::New;
+    let first = [Step::Record, Step::Apply(new), Step::AwaitReady(new), Step::Check(0), Step::Check(1)];
+    for step in first.into_iter().chain([Step::Stop(0), Step::Start(0, new), Step::Stop(1)]) {
+        succeed(&mut journal, step);
+    }
+    journal
+}
+
+#[test]
+fn of_two_jobs_the_one_without_a_checkpoint_goes_back_and_the_other_stays() {
+    let mut journal = half_moved(false);
+    journal.record(Event::Checkpointed(0));
+    journal.record(setback_of(1));
+    assert_eq!(
+        walk(&mut journal),
+        vec![
+            Step::Start(1, Target::Old),
+            Step::AwaitHealthy(1, Target::Old),
+            Step::Close(Outcome::Failed),
+            Step::Done(Outcome::Failed),
+        ]
+    );
+    assert!(journal.stays_with_old() && journal.jobs[0].is_moved() && !journal.jobs[1].is_moved());
+}
+
+#[test]
+fn of_two_jobs_without_a_checkpoint_both_go_back() {
+    let mut journal = half_moved(false);
+    journal.record(setback_of(1));
+    let steps = walk(&mut journal);
+    let old = Target::Old;
+    assert_eq!(
+        steps[..4],
+        [Step::End(0), Step::Start(0, old), Step::Start(1, old), Step::AwaitHealthy(0, old)]
+    );
+    assert_eq!(steps.last(), Some(&Step::Done(Outcome::Undone)));
+}
+
+#[test]
+fn one_job_that_cannot_be_brought_back_does_not_keep_the_other_down() {
+    let mut journal = half_moved(false);
+    journal.record(setback_of(1));
+    let old = Target::Old;
+    succeed(&mut journal, Step::End(0));
+    assert_eq!(next(&journal), Step::Start(0, old));
+    journal.record(setback_of(0));
+    assert_eq!(
+        walk(&mut journal),
+        vec![
+            Step::Start(1, old),
+            Step::AwaitHealthy(1, old),
+            Step::Close(Outcome::Failed),
+            Step::Done(Outcome::Failed),
+        ]
+    );
+}
+
+#[test]
+fn with_keep_going_only_the_failed_job_goes_back() {
+    let mut journal = half_moved(true);
+    journal.record(setback_of(1));
+    let new = Target::New;
+    assert_eq!(
+        walk(&mut journal),
+        vec![
+            Step::Start(1, Target::Old),
+            Step::AwaitHealthy(1, Target::Old),
+            Step::AwaitHealthy(0, new),
+            Step::Close(Outcome::Failed),
+            Step::Done(Outcome::Failed),
+        ]
+    );
+    assert!(journal.jobs[0].healthy && journal.stays_with_old());
+}
+
+#[test]
+fn with_keep_going_the_first_job_fails_and_the_second_still_moves() {
+    let mut journal = Journal { keep_going: true, ..warm(vec![moved(true), moved(true)]) };
+    while next(&journal) != Step::Start(0, Target::New) {
+        let step = next(&journal);
+        succeed(&mut journal, step);
+    }
+    journal.record(setback_of(0));
+    let (old, new) = (Target::Old, Target::New);
+    let steps = walk(&mut journal);
+    assert_eq!(
+        steps[..5],
+        [
+            Step::Start(0, old),
+            Step::AwaitHealthy(0, old),
+            Step::Stop(1),
+            Step::Start(1, new),
+            Step::AwaitHealthy(1, new),
+        ]
+    );
+    assert_eq!(steps[5..], [Step::Close(Outcome::Failed), Step::Done(Outcome::Failed)]);
+}
+
+#[test]
+fn with_keep_going_and_every_job_failed_nothing_of_the_new_generation_stays() {
+    let mut journal = Journal { keep_going: true, ..warm(vec![moved(true)]) };
+    while next(&journal) != Step::Start(0, Target::New) {
+        let step = next(&journal);
+        succeed(&mut journal, step);
+    }
+    journal.record(setback_of(0));
+    let steps = walk(&mut journal);
+    assert!(steps.contains(&Step::Remove(Target::New)), "{steps:?}");
+    assert_eq!(steps.last(), Some(&Step::Done(Outcome::Undone)));
+}
+
+#[test]
+fn a_job_that_was_left_in_another_generation_goes_back_to_it() {
+    let mut elsewhere = moved(true);
+    elsewhere.source = Some(7);
+    let mut journal = warm(vec![elsewhere]);
+    while next(&journal) != Step::AwaitHealthy(0, Target::New) {
+        let step = next(&journal);
+        succeed(&mut journal, step);
+    }
+    journal.record(setback_of(0));
+    let steps = walk(&mut journal);
+    assert_eq!(steps[..2], [Step::End(0), Step::Start(0, Target::Stray(7))]);
+    assert_eq!(steps.last(), Some(&Step::Done(Outcome::Undone)));
 }
 
 #[test]

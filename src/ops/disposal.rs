@@ -15,7 +15,7 @@ use super::situation::{Live, Situation};
 use super::{Cause, Context, Failure, Observer, Progress, rights, upgrade};
 use crate::flink::{Client, FlinkError, Rest, savepoint::same_path};
 use crate::operation::{Journal, Kind};
-use crate::release::{JobState, Lock, Record, Status};
+use crate::release::{JobRecord, JobState, Lock, Record, Status};
 
 /// Between two looks at a disposal.
 const POLL: Duration = Duration::from_millis(300);
@@ -65,7 +65,8 @@ async fn decide(context: &Context, name: &str, which: &Which) -> Result<(Plan, C
     let rows = savepoints::list(context, name).await?;
     let flink = context.flink(descriptor);
     // A JobManager that recovers lists no job either; one that is silent says nothing.
-    if !matches!(situation.live, Live::Jobs(_)) {
+    let silent = |job: &JobRecord| !matches!(situation.live_of(job), Live::Jobs(_) | Live::NoCluster);
+    if !matches!(situation.live, Live::Jobs(_)) || base.jobs.iter().any(silent) {
         return Err(Failure::refused(Cause::Usage(format!(
             "the JobManager of release {name:?} does not answer: which savepoints are needed is not known"
         )))
@@ -82,7 +83,7 @@ async fn decide(context: &Context, name: &str, which: &Which) -> Result<(Plan, C
                     )))
                     .next([format!("kubectl flink savepoint list {name}")]));
                 };
-                if let Some(reason) = needed(&flink, &situation, base, &rows, row).await {
+                if let Some(reason) = needed(context, &situation, base, &rows, row).await {
                     return Err(Failure::refused(Cause::Usage(format!("{path} stays: {reason}")))
                         .next([format!("kubectl flink savepoint list {name}")]));
                 }
@@ -94,7 +95,7 @@ async fn decide(context: &Context, name: &str, which: &Which) -> Result<(Plan, C
                 if rows[index + 1..].iter().filter(|newer| newer.job == row.job).count() < *keep {
                     continue;
                 }
-                match needed(&flink, &situation, base, &rows, row).await {
+                match needed(context, &situation, base, &rows, row).await {
                     Some(reason) => plan.keep.push((row.path.clone(), reason)),
                     None => plan.dispose.push(row.clone()),
                 }
@@ -106,7 +107,7 @@ async fn decide(context: &Context, name: &str, which: &Which) -> Result<(Plan, C
 
 /// Why a savepoint must stay.
 async fn needed(
-    flink: &Client,
+    context: &Context,
     situation: &Situation,
     base: &Record,
     rows: &[SavepointRow],
@@ -129,6 +130,7 @@ async fn needed(
         return None;
     }
     let revision = base.revision;
+    let flink = context.flink(situation.descriptor_of(job)?);
     match flink.checkpoints(live.id).await {
         // A savepoint is nothing that Flink goes back to by itself.
         Ok(checkpoints) if checkpoints.latest.completed.as_ref().is_some_and(|one| !one.is_savepoint) => None,

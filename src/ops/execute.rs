@@ -11,6 +11,7 @@ use super::world::Site;
 use super::{Cause, Context, Failure, Observer, Phase, Progress};
 use crate::operation::{JobMove, Journal, Kind, Outcome};
 use crate::release::{JobState, Lock, LockError, Record, Status};
+use crate::render::generation_name;
 
 /// A request to stop waiting (Ctrl-C). Steps that must finish do; waits end.
 #[derive(Clone, Default)]
@@ -254,7 +255,7 @@ async fn belated(
     journal: &Journal,
     observer: &dyn Observer,
 ) -> Option<(Lock, Plan)> {
-    let (late, from) = (journal.belated()?, journal.from?);
+    let (mut late, from) = (journal.belated()?, journal.from?);
     let name = &plan.options.name;
     observer.progress(Progress::Warning(
         "another run has taken this operation over; what this one asked for last may have happened all the same: it is looked after"
@@ -273,7 +274,7 @@ async fn belated(
             }
         }
     };
-    match still_in_charge(context, plan, &late, from).await {
+    match still_in_charge(context, plan, &mut late, from).await {
         Ok(Some((base, record))) => {
             Some((lock, Plan { journal: late, base: Some(base), record, ..plan.clone() }))
         }
@@ -289,10 +290,11 @@ async fn belated(
 
 /// The records of the revision that ran when the operation began, and of the one that it made; `None` where that revision is in
 /// charge no more, or its jobs are others than those that this operation knows, as they were or as it would bring them back.
+/// Those that the other run left as the new revision has them are written into the journal.
 async fn still_in_charge(
     context: &Context,
     plan: &Plan,
-    late: &Journal,
+    late: &mut Journal,
     from: u32,
 ) -> Result<Option<(Record, Record)>, Cause> {
     let name = &plan.options.name;
@@ -302,11 +304,18 @@ async fn still_in_charge(
     let newer = history.iter().any(|one| one.revision > from && one.status == Status::Deployed);
     let over = matches!(base.status, Status::Superseded | Status::Uninstalled);
     let known = |moved: &JobMove| {
-        let ids = [moved.old, moved.back.as_ref().map(|back| back.id)];
+        let ids =
+            [moved.old, moved.back.as_ref().map(|back| back.id), moved.start.as_ref().map(|new| new.id)];
         // A job that was submitted by hand is in no record but the new one.
         base.jobs.iter().find(|job| job.name == moved.name).is_none_or(|job| ids.contains(&job.id))
     };
     let all_known = late.jobs.iter().all(|moved| moved.old.is_none() || known(moved));
+    let recorded: Vec<_> = base.jobs.iter().chain(&record.jobs).filter_map(|job| job.id).collect();
+    let stays = |moved: &JobMove| moved.start.as_ref().is_some_and(|new| recorded.contains(&new.id));
+    let stay: Vec<_> = (0..late.jobs.len()).filter(|index| stays(&late.jobs[*index])).collect();
+    for index in stay {
+        late.stay(index);
+    }
     Ok((!newer && !over && all_known).then_some((base, record)))
 }
 
@@ -353,9 +362,17 @@ impl Ended<'_> {
         if let Some(setback) = &self.journal.back_setback {
             left.push(format!("the way back stopped as well, at: {} ({})", setback.step, setback.reason));
         }
+        let split = self.journal.stays_with_old();
         for job in &self.journal.jobs {
             match (&job.savepoint, &job.trigger) {
-                (Some(path), _) if !job.back_started => {
+                _ if split && job.is_moved() => left.push(format!(
+                    "the job {} stays as revision {} has it, in generation {}",
+                    job.name,
+                    self.journal.to,
+                    generation_name(&self.plan.options.name, self.journal.new)
+                )),
+                (Some(savepoint), _) if !job.back_started => {
+                    let path = job.left.as_ref().unwrap_or(savepoint);
                     left.push(format!("the job {} is stopped; its state is in {path}", job.name));
                 }
                 (None, Some(trigger)) if job.stop_asked => left.push(format!(
@@ -380,6 +397,10 @@ impl Ended<'_> {
             _ if self.journal.is_uncertain() => vec![format!(
                 "kubectl flink recover {name}   (goes on from here; with --savepoint PATH if you found it)"
             )],
+            Some(from) if self.journal.stays_with_old() && self.journal.kind != Kind::Uninstall => vec![
+                format!("kubectl flink upgrade {name} … --with-savepoint   (what failed, mended)"),
+                format!("kubectl flink rollback {name} {from} --with-savepoint   (the rest goes back too)"),
+            ],
             Some(from) if self.journal.kind != Kind::Uninstall => {
                 let stopped = self.journal.jobs.iter().any(|job| job.savepoint.is_some());
                 let state = if stopped { " --from-savepoint recorded" } else { " --stateless" };

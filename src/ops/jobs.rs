@@ -14,6 +14,7 @@ use crate::flink::Content;
 use crate::operation::Kind;
 use crate::package::Package;
 use crate::release::{JobMode, JobRecord, JobState, Record};
+use crate::render::generation_name;
 
 /// What is recorded as the jar of a job that was submitted by hand.
 const UNKNOWN_JAR: &str = "unknown";
@@ -43,6 +44,9 @@ pub struct JobRow {
     pub started: Option<u64>,
     /// `declared`, `submitted`, or `unknown` to the release.
     pub origin: &'static str,
+    /// The generation that it runs in, where that is not the release's: it stayed there when an upgrade was undone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub generation: Option<String>,
     /// The savepoint that it was restored from.
     pub restored_from: Option<String>,
     /// Its jar.
@@ -58,12 +62,11 @@ pub async fn list(context: &Context, name: &str) -> Result<Vec<JobRow>, Failure>
 }
 
 pub(crate) fn rows(situation: &Situation, base: &Record) -> Vec<JobRow> {
-    let live = situation.live_jobs();
     let mut rows: Vec<JobRow> = base
         .jobs
         .iter()
         .map(|job| {
-            let seen = job.id.and_then(|id| live.get(&id));
+            let seen = situation.seen(job);
             JobRow {
                 name: job.name.clone(),
                 id: job.id.map(|id| id.to_string()),
@@ -72,11 +75,13 @@ pub(crate) fn rows(situation: &Situation, base: &Record) -> Vec<JobRow> {
                 total_tasks: seen.map_or(0, |seen| seen.tasks.total),
                 started: seen.and_then(|seen| seen.start_time),
                 origin: if job.declared { "declared" } else { "submitted" },
+                generation: job.elsewhere.map(|place| generation_name(&base.name, place.generation)),
                 restored_from: job.restored_from.clone(),
                 jar: Some(job.jar.clone()),
             }
         })
         .collect();
+    let live = situation.live_jobs();
     let strangers = live.values().filter(|seen| !base.jobs.iter().any(|job| job.id == Some(seen.id)));
     rows.extend(strangers.filter(|seen| !seen.state.is_terminal()).map(|seen| JobRow {
         name: seen.name.clone(),
@@ -86,6 +91,7 @@ pub(crate) fn rows(situation: &Situation, base: &Record) -> Vec<JobRow> {
         total_tasks: seen.tasks.total,
         started: seen.start_time,
         origin: "unknown",
+        generation: None,
         restored_from: None,
         jar: None,
     }));
@@ -94,7 +100,7 @@ pub(crate) fn rows(situation: &Situation, base: &Record) -> Vec<JobRow> {
 
 /// What the record says, where Flink does not know the job; `UNKNOWN` where it should run.
 fn recorded_state(job: &JobRecord, situation: &Situation) -> String {
-    match (&situation.live, job.state) {
+    match (situation.live_of(job), job.state) {
         (_, JobState::Running) if job.ended_by.is_some() => "STOPPED".to_owned(),
         (super::situation::Live::Jobs(_), JobState::Running) => "LOST".to_owned(),
         (_, JobState::Running) => "UNKNOWN".to_owned(),
@@ -173,6 +179,7 @@ pub async fn submit(
         allow_non_restored_state: options.change.allow_non_restored_state,
         mode: JobMode::Cluster,
         state: JobState::Running,
+        elsewhere: None,
         restored_from: None,
         ended_by: None,
         taken: Vec::new(),
@@ -290,6 +297,7 @@ fn stranger(situation: &Situation, base: &Record, wanted: &str) -> Option<JobRec
         allow_non_restored_state: false,
         mode: JobMode::Cluster,
         state: JobState::Running,
+        elsewhere: None,
         restored_from: None,
         ended_by: None,
         taken: Vec::new(),

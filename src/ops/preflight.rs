@@ -8,6 +8,9 @@ use crate::flink::JobOverview;
 use crate::operation::{JobMove, Stop, Trigger};
 use crate::release::SavepointRef;
 
+/// What is recorded as the format of a checkpoint that was retained.
+const CHECKPOINT: &str = "CHECKPOINT";
+
 /// The trigger of a new savepoint of a running job, with a directory of its own in the release's; the reason where none can
 /// be taken: no durable place for it, or not all tasks run (Flink would answer COMPLETED, with a failure in it).
 pub(crate) fn savepoint_trigger(
@@ -27,6 +30,22 @@ pub(crate) fn savepoint_trigger(
     Ok(Trigger { id, directory: format!("{}/{revision}-{id}", directory.trim_end_matches('/')) })
 }
 
+/// The checkpoint that a new job left when it was ended, as it is recorded.
+pub(crate) fn left_by(
+    moved: &JobMove,
+    flink_version: &str,
+    taken_at: jiff::Timestamp,
+) -> Option<SavepointRef> {
+    Some(SavepointRef {
+        path: moved.left.clone()?,
+        trigger: moved.start.as_ref()?.id, // none was asked for: the job that left it
+        taken_at,
+        format: CHECKPOINT.to_owned(),
+        flink_version: flink_version.to_owned(),
+        drained: false,
+    })
+}
+
 /// The savepoint with which a job was stopped, as it is recorded; `None` while its path is not known.
 pub(crate) fn savepoint_of(
     moved: &JobMove,
@@ -35,7 +54,7 @@ pub(crate) fn savepoint_of(
 ) -> Option<SavepointRef> {
     let format = match &moved.stop {
         Some(Stop::Savepoint { format, .. }) => format.clone(),
-        Some(Stop::LatestCheckpoint) => "CHECKPOINT".to_owned(),
+        Some(Stop::LatestCheckpoint) => CHECKPOINT.to_owned(),
         _ => String::new(),
     };
     Some(SavepointRef {

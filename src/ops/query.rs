@@ -9,6 +9,7 @@ use super::situation::{Live, Situation};
 use super::{Cause, Context, Failure};
 use crate::cluster::readiness;
 use crate::flink::{Failures, JobState, Rest};
+use crate::id::JobId;
 use crate::release::{Record, Status, Summary, operation};
 
 /// A revision in a list. Stable: `-o json` prints it.
@@ -234,13 +235,13 @@ async fn job_status(context: &Context, situation: &Situation, record: &Record, r
         .and_then(|job| job.ended_by.as_ref())
         .map(|savepoint| savepoint.path.clone());
     let mut status = JobStatus { row, last_checkpoint: None, root_exception: None, stopped_with };
-    let live = status
-        .row
-        .id
-        .as_ref()
-        .and_then(|id| id.parse().ok())
-        .filter(|id| situation.live_jobs().contains_key(id));
-    let (Some(id), Some(descriptor)) = (live, &situation.descriptor) else { return status };
+    let id: Option<JobId> = status.row.id.as_ref().and_then(|id| id.parse().ok());
+    let recorded = record.jobs.iter().find(|job| job.id.is_some() && job.id == id);
+    let (seen, descriptor) = match recorded {
+        Some(job) => (situation.seen(job).is_some(), situation.descriptor_of(job)),
+        None => (id.is_some_and(|id| situation.live_jobs().contains_key(&id)), situation.descriptor.as_ref()),
+    };
+    let (Some(id), Some(descriptor)) = (id.filter(|_| seen), descriptor) else { return status };
     let flink = context.flink(descriptor);
     if let Ok(checkpoints) = flink.checkpoints(id).await {
         status.last_checkpoint = checkpoints.latest.completed.map(|checkpoint| CheckpointStatus {

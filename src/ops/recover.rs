@@ -86,7 +86,7 @@ pub async fn recover(
     };
     observer.progress(Progress::Begun(go_on(&left, &journal)));
     if options.abandon {
-        write_down(context, name, &journal).await?;
+        write_down(context, name, &journal, &plan.record).await?;
         lock.release().await.map_err(Cause::from)?;
         plan.record = context.store.get(name, plan.record.revision).await.map_err(Cause::from)?;
         return Ok(Recovered::Completed(Box::new(execute::report(&plan, false, &journal))));
@@ -165,7 +165,7 @@ async fn plan_of(
         },
         may_recreate: false,
         purge: journal.purge,
-        strays: if journal.strays.is_empty() {
+        strays: if journal.strays.is_empty() && journal.jobs.iter().all(|job| job.source.is_none()) {
             Vec::new()
         } else {
             let known = [Some(journal.new), journal.old, journal.back];
@@ -191,7 +191,7 @@ async fn find(context: &Context, name: &str, revision: u32) -> Result<Option<Rec
 }
 
 /// What is known of a dead run goes into the records, and nothing else is done.
-async fn write_down(context: &Context, name: &str, dead: &Journal) -> Result<(), Cause> {
+async fn write_down(context: &Context, name: &str, dead: &Journal, next: &Record) -> Result<(), Cause> {
     let now = (context.now)();
     if let Some(from) = dead.from {
         let mut base = context.store.get(name, from).await?;
@@ -206,12 +206,12 @@ async fn write_down(context: &Context, name: &str, dead: &Journal) -> Result<(),
             for job in base.jobs.iter_mut().filter(|job| job.name == moved.name) {
                 if moved.stopped {
                     job.ended_by = Some(savepoint.clone());
-                } else {
+                } else if !job.taken.iter().any(|known| known.path == savepoint.path) {
                     job.taken.push(savepoint.clone());
                 }
             }
         }
-        bring_back(dead, &mut base);
+        bring_back(dead, &mut base, next);
         context.store.update(&base).await?;
     }
     let history = context.store.history(name).await?;
@@ -222,9 +222,9 @@ async fn write_down(context: &Context, name: &str, dead: &Journal) -> Result<(),
             None => (Status::Failed, format!("its run died: {}", dead.position())),
         };
         context.store.set_status(name, dead.to, status, &text).await?;
-        if dead.leaves_old_in_charge() {
+        if dead.leaves_old_in_charge() || dead.stays_with_old() {
             let mut record = context.store.get(name, dead.to).await?;
-            record.generation = 0; // it runs nowhere, at most Pods of it are left
+            record.generation = 0; // at most Pods of it are left, or jobs that the old one knows to be there
             for job in &mut record.jobs {
                 (job.id, job.restored_from) = (None, None);
             }

@@ -127,15 +127,15 @@ pub async fn trigger(
             .next([format!("kubectl flink savepoint trigger {name} --job {}", names[0])]));
         }
     };
-    let Some(live) = base.jobs.iter().find(|job| job.name == job_name).and_then(|job| situation.running(job))
-    else {
+    let recorded = base.jobs.iter().find(|job| job.name == job_name);
+    let Some((recorded, live)) = recorded.and_then(|job| Some((job, situation.running(job)?))) else {
         return Err(Failure::refused(Cause::NoSavepoint {
             job: job_name,
             reason: "it does not run".to_owned(),
         })
         .next([format!("kubectl flink job list {name}")]));
     };
-    let Some(descriptor) = &situation.descriptor else {
+    let Some(descriptor) = situation.descriptor_of(recorded) else {
         return Err(Failure::refused(Cause::Usage(format!("release {name:?} runs no Flink cluster"))));
     };
     let trigger = savepoint_trigger(context, Some(descriptor), live, base.revision).map_err(|reason| {

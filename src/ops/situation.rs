@@ -44,6 +44,8 @@ pub(crate) struct Situation {
     pub live: Live,
     /// Generations that earlier operations could not remove.
     pub strays: Vec<Stray>,
+    /// The jobs in those of them in which jobs of the release run, by their numbers.
+    elsewhere: BTreeMap<u32, Live>,
 }
 
 /// A generation beside the one that runs.
@@ -55,6 +57,8 @@ pub(crate) struct Stray {
     pub objects: Vec<Object>,
     /// How it is reached.
     pub descriptor: Option<Descriptor>,
+    /// The package's archive of the revision that made it, where jobs of the release run in it.
+    pub archive: Option<Vec<u8>>,
 }
 
 /// The generations of a release that have objects in the cluster, but for those that are named.
@@ -63,10 +67,15 @@ pub(crate) async fn strays(context: &Context, base: &Record, known: &[u32]) -> R
     let numbers: BTreeSet<u32> = owned.iter().filter_map(Object::generation).collect();
     let mut strays = Vec::new();
     for number in numbers.into_iter().filter(|number| !known.contains(number)) {
-        // All that is needed of it is named after its number.
-        let descriptor = Descriptor::find(&render_record(base, number)?)?;
+        let hosts = base.jobs.iter().filter_map(|job| job.elsewhere).find(|place| place.generation == number);
+        let made = match hosts {
+            Some(place) => Some(context.store.get(&base.name, place.revision).await?),
+            None => None,
+        };
+        // Of one without a job all that is needed is named after its number.
+        let descriptor = Descriptor::find(&render_record(made.as_ref().unwrap_or(base), number)?)?;
         let objects = owned.iter().filter(|object| object.generation() == Some(number)).cloned().collect();
-        strays.push(Stray { number, objects, descriptor });
+        strays.push(Stray { number, objects, descriptor, archive: made.map(|record| record.archive) });
     }
     Ok(strays)
 }
@@ -84,6 +93,7 @@ impl Situation {
             generations: BTreeSet::new(),
             live: Live::NoCluster,
             strays: Vec::new(),
+            elsewhere: BTreeMap::new(),
         };
         if situation.history.is_empty() {
             return Ok(situation);
@@ -96,12 +106,12 @@ impl Situation {
             situation.descriptor = Descriptor::find(&situation.objects)?;
             situation.base = Some(record);
         }
-        situation.live = situation.ask_flink(context).await;
         if let Some(base) = &situation.base
             && situation.generations.iter().any(|number| *number != base.generation)
         {
             situation.strays = strays(context, base, &[base.generation]).await?;
         }
+        situation.ask_flink(context).await;
         Ok(situation)
     }
 
@@ -127,16 +137,34 @@ impl Situation {
             .map(|summary| summary.revision)
     }
 
-    async fn ask_flink(&self, context: &Context) -> Live {
-        let Some(descriptor) = &self.descriptor else { return Live::NoCluster };
-        if !self.generations.contains(&descriptor.generation) {
-            return Live::NoCluster;
+    /// Asks each generation in which jobs of the release should run.
+    async fn ask_flink(&mut self, context: &Context) {
+        let running = self.descriptor.as_ref().filter(|d| self.generations.contains(&d.generation));
+        self.live = self.ask(context, running, None).await;
+        let numbers: BTreeSet<u32> = self.places().collect();
+        for number in numbers {
+            let stray = self.strays.iter().find(|stray| stray.number == number);
+            let descriptor = stray.and_then(|stray| stray.descriptor.as_ref());
+            let live = self.ask(context, descriptor, Some(number)).await;
+            self.elsewhere.insert(number, live);
         }
+    }
+
+    /// The numbers of the generations beside the running one that jobs of the release run in.
+    fn places(&self) -> impl Iterator<Item = u32> {
+        let jobs = self.base.iter().flat_map(|base| &base.jobs);
+        jobs.filter_map(|job| job.elsewhere).map(|place| place.generation)
+    }
+
+    async fn ask(&self, context: &Context, descriptor: Option<&Descriptor>, place: Option<u32>) -> Live {
+        let Some(descriptor) = descriptor else { return Live::NoCluster };
         match context.flink(descriptor).jobs().await {
             Ok(mut jobs) => {
                 let rehearsal = rehearsal::id(&descriptor.name);
                 jobs.retain(|job| Some(job.id) != rehearsal);
-                if let Err(error) = self.add_unsubmitted(context, descriptor, &mut jobs).await {
+                let here = |job: &&JobRecord| job.elsewhere.map(|place| place.generation) == place;
+                let recorded = self.base.iter().flat_map(|base| &base.jobs).filter(here);
+                if let Err(error) = add_unsubmitted(context, descriptor, recorded, &mut jobs).await {
                     return Live::Silent(error);
                 }
                 Live::Jobs(jobs)
@@ -145,50 +173,27 @@ impl Situation {
         }
     }
 
-    /// Adds the jobs of applications whose `main()` runs again after a JobManager's restart: Flink does not list them yet.
-    async fn add_unsubmitted(
-        &self,
-        context: &Context,
-        descriptor: &Descriptor,
-        jobs: &mut Vec<JobOverview>,
-    ) -> Result<(), FlinkError> {
-        let recorded = self.base.iter().flat_map(|base| &base.jobs);
-        for job in recorded.filter(|job| job.mode == JobMode::Application && job.state == Recorded::Running) {
-            let Some(id) = job.id.filter(|id| !jobs.iter().any(|listed| listed.id == *id)) else { continue };
-            match context.flink(descriptor).job(id).await {
-                Ok(detail) if !detail.state.is_terminal() => jobs.push(JobOverview {
-                    id,
-                    name: detail.name,
-                    state: detail.state,
-                    tasks: Tasks::default(),
-                    start_time: None,
-                    end_time: None,
-                }),
-                Err(error) if error.is_passing() => return Err(error),
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
     /// While a JobManager recovers, its list of jobs may lack those that it is about to bring back: before a change is planned,
     /// a list without a job that should run is believed only when it stays so.
     pub async fn await_recovery(&mut self, context: &Context) {
         let begun = Instant::now();
         while self.lacks_jobs() && begun.elapsed() < RECOVERY {
             tokio::time::sleep(POLL).await;
-            self.live = self.ask_flink(context).await;
+            self.ask_flink(context).await;
         }
     }
 
     fn lacks_jobs(&self) -> bool {
-        let (Live::Jobs(_), Some(base)) = (&self.live, &self.base) else { return false };
-        let listed = self.live_jobs();
         let lacks = |job: &JobRecord| {
-            job.state == Recorded::Running && job.id.is_some_and(|id| !listed.contains_key(&id))
+            let durable = self.descriptor_of(job).is_some_and(|descriptor| descriptor.high_availability);
+            let answers = matches!(self.live_of(job), Live::Jobs(_));
+            durable
+                && answers
+                && job.state == Recorded::Running
+                && job.id.is_some()
+                && self.seen(job).is_none()
         };
-        self.descriptor.as_ref().is_some_and(|descriptor| descriptor.high_availability)
-            && base.jobs.iter().any(lacks)
+        self.base.iter().flat_map(|base| &base.jobs).any(lacks)
     }
 
     /// The next revision's number: revisions of an uninstalled release count on.
@@ -196,7 +201,7 @@ impl Situation {
         self.history.last().map_or(0, |summary| summary.revision) + 1
     }
 
-    /// The jobs that Flink knows, by id.
+    /// The jobs that the running generation's Flink knows, by id.
     pub fn live_jobs(&self) -> BTreeMap<JobId, &JobOverview> {
         match &self.live {
             Live::Jobs(jobs) => jobs.iter().map(|job| (job.id, job)).collect(),
@@ -204,11 +209,62 @@ impl Situation {
         }
     }
 
+    /// What Flink says about the generation that a job runs in.
+    pub fn live_of(&self, job: &JobRecord) -> &Live {
+        match job.elsewhere {
+            None => &self.live,
+            Some(place) => self.elsewhere.get(&place.generation).unwrap_or(&Live::NoCluster),
+        }
+    }
+
+    /// The descriptor of the generation that a job runs in.
+    pub fn descriptor_of(&self, job: &JobRecord) -> Option<&Descriptor> {
+        match job.elsewhere {
+            None => self.descriptor.as_ref(),
+            Some(place) => {
+                self.strays.iter().find(|stray| stray.number == place.generation)?.descriptor.as_ref()
+            }
+        }
+    }
+
+    /// The job that a record names, ended or not, where Flink knows it.
+    pub fn seen(&self, job: &JobRecord) -> Option<&JobOverview> {
+        let id = job.id?;
+        match self.live_of(job) {
+            Live::Jobs(jobs) => jobs.iter().find(|live| live.id == id),
+            _ => None,
+        }
+    }
+
     /// The running job that a record names, unless it has ended.
     pub fn running(&self, job: &JobRecord) -> Option<&JobOverview> {
-        let id = job.id?;
-        self.live_jobs().get(&id).copied().filter(|live| !live.state.is_terminal())
+        self.seen(job).filter(|live| !live.state.is_terminal())
     }
+}
+
+/// Adds the jobs of applications whose `main()` runs again after a JobManager's restart: Flink does not list them yet.
+async fn add_unsubmitted(
+    context: &Context,
+    descriptor: &Descriptor,
+    recorded: impl Iterator<Item = &JobRecord>,
+    jobs: &mut Vec<JobOverview>,
+) -> Result<(), FlinkError> {
+    for job in recorded.filter(|job| job.mode == JobMode::Application && job.state == Recorded::Running) {
+        let Some(id) = job.id.filter(|id| !jobs.iter().any(|listed| listed.id == *id)) else { continue };
+        match context.flink(descriptor).job(id).await {
+            Ok(detail) if !detail.state.is_terminal() => jobs.push(JobOverview {
+                id,
+                name: detail.name,
+                state: detail.state,
+                tasks: Tasks::default(),
+                start_time: None,
+                end_time: None,
+            }),
+            Err(error) if error.is_passing() => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// A record's objects under the generation that runs it: as recorded, or rendered again after a way back gave it another.

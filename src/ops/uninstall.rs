@@ -2,15 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use super::change::{ChangeOptions, JobChange, ObjectChanges, Plan, StateChoice, Summary};
+use super::change::{ChangeOptions, JobChange, ObjectChanges, Plan, StateChoice, Summary, leave};
 use super::execute::{self, Cancellation, Report};
 use super::preflight::savepoint_trigger;
 use super::situation::{Live, Situation};
 use super::world::Site;
 use super::{Cause, Context, Failure, Observer, rights, upgrade};
 use crate::cluster::delete;
-use crate::flink::Rest;
-use crate::operation::{JobMove, Journal, Kind, Pods, Stop, Strategy};
+use crate::flink::{JobOverview, Rest};
+use crate::operation::{JobMove, Journal, Kind, Pods, Start, StateFrom, Stop, Strategy};
 use crate::release::{JobState, Status};
 use crate::render::{Object, ObjectKey, generation_name};
 
@@ -115,7 +115,10 @@ async fn refuse_jobs_elsewhere(context: &Context, situation: &Situation) -> Resu
     for stray in &situation.strays {
         let Some(descriptor) = &stray.descriptor else { continue };
         let jobs = context.flink(descriptor).jobs().await.unwrap_or_default();
-        if let Some(job) = jobs.iter().find(|job| !job.state.is_terminal()) {
+        let recorded = situation.base.iter().flat_map(|base| &base.jobs).filter_map(|job| job.id);
+        let ours: Vec<_> = recorded.collect();
+        let theirs = |job: &&JobOverview| !job.state.is_terminal() && !ours.contains(&job.id);
+        if let Some(job) = jobs.iter().find(theirs) {
             let (service, port) = (&descriptor.service.name, descriptor.service.port);
             return Err(Failure::refused(Cause::UnknownJob {
                 job: job.name.clone(),
@@ -154,17 +157,13 @@ fn moves(
     let (mut moves, mut changes, mut choice_needed) = (Vec::new(), Vec::new(), Vec::new());
     let name = &options.change.name;
     let recorded: &[_] = situation.base.as_ref().map_or(&[], |base| &base.jobs);
-    if let Live::Silent(error) = &situation.live {
-        let lost: Vec<_> = recorded
-            .iter()
-            .filter(|job| job.state == JobState::Running)
-            .map(|job| job.name.clone())
-            .collect();
+    for job in recorded.iter().filter(|job| job.state == JobState::Running) {
+        let Live::Silent(error) = situation.live_of(job) else { continue };
         match options.change.choice {
             Some(StateChoice::Stateless) => {}
-            Some(_) if !lost.is_empty() => {
+            Some(_) => {
                 return Err(Failure::refused(Cause::NoSavepoint {
-                    job: lost.join(", "),
+                    job: job.name.clone(),
                     reason: format!("the JobManager does not answer ({error})"),
                 })
                 .next([
@@ -172,26 +171,35 @@ fn moves(
                     format!("kubectl flink uninstall {name} --stateless"),
                 ]));
             }
-            _ => choice_needed.extend(lost),
+            None => choice_needed.push(job.name.clone()),
         }
     }
-    for live in situation.live_jobs().into_values().filter(|live| !live.state.is_terminal()) {
-        let job_name = recorded
-            .iter()
-            .find(|job| job.id == Some(live.id))
-            .map_or_else(|| live.name.clone(), |job| job.name.clone());
-        let mut job = JobMove::new(&job_name);
-        job.old = Some(live.id);
+    let ours = recorded.iter().filter_map(|job| {
+        let live = situation.running(job)?;
+        Some((leave(job, live), live, situation.descriptor_of(job)))
+    });
+    let strangers = situation
+        .live_jobs()
+        .into_values()
+        .filter(|live| !live.state.is_terminal() && !recorded.iter().any(|job| job.id == Some(live.id)));
+    let strangers = strangers.map(|live| {
+        let job = JobMove { old: Some(live.id), ..JobMove::new(&live.name) };
+        (job, live, situation.descriptor.as_ref())
+    });
+    for (mut job, live, descriptor) in ours.chain(strangers) {
+        let job_name = job.name.clone();
         let action = match options.change.choice {
             Some(StateChoice::Savepoint) => {
-                let trigger = savepoint_trigger(context, situation.descriptor.as_ref(), live, revision)
-                    .map_err(|reason| {
-                        Failure::refused(Cause::NoSavepoint { job: job_name.clone(), reason }).next([
-                            format!("kubectl flink status {name}"),
-                            format!("kubectl flink uninstall {name} --stateless   (its state is dropped)"),
-                        ])
-                    })?;
+                let trigger = savepoint_trigger(context, descriptor, live, revision).map_err(|reason| {
+                    Failure::refused(Cause::NoSavepoint { job: job_name.clone(), reason }).next([
+                        format!("kubectl flink status {name}"),
+                        format!("kubectl flink uninstall {name} --stateless   (its state is dropped)"),
+                    ])
+                })?;
                 job.trigger = Some(trigger);
+                // Only a job of the release can be started again.
+                let known = recorded.iter().any(|record| record.id == job.old);
+                job.back = known.then(|| Start { id: (context.new_id)(), from: StateFrom::ItsStop });
                 job.stop = Some(Stop::Savepoint {
                     format: options.change.savepoint_format.clone(),
                     drain: options.change.drain,
@@ -265,6 +273,7 @@ pub(super) async fn close(site: &mut Site<'_>, journal: &Journal, now: jiff::Tim
             if moved.is_some_and(|moved| moved.savepoint.is_none() && !moved.finished) {
                 job.state = JobState::Canceled;
             }
+            job.elsewhere = None;
         }
         base.status = Status::Uninstalled;
         base.updated = now;

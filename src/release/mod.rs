@@ -13,8 +13,8 @@ mod testing;
 
 pub use operation::{Lock, LockError};
 pub use record::{
-    JobMode, JobRecord, JobSavepoint, JobState, PackageRef, Record, SavepointRef, Status, StatusError,
-    Summary,
+    Elsewhere, JobMode, JobRecord, JobSavepoint, JobState, PackageRef, Record, SavepointRef, Status,
+    StatusError, Summary,
 };
 pub use store::Store;
 

@@ -168,6 +168,9 @@ pub struct JobRecord {
     pub mode: JobMode,
     /// Where it stands.
     pub state: JobState,
+    /// Where it runs, if that is not the revision's own generation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elsewhere: Option<Elsewhere>,
     /// The savepoint or checkpoint it was started from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restored_from: Option<String>,
@@ -179,6 +182,15 @@ pub struct JobRecord {
     pub taken: Vec<SavepointRef>,
     /// Declared by the package or its values (`true`), or by `job submit`.
     pub declared: bool,
+}
+
+/// The part of an upgrade that did not go back: a job that runs in a generation of the revision that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Elsewhere {
+    /// The generation's number.
+    pub generation: u32,
+    /// The revision that made it.
+    pub revision: u32,
 }
 
 /// Who runs a job's `main()`, and for how long.

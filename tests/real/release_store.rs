@@ -48,6 +48,7 @@ fn record(namespace: &str, revision: u32, archive: usize) -> Record {
             allow_non_restored_state: false,
             mode: JobMode::Cluster,
             state: JobState::Running,
+            elsewhere: None,
             restored_from: None,
             ended_by: None,
             taken: Vec::new(),

@@ -79,13 +79,19 @@ pub const DEADLINE: Duration = Duration::from_mins(3);
 
 /// Looks again until there is something; fails, naming what was awaited, when the deadline has passed.
 #[track_caller]
-pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let end = Instant::now() + DEADLINE;
+pub fn wait_for<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    wait_within(DEADLINE, what, look)
+}
+
+/// The same for what takes longer than anything else.
+#[track_caller]
+pub fn wait_within<T>(deadline: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + deadline;
     loop {
         if let Some(found) = look() {
             return found;
         }
-        assert!(Instant::now() < end, "not within {} s: {what}", DEADLINE.as_secs());
+        assert!(Instant::now() < end, "not within {} s: {what}", deadline.as_secs());
         std::thread::sleep(Duration::from_millis(200)); // between two looks, never in place of one
     }
 }

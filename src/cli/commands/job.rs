@@ -185,7 +185,10 @@ fn print_rows(rows: &[JobRow], output: &Output) -> Result<(), CommandError> {
                 row.name.clone(),
                 row.state.clone(),
                 format!("{}/{}", row.running_tasks, row.total_tasks),
-                row.origin.to_owned(),
+                match &row.generation {
+                    Some(generation) => format!("{}, in {generation}", row.origin),
+                    None => row.origin.to_owned(),
+                },
                 started.unwrap_or_else(|| "-".to_owned()),
                 row.id.clone().unwrap_or_else(|| "-".to_owned()),
             ]

@@ -22,11 +22,12 @@ use crate::cluster::apply::{self, ApplyOptions};
 use crate::flink::Access;
 use crate::operation::{JobMove, Journal, Kind, Pods, Strategy};
 use crate::package::Package;
-use crate::release::{JobRecord, PackageRef, Record, Status};
+use crate::release::{JobRecord, JobState, PackageRef, Record, Status};
 use crate::render::{self, Capabilities, Object, generation_name};
 use capacity::Demand;
 pub use diff::ObjectDiff;
 pub use downtime::Downtime;
+pub(super) use moves::leave;
 use moves::{Decided, Moves};
 use pods::{object_changes, same_pods};
 
@@ -72,6 +73,8 @@ pub struct ChangeOptions {
     pub drain: bool,
     /// Undo a failure before the first completed checkpoint.
     pub rollback_on_failure: bool,
+    /// Of several jobs only those that fail go back.
+    pub keep_going: bool,
     /// How new Pods take the place of old ones; where absent, `upgrade.strategy` of the values says.
     pub strategy: Option<StrategyChoice>,
     /// Wait for Pods and jobs.
@@ -106,6 +109,7 @@ impl ChangeOptions {
             savepoint_format: "CANONICAL".to_owned(),
             drain: false,
             rollback_on_failure: true,
+            keep_going: false,
             strategy: None,
             wait: true,
             gate_quiet: Duration::from_secs(30),
@@ -295,6 +299,7 @@ pub(crate) async fn plan(
         pods,
         starts_pods: pods == Pods::New && strategy == Strategy::Recreate,
         revision,
+        gathers: kind != Kind::Jobs,
     };
     let Decided { moves, jobs, changes, choice_needed } = moves.decide().await?;
 
@@ -329,6 +334,13 @@ pub(crate) async fn plan(
         jobs,
         operation: operation_name(kind).to_owned(),
     };
+    let hosts: Vec<u32> = record
+        .jobs
+        .iter()
+        .filter(|job| job.state == JobState::Running)
+        .filter_map(|job| job.elsewhere)
+        .map(|place| place.generation)
+        .collect();
     let objects = object_changes(&situation.objects, &rendered.objects);
     let unchanged = situation.base.as_ref().is_some_and(|base| {
         moves.is_empty()
@@ -358,7 +370,7 @@ pub(crate) async fn plan(
         from_generation: running.map(|descriptor| descriptor.name.clone()),
         to_generation: generation_name(&options.name, number),
         objects,
-        on_failure: on_failure(options, running.is_some(), strategy, &moves),
+        on_failure: on_failure(options, running.is_some(), strategy, pods, &moves),
         jobs: changes,
         choice_needed,
         diff: None,
@@ -375,9 +387,15 @@ pub(crate) async fn plan(
         back: (pods == Pods::New && running.is_some() && strategy == Strategy::Recreate)
             .then_some(number + 1),
         rollback_on_failure: options.rollback_on_failure,
+        keep_going: options.keep_going,
         wait: options.wait,
         jobs: moves,
-        strays: situation.strays.iter().map(|stray| stray.number).collect(),
+        strays: situation
+            .strays
+            .iter()
+            .map(|stray| stray.number)
+            .filter(|number| !hosts.contains(number))
+            .collect(),
         ..Journal::begin(kind, revision)
     };
     if options.server_dry_run && !unchanged {
@@ -495,7 +513,13 @@ fn describe(kind: Kind, desired: &Desired) -> String {
     }
 }
 
-fn on_failure(options: &ChangeOptions, replaces: bool, strategy: Strategy, moves: &[JobMove]) -> String {
+fn on_failure(
+    options: &ChangeOptions,
+    replaces: bool,
+    strategy: Strategy,
+    pods: Pods,
+    moves: &[JobMove],
+) -> String {
     if !replaces {
         return "what was made is left for a look, the revision is failed".to_owned();
     }
@@ -507,6 +531,17 @@ fn on_failure(options: &ChangeOptions, replaces: bool, strategy: Strategy, moves
     if !options.rollback_on_failure {
         return format!(
             "{warm}the new revision is left as it is, failed; the command that goes back is printed"
+        );
+    }
+    let one_by_one = strategy == Strategy::Warm || pods == Pods::Same;
+    if one_by_one && moves.iter().filter(|job| job.stop.is_some()).count() > 1 {
+        let which = if options.keep_going {
+            "the job that fails goes back"
+        } else {
+            "each job that has completed no checkpoint by then goes back"
+        };
+        return format!(
+            "{warm}{which} to the revision that runs now, from the state named above; the others stay, and are named"
         );
     }
     if moves.iter().any(|job| job.stop.is_some()) {

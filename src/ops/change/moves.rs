@@ -12,6 +12,7 @@ use crate::ops::preflight::savepoint_trigger;
 use crate::ops::situation::{Live, Situation, newest_savepoint};
 use crate::ops::{Cause, Context, Failure};
 use crate::release::{JobRecord, JobState};
+use crate::render::generation_name;
 
 /// From how many failed checkpoints on, and none completed, a savepoint is not worth a try.
 const FAILED: u64 = 3;
@@ -27,6 +28,8 @@ pub(super) struct Moves<'a> {
     /// The new Pods start while the jobs are down.
     pub starts_pods: bool,
     pub revision: u32,
+    /// Jobs that an earlier operation left in another generation move too; a change of single jobs leaves them there.
+    pub gathers: bool,
 }
 
 pub(super) struct Decided {
@@ -43,7 +46,7 @@ impl Moves<'_> {
         let base_jobs: &[JobRecord] = self.situation.base.as_ref().map_or(&[], |base| &base.jobs);
         self.refuse_unknown_jobs(base_jobs)?;
         self.refuse_unused_choice()?;
-        let silent = matches!(self.situation.live, Live::Silent(_));
+        self.refuse_silent_elsewhere(base_jobs)?;
         if let Live::Silent(error) = &self.situation.live
             && self.pods == Pods::Same
         {
@@ -65,12 +68,50 @@ impl Moves<'_> {
         for job in &wanted {
             let adopted = job.id.is_some().then_some(job); // a stranger that is to be stopped
             let before = base_jobs.iter().find(|record| record.name == job.name).or(adopted);
-            self.decide_job(job, before, silent, &mut decided).await?;
+            match before.filter(|before| self.stays_elsewhere(before)) {
+                Some(before) => decided.jobs.push(before.clone()),
+                None => self.decide_job(job, before, &mut decided).await?,
+            }
         }
         for before in base_jobs.iter().filter(|record| !wanted.iter().any(|job| job.name == record.name)) {
-            self.decide_removed(before, silent, &mut decided).await?;
+            if self.stays_elsewhere(before) {
+                decided.jobs.push(before.clone());
+            } else {
+                self.decide_removed(before, &mut decided).await?;
+            }
         }
         Ok(decided)
+    }
+
+    /// Another job is meant: this one stays in the generation that it was left in.
+    fn stays_elsewhere(&self, before: &JobRecord) -> bool {
+        !self.gathers && before.elsewhere.is_some() && !self.desired.stop_only.contains(&before.name)
+    }
+
+    fn is_silent(&self, before: Option<&JobRecord>) -> bool {
+        let live = before.map_or(&self.situation.live, |before| self.situation.live_of(before));
+        matches!(live, Live::Silent(_))
+    }
+
+    /// A job that was left in another generation, which cannot be asked: started anew it might run twice.
+    fn refuse_silent_elsewhere(&self, jobs: &[JobRecord]) -> Result<(), Failure> {
+        let beside = |job: &&JobRecord| job.elsewhere.is_some() && !self.stays_elsewhere(job);
+        for job in jobs.iter().filter(beside) {
+            let (Live::Silent(error), Some(place)) = (self.situation.live_of(job), job.elsewhere) else {
+                continue;
+            };
+            let name = &self.options.name;
+            let generation = generation_name(name, place.generation);
+            return Err(Failure::refused(Cause::Step {
+                step: format!("the job {} runs in generation {generation}, which does not answer", job.name),
+                reason: error.to_string(),
+            })
+            .next([
+                format!("kubectl flink status {name}"),
+                format!("kubectl get pods -l app.kubernetes.io/instance={name}"),
+            ]));
+        }
+        Ok(())
     }
 
     /// State was named for a release in which nothing could take it: the person expects something that would not happen.
@@ -139,6 +180,7 @@ impl Moves<'_> {
                 || self.options.allow_non_restored_state,
             mode: declared.mode,
             state: if declared.suspended { JobState::Suspended } else { JobState::Running },
+            elsewhere: None,
             restored_from: None,
             ended_by: None,
             taken: Vec::new(),
@@ -150,7 +192,6 @@ impl Moves<'_> {
         &self,
         job: &JobRecord,
         before: Option<&JobRecord>,
-        silent: bool,
         decided: &mut Decided,
     ) -> Result<(), Failure> {
         let live = before.and_then(|before| self.situation.running(before));
@@ -166,15 +207,21 @@ impl Moves<'_> {
                         | StateChoice::Stateless
                 )
             );
-            if !stop_only && self.pods == Pods::Same && same_job(job, before) && !asked {
+            let stays = self.pods == Pods::Same && before.elsewhere.is_none() && same_job(job, before);
+            if !stop_only && stays && !asked {
                 decided.jobs.push(JobRecord { declared: job.declared, ..before.clone() });
                 return Ok(());
             }
-            let mut next =
-                JobRecord { id: None, restored_from: None, ended_by: None, taken: vec![], ..job.clone() };
-            let mut change = JobMove::new(&job.name);
-            change.old = Some(live.id);
-            self.plan_stop(&mut change, live, decided).await?;
+            let mut next = JobRecord {
+                id: None,
+                elsewhere: None,
+                restored_from: None,
+                ended_by: None,
+                taken: vec![],
+                ..job.clone()
+            };
+            let mut change = leave(before, live);
+            self.plan_stop(&mut change, before, live, decided).await?;
             if stop_only {
                 next.id = Some(live.id);
                 next.state = match change.stop {
@@ -189,7 +236,7 @@ impl Moves<'_> {
                 next.restored_from = path_of(&from);
                 change.start = Some(Start { id, from });
             }
-            let downtime = self.downtime(&change).await;
+            let downtime = self.downtime(&change, before).await;
             decided.changes.push(JobChange { downtime, ..self.job_change(&change) });
             decided.moves.push(change);
             decided.jobs.push(next);
@@ -201,7 +248,7 @@ impl Moves<'_> {
             return Ok(());
         }
         if let Some(before) = before
-            && !silent
+            && !self.is_silent(Some(before))
             && same_job(job, before)
             && self.stays_ended(before)
             && self.options.choice.is_none_or_savepoint()
@@ -214,7 +261,8 @@ impl Moves<'_> {
             decided.choice_needed.push(job.name.clone());
         }
         if had_state && self.options.choice == Some(StateChoice::Savepoint) {
-            let reason = match &self.situation.live {
+            let live = before.map_or(&self.situation.live, |before| self.situation.live_of(before));
+            let reason = match live {
                 Live::Silent(error) => format!("the JobManager does not answer ({error})"),
                 _ => "it does not run".to_owned(),
             };
@@ -225,6 +273,7 @@ impl Moves<'_> {
         let mut change = JobMove::new(&job.name);
         decided.jobs.push(JobRecord {
             id: Some(id),
+            elsewhere: None,
             restored_from: path_of(&from),
             ended_by: None,
             taken: vec![],
@@ -237,21 +286,18 @@ impl Moves<'_> {
         Ok(())
     }
 
-    async fn decide_removed(
-        &self,
-        before: &JobRecord,
-        silent: bool,
-        decided: &mut Decided,
-    ) -> Result<(), Failure> {
+    async fn decide_removed(&self, before: &JobRecord, decided: &mut Decided) -> Result<(), Failure> {
         let Some(live) = self.situation.running(before) else {
-            if silent && before.state == JobState::Running && self.options.choice.is_none() {
+            if self.is_silent(Some(before))
+                && before.state == JobState::Running
+                && self.options.choice.is_none()
+            {
                 decided.choice_needed.push(before.name.clone());
             }
             return Ok(());
         };
-        let mut change = JobMove::new(&before.name);
-        change.old = Some(live.id);
-        self.plan_stop(&mut change, live, decided).await?;
+        let mut change = leave(before, live);
+        self.plan_stop(&mut change, before, live, decided).await?;
         decided.changes.push(self.job_change(&change));
         decided.moves.push(change);
         Ok(())
@@ -261,6 +307,7 @@ impl Moves<'_> {
     async fn plan_stop(
         &self,
         change: &mut JobMove,
+        before: &JobRecord,
         live: &JobOverview,
         decided: &mut Decided,
     ) -> Result<(), Failure> {
@@ -271,11 +318,11 @@ impl Moves<'_> {
                 change.stop = Some(Stop::Cancel);
             }
             Some(StateChoice::Savepoint) => {
-                self.refuse_unreadable(&change.name, self.running_version())?;
-                let descriptor = self.situation.descriptor.as_ref();
+                self.refuse_unreadable(&change.name, self.running_version(before))?;
+                let descriptor = self.situation.descriptor_of(before);
                 let trigger = savepoint_trigger(self.context, descriptor, live, self.revision)
                     .map_err(|reason| self.no_savepoint(&change.name, reason))?;
-                if let Some(reason) = self.checkpoints_fail(live.id).await {
+                if let Some(reason) = self.checkpoints_fail(before, live.id).await {
                     return Err(self.no_savepoint(&change.name, reason));
                 }
                 change.trigger = Some(trigger);
@@ -286,9 +333,9 @@ impl Moves<'_> {
                 change.back = stop_state(StateFrom::ItsStop);
             }
             Some(StateChoice::LatestCheckpoint) => {
-                self.refuse_unreadable(&change.name, self.running_version())?;
+                self.refuse_unreadable(&change.name, self.running_version(before))?;
                 // The job's own directory: there the newest is found where Flink has forgotten the job.
-                let path = self.latest_checkpoint(&change.name, live.id).await?;
+                let path = self.latest_checkpoint(before, live.id).await?;
                 let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory).to_owned();
                 change.trigger = Some(Trigger { id: (self.context.new_id)(), directory });
                 change.stop = Some(Stop::LatestCheckpoint);
@@ -307,8 +354,8 @@ impl Moves<'_> {
 
     /// A job whose checkpoints all fail: its savepoint would fail like them, and Flink, which stops the sources for it, would
     /// then start the job again from where it began. A few in the beginning say nothing: they can come before all tasks run.
-    async fn checkpoints_fail(&self, id: JobId) -> Option<String> {
-        let client = self.context.flink(self.situation.descriptor.as_ref()?);
+    async fn checkpoints_fail(&self, job: &JobRecord, id: JobId) -> Option<String> {
+        let client = self.context.flink(self.situation.descriptor_of(job)?);
         let checkpoints = client.checkpoints(id).await.ok()?;
         let (failed, completed) = (checkpoints.counts.failed, checkpoints.counts.completed);
         if completed > 0 || failed < FAILED {
@@ -330,10 +377,10 @@ impl Moves<'_> {
                     .base
                     .as_ref()
                     .and_then(|base| base.jobs.iter().find(|j| j.name == job.name));
-                match before.and_then(|before| before.id) {
-                    Some(id) => {
-                        self.refuse_unreadable(&job.name, self.running_version())?;
-                        self.latest_checkpoint(&job.name, id).await.map(StateFrom::Path)
+                match before.and_then(|before| Some((before, before.id?))) {
+                    Some((before, id)) => {
+                        self.refuse_unreadable(&job.name, self.running_version(before))?;
+                        self.latest_checkpoint(before, id).await.map(StateFrom::Path)
                     }
                     None => Ok(StateFrom::Nothing),
                 }
@@ -358,8 +405,9 @@ impl Moves<'_> {
 
     async fn recorded(&self, job: &JobRecord) -> Result<String, Failure> {
         if let Some(target) = &self.desired.returns_to {
-            let savepoint =
-                target.jobs.iter().find(|before| before.name == job.name).and_then(|b| b.ended_by.clone());
+            let newest = target.savepoints_of(&job.name).into_iter().max_by_key(|one| one.taken_at);
+            let ended_by = target.jobs.iter().find(|before| before.name == job.name);
+            let savepoint = ended_by.and_then(|before| before.ended_by.clone()).or(newest);
             if let Some(savepoint) = &savepoint {
                 self.refuse_unreadable(&job.name, &savepoint.flink_version)?;
             }
@@ -381,17 +429,17 @@ impl Moves<'_> {
 
     /// The newest completed checkpoint of a job that Flink knows, running or ended; refused where it would not outlive the
     /// job's end.
-    async fn latest_checkpoint(&self, job: &str, id: JobId) -> Result<String, Failure> {
+    async fn latest_checkpoint(&self, job: &JobRecord, id: JobId) -> Result<String, Failure> {
         let name = &self.options.name;
         let refuse = |reason: String| {
-            Failure::refused(Cause::NoCheckpoint { job: job.to_owned(), reason }).next([
+            Failure::refused(Cause::NoCheckpoint { job: job.name.clone(), reason }).next([
                 format!(
                     "the same command with --from-checkpoint PATH   (look for {id}/chk-* in the release's checkpoint directory)"
                 ),
                 format!("kubectl flink savepoint list {name}   (and --from-savepoint recorded|PATH)"),
             ])
         };
-        let Some(descriptor) = self.situation.descriptor.as_ref() else {
+        let Some(descriptor) = self.situation.descriptor_of(job) else {
             return Err(refuse("no generation of the release runs".to_owned()));
         };
         let client = self.context.flink(descriptor);
@@ -408,9 +456,9 @@ impl Moves<'_> {
             .ok_or_else(|| refuse("it has completed none".to_owned()))
     }
 
-    /// The version of the Flink that runs now.
-    fn running_version(&self) -> &str {
-        self.situation.descriptor.as_ref().map_or("", |descriptor| &descriptor.flink_version)
+    /// The version of the Flink that runs a job now.
+    fn running_version(&self, job: &JobRecord) -> &str {
+        self.situation.descriptor_of(job).map_or("", |descriptor| &descriptor.flink_version)
     }
 
     /// An older Flink does not read what a newer one wrote: known before anything stops.
@@ -447,8 +495,7 @@ impl Moves<'_> {
     }
 
     fn ended_state(&self, before: &JobRecord) -> JobState {
-        let live = before.id.and_then(|id| self.situation.live_jobs().get(&id).copied().cloned());
-        match live {
+        match self.situation.seen(before) {
             Some(live)
                 if live.state == crate::flink::JobState::Finished && before.state == JobState::Running =>
             {
@@ -496,10 +543,10 @@ impl Moves<'_> {
     }
 
     /// For how long a job that runs and goes on will be down.
-    async fn downtime(&self, change: &JobMove) -> Option<Downtime> {
+    async fn downtime(&self, change: &JobMove, before: &JobRecord) -> Option<Downtime> {
         let (id, start) = (change.old?, change.start.as_ref()?);
         self.options.choice.as_ref()?;
-        let client = self.context.flink(self.situation.descriptor.as_ref()?);
+        let client = self.context.flink(self.situation.descriptor_of(before)?);
         let (checkpoints, config) = tokio::join!(client.checkpoints(id), client.checkpoint_config(id));
         Some(Downtime::estimate(
             change.stop.as_ref(),
@@ -508,6 +555,15 @@ impl Moves<'_> {
             config.ok().as_ref(),
             self.starts_pods,
         ))
+    }
+}
+
+/// A move of a running job.
+pub(in crate::ops) fn leave(before: &JobRecord, live: &JobOverview) -> JobMove {
+    JobMove {
+        old: Some(live.id),
+        source: before.elsewhere.map(|place| place.generation),
+        ..JobMove::new(&before.name)
     }
 }
 

@@ -151,9 +151,16 @@ impl<W: World> Engine<W> {
                 }
                 if !health.state.is_terminal() {
                     self.cancel(&cluster, start.id, &change.name).await?;
-                    // A checkpoint may have completed between the look and the end.
-                    if let Ok(health) = cluster.health(start.id).await {
-                        self.note_checkpoint(index, Target::New, &health).await?;
+                    // A checkpoint may have completed between the look and the end: what it had is in there.
+                    match self.look_back(&cluster, start.id).await {
+                        Ok(health) => self.note_checkpoint(index, Target::New, &health).await?,
+                        Err(FlinkError::NotFound { .. }) => self.record(Event::Checkpointed(index)).await?,
+                        Err(source) => return Err(doing(source)),
+                    }
+                    if self.journal.jobs[index].checkpointed
+                        && let Ok(Some(path)) = cluster.latest_checkpoint(start.id).await
+                    {
+                        self.record(Event::Left(index, path)).await?;
                     }
                 }
             }
@@ -171,13 +178,29 @@ impl<W: World> Engine<W> {
 }
 
 impl<W: World> Engine<W> {
+    /// The health of a job that has just ended; a JobManager that does not answer is asked again.
+    async fn look_back(&self, cluster: &W::Cluster, id: JobId) -> Result<Health, FlinkError> {
+        let begun = Instant::now();
+        loop {
+            match cluster.health(id).await {
+                Err(error) if error.is_passing() && begun.elapsed() < self.world.waits().timeout => {}
+                answer => return answer,
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
     /// Cancels a job and waits for its end. A JobManager that restarts forgets that it was asked: it is asked again.
     pub(super) async fn cancel(&self, cluster: &W::Cluster, id: JobId, name: &str) -> Result<(), Cause> {
         for _ in 0..CANCELS {
-            cluster.cancel(id).await.map_err(|source| Cause::Flink {
-                doing: format!("the job {name} could not be cancelled"),
-                source,
-            })?;
+            match cluster.cancel(id).await {
+                // One whose answer is missing may end the job yet: a job that is left to it would be nowhere.
+                Err(source) if !source.may_have_acted() => {
+                    let doing = format!("the job {name} could not be cancelled");
+                    return Err(Cause::Flink { doing, source });
+                }
+                _ => {}
+            }
             if self.await_terminal(cluster, id, name).await? {
                 return Ok(());
             }

@@ -132,20 +132,30 @@ impl<W: World> Engine<W> {
                 Err(cause) if matches!(cause, Cause::Lock(_)) || matches!(step, Step::Close(_)) => {
                     return Err(cause);
                 }
-                Err(cause) => self.set_back(words, cause).await?,
+                Err(cause) => self.set_back(step, words, cause).await?,
             }
         }
     }
 
     /// Writes down that a step failed.
-    async fn set_back(&mut self, step: String, cause: Cause) -> Result<(), Cause> {
+    async fn set_back(&mut self, step: Step, words: String, cause: Cause) -> Result<(), Cause> {
         let reason = chain(&cause);
-        let warning = format!("{step}: {reason}");
+        let warning = format!("{words}: {reason}");
+        let job = match step {
+            // What a person wants to end is the operation.
+            _ if matches!(cause, Cause::Interrupted) && !self.journal.goes_back() => None,
+            Step::Stop(index)
+            | Step::Settle(index)
+            | Step::Start(index, _)
+            | Step::AwaitHealthy(index, _)
+            | Step::End(index) => Some(index),
+            _ => None,
+        };
         if self.cause.is_none() {
             self.cause = Some(cause);
         }
         let committed = self.journal.committed.is_some();
-        self.record(Event::Failed(Setback { step, reason })).await?;
+        self.record(Event::Failed(Setback { job, step: words, reason })).await?;
         if committed {
             let left = format!("{warning}; the next upgrade tries again");
             self.world.tell(Progress::Warning(left));

@@ -71,9 +71,10 @@ impl<W: World> Engine<W> {
     /// somebody's own job may be in it. A JobManager that lists none of the jobs that ended in it is another one, and may
     /// still be bringing jobs back: an empty list is believed when it stays so.
     async fn jobs_of(&self, cluster: &W::Cluster, target: Target) -> Result<Vec<JobOverview>, FlinkError> {
-        let patience = if target == Target::Old { SILENCE } else { Duration::ZERO };
-        let ended: Vec<_> = self.journal.jobs.iter().filter_map(|job| job.old).collect();
-        let expected = target == Target::Old && !ended.is_empty();
+        let from_here = self.journal.jobs.iter().filter(|job| job.source() == target);
+        let ended: Vec<_> = from_here.filter_map(|job| job.old).collect();
+        let expected = !ended.is_empty();
+        let patience = if expected || target == Target::Old { SILENCE } else { Duration::ZERO };
         let (begun, mut silent_since, mut empty_since) = (Instant::now(), None, None);
         loop {
             match cluster.jobs().await {

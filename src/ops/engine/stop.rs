@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::{Engine, World};
 use crate::flink::{self, End, Source, StopError, Waiting};
 use crate::id::JobId;
-use crate::operation::{Event, JobMove, Setback, Stop, Target};
+use crate::operation::{Event, JobMove, Setback, Stop};
 use crate::ops::execute::chain;
 use crate::ops::progress::ticker;
 use crate::ops::{Cause, Progress};
@@ -19,7 +19,7 @@ impl<W: World> Engine<W> {
             self.record(Event::Stopped(index)).await?;
             return Ok(None);
         };
-        let cluster = self.world.cluster(Target::Old)?;
+        let cluster = self.world.cluster(change.source())?;
         self.record(Event::StopAsked(index)).await?;
         if let Some(request) = stop_request(&change) {
             let begun = Instant::now();
@@ -43,28 +43,31 @@ impl<W: World> Engine<W> {
             self.record(Event::Stopped(index)).await?;
             return Ok(None);
         };
-        let cluster = self.world.cluster(Target::Old)?;
+        let cluster = self.world.cluster(change.source())?;
         if let (Some(request), None) = (stop_request(&change), &change.savepoint) {
             let begun = Instant::now();
             let stopped = cluster.follow(id, &request, &mut tick(&self.world, &change.name)).await;
             return match self.savepoint_told(&cluster, index, &change, begun, stopped).await {
-                Err(_) if !self.journal.jobs[index].stop_asked => self.runs_on(&change.name).await,
+                Err(_) if !self.journal.jobs[index].stop_asked => self.runs_on(index).await,
                 told => told,
             };
         }
         match self.cancelled(&cluster, index, id, &change).await {
-            Err(_) if !self.journal.jobs[index].stop_asked => self.runs_on(&change.name).await,
+            Err(_) if !self.journal.jobs[index].stop_asked => self.runs_on(index).await,
             told => told,
         }
     }
 
     /// It runs on: that is known now. Going forward would ask for a second stop, so the operation goes back.
-    async fn runs_on(&mut self, name: &str) -> Result<Option<String>, Cause> {
-        if self.journal.setback.is_none() {
+    async fn runs_on(&mut self, index: usize) -> Result<Option<String>, Cause> {
+        let job = &self.journal.jobs[index];
+        let runs_on = format!("the job {} runs on", job.name);
+        if !self.journal.goes_back() && !job.failed {
             let reason = "the stop that was asked for did not come about".to_owned();
-            self.record(Event::Failed(Setback { step: format!("the job {name} runs on"), reason })).await?;
+            let setback = Setback { job: Some(index), step: runs_on.clone(), reason };
+            self.record(Event::Failed(setback)).await?;
         }
-        Ok(Some(format!("the job {name} runs on")))
+        Ok(Some(runs_on))
     }
 
     /// The end of a job that was cancelled, and its newest checkpoint where that is what comes next.

@@ -26,6 +26,16 @@ impl Site<'_> {
         })
     }
 
+    /// The package's archive of the revision that made a generation.
+    fn archive(&self, target: Target) -> &[u8] {
+        let elsewhere = match target {
+            Target::Stray(number) => self.stray(number).and_then(|stray| stray.archive.as_deref()),
+            _ => None,
+        };
+        let base = self.plan.base.as_ref().filter(|_| target != Target::New);
+        elsewhere.unwrap_or_else(|| &base.unwrap_or(&self.plan.record).archive)
+    }
+
     /// The id under which the target's JobManager lists a job's jar; uploads it where it comes from a file.
     pub(super) async fn jar_id(&self, job: &JobRecord, target: Target) -> Result<String, Cause> {
         let client = self.context.flink(&self.require(target)?);
@@ -37,12 +47,7 @@ impl Site<'_> {
                 .map_err(doing(format!("the jar of {} could not be uploaded", job.name)));
         }
         if let Some(path) = job.jar.strip_prefix("package:") {
-            let record = if target == Target::New {
-                &self.plan.record
-            } else {
-                self.plan.base.as_ref().unwrap_or(&self.plan.record)
-            };
-            let package = crate::package::Package::from_archive(&record.archive)?;
+            let package = crate::package::Package::from_archive(self.archive(target))?;
             let content = package.file(path).map(<[u8]>::to_vec).ok_or_else(|| Cause::CannotStart {
                 job: job.name.clone(),
                 reason: format!("the package has no file {path:?}"),

@@ -111,7 +111,7 @@ impl<'a> Site<'a> {
         Ok(gone.into_iter().collect())
     }
 
-    fn stray(&self, number: u32) -> Option<&Stray> {
+    pub(super) fn stray(&self, number: u32) -> Option<&Stray> {
         self.plan.strays.iter().find(|stray| stray.number == number)
     }
 

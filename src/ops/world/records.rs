@@ -1,11 +1,11 @@
 //! How an operation ended, written into the records.
 
 use super::Site;
-use crate::operation::{Journal, Kind, Outcome, StateFrom};
+use crate::operation::{JobMove, Journal, Kind, Outcome, StateFrom};
 use crate::ops::engine::path_for;
-use crate::ops::preflight::savepoint_of;
+use crate::ops::preflight::{left_by, savepoint_of};
 use crate::ops::{Cause, uninstall};
-use crate::release::{JobRecord, JobState, Record, Status};
+use crate::release::{Elsewhere, JobRecord, JobState, Record, SavepointRef, Status, Summary};
 
 impl Site<'_> {
     /// Writes into the records how it ended.
@@ -42,9 +42,10 @@ impl Site<'_> {
                         || "failed".to_owned(),
                         |setback| format!("{}: {}", setback.step, setback.reason),
                     );
-                    if journal.went_back() && journal.old.is_some() || outcome == Outcome::Undone {
-                        record.generation = 0; // it runs nowhere, at most Pods of it are left
-                        record.description.push_str(" (undone)");
+                    if journal.stays_with_old() || outcome == Outcome::Undone {
+                        // At most Pods of it are left, or jobs that the revision in charge knows to be there.
+                        record.generation = 0;
+                        record.description.push_str(&went_back(journal));
                         for job in &mut record.jobs {
                             job.id = None;
                             job.restored_from = None;
@@ -58,7 +59,7 @@ impl Site<'_> {
                         base.status = Status::Deployed;
                         "Its uninstallation was undone".clone_into(&mut base.description);
                     }
-                    bring_back(journal, &mut base);
+                    bring_back(journal, &mut base, &self.plan.record);
                     self.context.store.update(&base).await?;
                 }
             }
@@ -68,17 +69,24 @@ impl Site<'_> {
 
     /// The base revision's record keeps the savepoints that ended its jobs.
     fn keep_savepoints(&mut self, journal: &Journal, now: jiff::Timestamp) {
-        let flink_version =
-            self.old.as_ref().map(|descriptor| descriptor.flink_version.clone()).unwrap_or_default();
         for job in &journal.jobs {
+            let source = self.descriptor(job.source());
+            let flink_version = source.map(|descriptor| descriptor.flink_version.clone()).unwrap_or_default();
             let Some(savepoint) = savepoint_of(job, &flink_version, now) else { continue };
             if let Some(record) = &mut self.plan.base {
                 for ended in record.jobs.iter_mut().filter(|record| record.name == job.name) {
                     if job.stopped {
                         ended.ended_by = Some(savepoint.clone());
-                    } else {
+                    } else if !ended.taken.iter().any(|known| known.path == savepoint.path) {
                         ended.taken.push(savepoint.clone()); // it runs on, past that savepoint
                     }
+                }
+            }
+            let new_version = self.new.as_ref().map_or("", |descriptor| &descriptor.flink_version);
+            if let (Some(left), Some(base)) = (left_by(job, new_version, now), &mut self.plan.base) {
+                for ended in base.jobs.iter_mut().filter(|record| record.name == job.name) {
+                    ended.taken = taken(ended);
+                    ended.ended_by = Some(left.clone());
                 }
             }
             // A job that is only stopped keeps its savepoint in the new record too.
@@ -148,8 +156,14 @@ impl Site<'_> {
         let mut history = self.context.store.history(&self.plan.options.name).await?;
         history.sort_by_key(|summary| summary.revision);
         let surplus = history.len().saturating_sub(max);
+        let runs = |summary: &Summary| {
+            let elsewhere = self.plan.record.jobs.iter().filter_map(|job| job.elsewhere);
+            elsewhere.into_iter().any(|place| place.revision == summary.revision)
+        };
         let droppable = history.iter().filter(|summary| {
-            summary.savepoints.is_empty() && matches!(summary.status, Status::Superseded | Status::Failed)
+            summary.savepoints.is_empty()
+                && matches!(summary.status, Status::Superseded | Status::Failed)
+                && !runs(summary)
         });
         for summary in droppable.take(surplus) {
             self.context.store.delete(&self.plan.options.name, summary.revision).await?;
@@ -158,8 +172,20 @@ impl Site<'_> {
     }
 }
 
-/// After a way back the base revision's jobs have new ids, and perhaps another generation.
-pub(in crate::ops) fn bring_back(journal: &Journal, base: &mut Record) {
+/// What is said of a revision that did not come to be.
+fn went_back(journal: &Journal) -> String {
+    let moved: Vec<_> =
+        journal.jobs.iter().filter(|job| job.is_moved()).map(|job| job.name.as_str()).collect();
+    match moved.as_slice() {
+        [] => " (undone)".to_owned(),
+        [job] => format!(" (undone, but for the job {job}, which stays as it is)"),
+        jobs => format!(" (undone, but for the jobs {}, which stay as they are)", jobs.join(", ")),
+    }
+}
+
+/// After a way back the base revision's jobs have new ids, and perhaps another generation; those that stay as the new revision,
+/// `next`, has them are part of the base.
+pub(in crate::ops) fn bring_back(journal: &Journal, base: &mut Record, next: &Record) {
     if journal.old_removed
         && journal.back_applied
         && let Some(number) = journal.back
@@ -173,11 +199,50 @@ pub(in crate::ops) fn bring_back(journal: &Journal, base: &mut Record) {
                 id: Some(back.id),
                 state: JobState::Running,
                 restored_from: path_for(moved, &back.from),
-                // It runs again: the savepoint did not end it, but it is kept.
-                taken: job.taken.iter().cloned().chain(job.ended_by.clone()).collect(),
+                taken: taken(job),
                 ended_by: None,
                 ..job.clone()
             };
         }
     }
+    if journal.stays_with_old() {
+        for moved in journal.jobs.iter().filter(|job| job.is_moved()) {
+            keep_moved(journal, moved, base, next);
+        }
+        let down = |job: &&JobMove| job.stopped && !job.finished && !job.back_started && !job.is_moved();
+        for moved in journal.jobs.iter().filter(down) {
+            for job in base.jobs.iter_mut().filter(|job| job.name == moved.name) {
+                job.state = JobState::Failed;
+            }
+        }
+    }
+}
+
+/// A job that stays as the new revision has it.
+fn keep_moved(journal: &Journal, moved: &JobMove, base: &mut Record, next: &Record) {
+    let (Some(start), Some(job)) = (&moved.start, next.jobs.iter().find(|job| job.name == moved.name)) else {
+        return;
+    };
+    let before = base.jobs.iter().position(|job| job.name == moved.name);
+    let kept = JobRecord {
+        id: Some(start.id),
+        state: JobState::Running,
+        elsewhere: (journal.old != Some(journal.new))
+            .then_some(Elsewhere { generation: journal.new, revision: journal.to }),
+        restored_from: path_for(moved, &start.from),
+        taken: before.map(|index| taken(&base.jobs[index])).unwrap_or_default(),
+        ended_by: None,
+        ..job.clone()
+    };
+    match before {
+        Some(index) => base.jobs[index] = kept,
+        None => base.jobs.push(kept),
+    }
+}
+
+/// The savepoints of a job that runs again: the one that ended it did not, but it is kept.
+fn taken(job: &JobRecord) -> Vec<SavepointRef> {
+    let is_known = |one: &SavepointRef| job.taken.iter().any(|known| known.path == one.path);
+    let ended_by = job.ended_by.iter().filter(|savepoint| !is_known(savepoint));
+    job.taken.iter().chain(ended_by).cloned().collect()
 }

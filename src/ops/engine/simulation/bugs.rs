@@ -39,9 +39,11 @@ pub(super) enum Bug {
     CheckpointForgotten,
     /// The way back ends without starting the job again, and without a word in the records.
     NotBroughtBack,
+    /// A run that goes on late does not look at what the run that took over left in charge.
+    RecordsNotRead,
 }
 
-pub(super) const ALL: [Bug; 17] = [
+pub(super) const ALL: [Bug; 18] = [
     Bug::NoLookUp,
     Bug::AnotherIdForEachTry,
     Bug::AnotherIdForEachRun,
@@ -59,6 +61,7 @@ pub(super) const ALL: [Bug; 17] = [
     Bug::NewJobNotEnded,
     Bug::CheckpointForgotten,
     Bug::NotBroughtBack,
+    Bug::RecordsNotRead,
 ];
 
 impl Bug {

@@ -73,20 +73,28 @@ const RUNS: u32 = 8;
 enum Scene {
     Warm,
     WarmTwoJobs,
+    /// As `WarmTwoJobs`, with `--keep-going`.
+    KeepGoing,
+    /// One of two jobs runs in a generation that an earlier operation left.
+    Parted,
     WarmFromCheckpoint,
     WarmFromRecorded,
     WarmStateless,
     WarmNoWayBack,
     Classic,
     SamePods,
+    SamePodsTwoJobs,
     Install,
     StopOne,
     Uninstall,
 }
 
-const SCENES: [Scene; 11] = [
+const SCENES: [Scene; 14] = [
     Scene::Warm,
     Scene::WarmTwoJobs,
+    Scene::KeepGoing,
+    Scene::Parted,
+    Scene::SamePodsTwoJobs,
     Scene::WarmFromCheckpoint,
     Scene::WarmFromRecorded,
     Scene::WarmStateless,
@@ -102,7 +110,10 @@ const SCENES: [Scene; 11] = [
 #[derive(Clone, Debug)]
 struct History {
     scene: Scene,
+    /// Of the first new job, unless it is spared.
     fate: Fate,
+    /// The first new job has another fate than the others: it runs.
+    spared: bool,
     stop: StopFate,
     faults: Vec<(u32, Fault)>,
     /// Seconds after the beginning at which the JobManager of a generation dies.
@@ -119,6 +130,7 @@ impl History {
         Self {
             scene,
             fate: Fate::Runs,
+            spared: false,
             stop: StopFate::Ends(Duration::from_millis(600)),
             faults: Vec::new(),
             restarts: Vec::new(),
@@ -144,6 +156,7 @@ impl History {
         Self {
             scene: dice.one_of(&SCENES),
             fate,
+            spared: dice.below(2) == 0,
             stop: dice.one_of(&stops),
             faults,
             restarts,
@@ -163,6 +176,9 @@ fn id(kind: u8, job: usize) -> Id {
     Id::from_bytes(bytes)
 }
 
+/// The number of the generation that an earlier operation left.
+const PARTED: u32 = 3;
+
 const RECORDED: &str = "file:/s/1-recorded/savepoint-1";
 
 fn job(scene: Scene, index: usize) -> JobMove {
@@ -177,8 +193,7 @@ fn job(scene: Scene, index: usize) -> JobMove {
     job.stop = Some(Stop::Savepoint { format: "CANONICAL".to_owned(), drain: false });
     job.back = start(3, StateFrom::ItsStop);
     match scene {
-        Scene::Uninstall => job.back = None,
-        Scene::StopOne => {}
+        Scene::Uninstall | Scene::StopOne => {}
         Scene::WarmFromCheckpoint => {
             job.stop = Some(Stop::LatestCheckpoint);
             job.trigger = Some(Trigger { id: id(4, index), directory: format!("file:/c/{}", id(1, index)) });
@@ -202,8 +217,12 @@ fn job(scene: Scene, index: usize) -> JobMove {
 }
 
 fn journal(scene: Scene) -> Journal {
-    let jobs = if matches!(scene, Scene::WarmTwoJobs | Scene::Uninstall) { 2 } else { 1 };
-    let jobs: Vec<JobMove> = (0..jobs).map(|index| job(scene, index)).collect();
+    let two = [Scene::WarmTwoJobs, Scene::KeepGoing, Scene::Parted, Scene::SamePodsTwoJobs, Scene::Uninstall];
+    let jobs = if two.contains(&scene) { 2 } else { 1 };
+    let mut jobs: Vec<JobMove> = (0..jobs).map(|index| job(scene, index)).collect();
+    if scene == Scene::Parted {
+        jobs[0].source = Some(PARTED);
+    }
     let upgrade = Journal { from: Some(1), old: Some(1), new: 2, jobs, ..Journal::begin(Kind::Upgrade, 2) };
     match scene {
         Scene::Warm
@@ -215,7 +234,13 @@ fn journal(scene: Scene) -> Journal {
             Journal { strategy: Strategy::Warm, pods: Pods::New, rollback_on_failure: false, ..upgrade }
         }
         Scene::Classic => Journal { pods: Pods::New, back: Some(3), ..upgrade },
-        Scene::SamePods => Journal { new: 1, ..upgrade },
+        Scene::KeepGoing => {
+            Journal { strategy: Strategy::Warm, pods: Pods::New, keep_going: true, ..upgrade }
+        }
+        Scene::Parted => {
+            Journal { strategy: Strategy::Warm, pods: Pods::New, strays: vec![PARTED], ..upgrade }
+        }
+        Scene::SamePods | Scene::SamePodsTwoJobs => Journal { new: 1, ..upgrade },
         Scene::Install => {
             Journal { kind: Kind::Install, from: None, old: None, new: 1, to: 1, pods: Pods::New, ..upgrade }
         }
@@ -235,6 +260,9 @@ fn outside(history: &History, bug: Option<Bug>) -> Outside {
     flink.storage.insert(RECORDED.to_owned(), saved);
     if plan.old.is_some() {
         flink.create(1, begin - Duration::from_mins(1));
+        for source in plan.jobs.iter().filter_map(|job| job.source) {
+            flink.create(source, begin - Duration::from_mins(1));
+        }
         for job in &plan.jobs {
             let Some(id) = job.old else { continue };
             let program = crate::flink::Program { entry_class: None, args: Vec::new(), parallelism: None };
@@ -245,11 +273,14 @@ fn outside(history: &History, bug: Option<Bug>) -> Outside {
                 allow_non_restored_state: false,
                 application: false,
             };
-            let _ = flink.run(1, &request, &job.name, begin - Duration::from_secs(50));
+            let source = job.source.unwrap_or(1);
+            let _ = flink.run(source, &request, &job.name, begin - Duration::from_secs(50));
         }
     }
-    for start in plan.jobs.iter().filter_map(|job| job.start.as_ref()) {
-        flink.fates.insert(start.id, history.fate);
+    for (index, job) in plan.jobs.iter().enumerate() {
+        let Some(start) = &job.start else { continue };
+        let spared = history.spared && index == 0 && plan.jobs.len() > 1;
+        flink.fates.insert(start.id, if spared { Fate::Runs } else { history.fate });
     }
     flink.stop_fate = history.stop;
     let restarts = history.restarts.iter();
@@ -321,13 +352,21 @@ fn take_over(outside: &Rc<RefCell<Outside>>, number: u32, bug: Option<Bug>) -> O
 }
 
 /// A run that went on late takes the lock again where the operation was undone, as `execute` does.
-fn make_good(outside: &Rc<RefCell<Outside>>, number: u32, journal: &Journal) -> Option<Journal> {
+fn make_good(
+    outside: &Rc<RefCell<Outside>>,
+    number: u32,
+    journal: &Journal,
+    bug: Option<Bug>,
+) -> Option<Journal> {
     let mut outside = outside.borrow_mut();
     let undone = matches!(outside.records.closed, Some(Outcome::Undone | Outcome::Failed));
     if outside.operation.is_some() || !undone {
         return None;
     }
-    let journal = journal.belated()?;
+    let mut journal = journal.belated()?;
+    for index in outside.records.moved.iter().filter(|_| bug != Some(Bug::RecordsNotRead)) {
+        journal.stay(*index);
+    }
     outside.operation = Some(Operation { holder: number, journal: journal.clone() });
     Some(journal)
 }
@@ -382,7 +421,7 @@ async fn play(history: &History, bug: Option<Bug>) -> Told {
         let ended = timeout(Duration::from_hours(1), running).await;
         if let Ok((Err(Cause::Lock(_)), journal)) = ended {
             number += 1;
-            let belated = make_good(&outside, number, &journal);
+            let belated = make_good(&outside, number, &journal, bug);
             carry_out(&outside, belated, &mut number, &mut asleep, bug).await;
         }
     }
@@ -456,8 +495,13 @@ fn single_faults() -> Vec<History> {
     let runtime = runtime();
     let mut histories = Vec::new();
     for scene in SCENES {
-        for fate in [Fate::Runs, Fate::FailsAtRestore] {
-            let plain = History { fate, ..History::plain(scene) };
+        for (fate, spared) in
+            [(Fate::Runs, false), (Fate::FailsAtRestore, false), (Fate::FailsAtRestore, true)]
+        {
+            let plain = History { fate, spared, ..History::plain(scene) };
+            if spared && journal(scene).jobs.len() < 2 {
+                continue;
+            }
             let transitions = runtime.block_on(play(&plain, None)).transitions;
             for at in 1..=transitions {
                 for fault in faults::ALL {

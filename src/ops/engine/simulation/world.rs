@@ -42,6 +42,8 @@ pub(super) struct Records {
     pub pending: bool,
     /// Savepoints that the release knows, with their jobs.
     pub savepoints: Vec<(String, String)>,
+    /// Jobs that run as the new revision has them though it failed, by their places.
+    pub moved: Vec<usize>,
     pub closed: Option<Outcome>,
 }
 
@@ -616,10 +618,15 @@ impl World for Model {
     }
 
     async fn close(&mut self, outcome: Outcome, journal: &Journal) -> Result<(), Cause> {
-        let known = journal.jobs.iter().filter_map(|job| Some((job.name.clone(), job.savepoint.clone()?)));
+        let known = journal.jobs.iter().flat_map(|job| {
+            let paths = job.savepoint.iter().chain(&job.left).cloned();
+            paths.map(|path| (job.name.clone(), path))
+        });
         let known: Vec<_> = known.collect();
+        let moved: Vec<_> = (0..journal.jobs.len()).filter(|index| journal.jobs[*index].is_moved()).collect();
         self.change("close", move |all| {
             all.records.savepoints.extend(known.clone());
+            all.records.moved.clone_from(&moved);
             all.records.closed = Some(outcome);
         })
         .await
