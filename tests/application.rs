@@ -72,24 +72,101 @@ fn is_an_application(namespace: &Namespace) {
     assert_eq!(application["status"], "RUNNING", "{application:#}");
 }
 
-/// Flink 2.2 and older cannot: said before anything changes.
+/// Before Flink 2.3, and with `jobManager.kind` Job, the JobManager is a Kubernetes Job whose Pod runs `main()`. Expected: it takes
+/// the classic order, each time from exactly the savepoint just taken, to another Flink version and to the mode `cluster` too; what
+/// fails is undone in a generation of its own; nothing is lost, nothing is repeated. After its Pod's death the job goes on
+/// under its id, from its latest checkpoint.
 #[test]
-fn an_older_flink_is_refused() {
+fn an_application_as_a_kubernetes_job_moves_with_its_state() {
+    let namespace = cluster!("standalone", tally);
+    let awaits = "job.mode=application,job.entryClass=tally.Awaits,image.tag=1.20.5";
+    namespace.install_job("demo", &["--set", awaits]).ok();
+    let tally = namespace.tally("demo-storage");
+    tally.await_committed(40);
+    let jobs = |generation: u32| {
+        let found = namespace.names("jobs", &format!("flink.kubectl/generation={generation}"));
+        assert_eq!(found.len(), 1, "the JobManager of generation {generation}: {found:?}");
+    };
+    jobs(1);
+    let upgrade = ["upgrade", "demo", "--with-savepoint", "--set"];
+    let unchanged = namespace.flink(["upgrade", "demo", "--with-savepoint"]).ok();
+    assert_eq!(statuses(&namespace.history("demo")), "1 deployed", "{unchanged}");
+    namespace.flink(["upgrade", "demo", "--set", "labels.team=streams"]).ok(); // stops nothing
+    jobs(1);
+    namespace.flink([upgrade.as_slice(), &["taskManager.memory=1100m"]].concat()).ok().says("recreate");
+    tally.await_committed(40);
+    jobs(2);
+    let path = namespace.status("demo")["jobs"][0]["restoredFrom"].as_str().unwrap().to_owned();
+    namespace.flink(["get", "manifest", "demo"]).ok().prints(&path).prints(&namespace.job_id("demo"));
+
+    // State that does not fit shows when it starts; an image that is missing before.
+    let undone = |set: &str| {
+        let failed = namespace.flink([upgrade.as_slice(), &[set]].concat()).exits(5);
+        failed.says("the operation was undone");
+        tally.await_committed(40);
+    };
+    undone("job.entryClass=tally.StateChanged");
+    undone("image.repository=no-such-image");
+    let history = "1 superseded, 2 superseded, 3 deployed, 4 failed, 5 failed";
+    assert_eq!(statuses(&namespace.history("demo")), history);
+    assert_eq!(tally.read().judge(State::Running).repeated_committed.len(), 0);
+
+    namespace.flink([upgrade.as_slice(), &["image.tag=2.3.0,jobManager.kind=Job"]].concat()).ok();
+    tally.await_committed(40);
+    let verdict = tally.read().judge(State::Running);
+    assert!(verdict.repeated_emitted.is_empty() && verdict.repeated_committed.is_empty(), "{verdict}");
+    let id = namespace.job_id("demo");
+    let runs = tally.read().runs.len();
+    let job_manager = namespace.names("pods", "app.kubernetes.io/component=jobmanager");
+    namespace.kubectl(["delete", "--grace-period=0", "--force", "--wait=false", &job_manager[0]]).ok();
+    wait_for("the job's next run", || (tally.read().runs.len() > runs).then_some(()));
+    tally.await_caught_up();
+    tally.await_committed(40);
+    assert_eq!(namespace.job_id("demo"), id, "it goes on under its id");
+    let repeated: u64 = tally.read().judge(State::Running).repeated_emitted.values().sum();
+
+    let cluster = "job.mode=cluster,jobManager.kind=,job.entryClass=tally.Counter";
+    let moved = wait_for("all tasks", || {
+        let run = namespace.flink([upgrade.as_slice(), &[cluster]].concat());
+        (run.code != 3).then_some(run)
+    });
+    moved.ok();
+    tally.await_committed(40);
+    namespace.flink(["rollback", "demo", "--with-savepoint"]).ok();
+    tally.await_committed(40);
+    namespace.flink(["uninstall", "demo", "--with-savepoint"]).ok();
+    let left = namespace.names("deployments,jobs,pods", "flink.kubectl/release=demo");
+    assert!(left.is_empty(), "left behind: {left:?}");
+    tally.check(State::Ended, &Expect { repeated_emitted: repeated..=repeated, ..Expect::default() });
+}
+
+/// Flink 2.2 and older has no request for it: such a JobManager is a Job, and where it may not be one, that is said.
+#[test]
+fn an_older_flink_runs_an_application_in_a_job() {
     let set = "job.jar=local:///opt/flink/usrlib/a.jar,job.mode=application,image.tag=";
-    for (version, good) in [("1.20.5", false), ("2.2.1-java17", false), ("2.3.0", true), ("2.10.1", true)] {
-        let run = crate::support::flink([
-            "template",
-            "demo",
-            "flink",
-            "--layout",
-            "job",
-            "--set",
-            &format!("{set}{version}"),
-        ]);
-        if good {
-            assert!(run.ok().stdout.contains("mode: application"));
-        } else {
-            run.exits(3).says("has mode application, for which Flink 2.3 or later is needed");
-        }
+    let template = |more: &str| {
+        let set = format!("{set}{more}");
+        crate::support::flink(["template", "demo", "flink", "--layout", "job", "--set", &set])
+    };
+    for (version, mode) in [
+        ("1.20.5", "standalone"),
+        ("2.2.1-java17", "standalone"),
+        ("2.3.0", "application"),
+        ("2.10.1", "application"),
+    ] {
+        let shown = template(version).ok().stdout;
+        assert!(shown.contains(&format!("mode: {mode}")), "{version}: {shown}");
+        assert_eq!(shown.contains("kind: Job\n"), mode == "standalone", "{version}: {shown}");
     }
+    template("2.2.1,jobManager.kind=Deployment")
+        .exits(3)
+        .says("has mode application, for which Flink 2.3 or later is needed");
+    template("2.3.0,jobManager.kind=Job,job.mode=cluster").exits(3).says("set job.mode=application");
+    template("1.20.5,jobManager.replicaCount=2").exits(3).says("has no standby");
+    template("1.20.5,job.suspended=true").exits(3).says("job.suspended");
+    template("1.20.5,job.jar=package:files/a.jar").exits(3).says("job.jar");
+    let session = "jobManager.kind=Job";
+    crate::support::flink(["template", "demo", "flink", "--layout", "session", "--set", session])
+        .exits(3)
+        .says("the layout session has a Deployment");
 }

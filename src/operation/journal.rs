@@ -274,6 +274,9 @@ pub struct Journal {
     pub new: u32,
     /// The number kept for the way back in the classic order.
     pub back: Option<u32>,
+    /// The old generation's Pods started its job as they started: it cannot be started there again.
+    #[serde(default)]
+    pub pods_start: bool,
     /// Whether a failure before the first completed checkpoint is undone.
     pub rollback_on_failure: bool,
     /// Of several jobs only those go back that fail; the others move on.
@@ -425,6 +428,7 @@ impl Journal {
             old: None,
             new: 0,
             back: None,
+            pods_start: false,
             rollback_on_failure: true,
             keep_going: false,
             wait: true,

@@ -301,8 +301,12 @@ fn way_back(journal: &Journal) -> Step {
         return Step::End(index);
     }
     let target = if journal.old_removed { Target::Back } else { Target::Old };
-    if target == Target::Back && journal.back.is_none() {
+    let only_anew = target == Target::Old && journal.pods_start && stopped;
+    if journal.back.is_none() && (target == Target::Back || only_anew) {
         return Step::Close(Outcome::Failed);
+    }
+    if only_anew {
+        return Step::Remove(Target::Old);
     }
     // Where a part stays, its objects stay too.
     let parted = journal.jobs.iter().any(|job| job.is_moved() || stays(job));

@@ -301,6 +301,21 @@ fn a_new_generation_that_fails_is_replaced_by_the_old_revision_in_one_of_its_own
 }
 
 #[test]
+fn a_job_that_its_pods_start_goes_back_to_new_pods_though_the_old_ones_are_there() {
+    let mut journal = Journal { pods_start: true, ..upgrade(Pods::New, vec![moved(true)]) };
+    for step in [Step::Record, Step::Stop(0)] {
+        succeed(&mut journal, step);
+    }
+    journal.record(setback());
+    let (steps, back) = (walk(&mut journal), Target::Back);
+    assert_eq!(
+        steps[..4],
+        [Step::Remove(Target::Old), Step::Apply(back), Step::AwaitReady(back), Step::Start(0, back)]
+    );
+    assert_eq!(steps.last(), Some(&Step::Done(Outcome::Undone)));
+}
+
+#[test]
 fn after_a_completed_checkpoint_nothing_goes_back_by_itself() {
     let mut journal = upgrade(Pods::New, vec![moved(true)]);
     for step in [

@@ -108,6 +108,11 @@ pub struct DeclaredJob {
 }
 
 impl Descriptor {
+    /// Whether its Pods start its job: nothing can be started on it by request.
+    pub fn is_standalone(&self) -> bool {
+        self.jobs.iter().any(|job| job.mode == JobMode::Standalone)
+    }
+
     /// The descriptor among a release's rendered objects; `None` where the package deploys no Flink cluster of its own.
     pub fn find(objects: &[Object]) -> Result<Option<Descriptor>, Cause> {
         let Some(object) = objects.iter().find(|object| object.label(LABEL) == Some("true")) else {

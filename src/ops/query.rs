@@ -5,12 +5,13 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::jobs::{JobRow, rows};
-use super::situation::{Live, Situation};
+use super::situation::{Live, Situation, objects_of};
 use super::{Cause, Context, Failure};
 use crate::cluster::readiness;
 use crate::flink::{Failures, JobState, Rest};
 use crate::id::JobId;
-use crate::release::{Record, Status, Summary, operation};
+use crate::release::{JobMode, Record, Status, Summary, operation};
+use crate::render::to_manifest;
 
 /// A revision in a list. Stable: `-o json` prints it.
 #[derive(Clone, Debug, Serialize)]
@@ -298,5 +299,10 @@ pub async fn record(context: &Context, name: &str, revision: Option<u32>) -> Res
         return Err(Failure::refused(Cause::NoRevision { name: name.to_owned(), revision: wanted, known })
             .next([format!("kubectl flink history {name}")]));
     }
-    Ok(context.store.get(name, wanted).await.map_err(Cause::from)?)
+    let mut record = context.store.get(name, wanted).await.map_err(Cause::from)?;
+    // Its objects name the job's id and state, which were not known yet when the manifest was stored.
+    if record.jobs.iter().any(|job| job.mode == JobMode::Standalone) {
+        record.manifest = to_manifest(&objects_of(&record)?);
+    }
+    Ok(record)
 }

@@ -72,7 +72,9 @@ fn target_revision(situation: &Situation, base: &Record, options: &Options) -> R
 fn refuse_drift(record: &Record) -> Result<(), Failure> {
     let recorded = render::parse_manifest(&record.manifest).map_err(Cause::from)?;
     let number = super::descriptor::Descriptor::find(&recorded)?.map_or(record.generation, |d| d.generation);
-    let again = render_record(record, number)?;
+    let mut planned = record.clone();
+    planned.jobs.clear(); // a start that was made is not in the manifest
+    let again = render_record(&planned, number)?;
     let values = |objects: &[Object]| -> Vec<(String, serde_json::Value)> {
         objects.iter().map(|object| (object.key().to_string(), object.value.clone())).collect()
     };

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use serde_json::{Value, json};
+
 use super::descriptor::Descriptor;
 use super::world::rehearsal;
 use super::{Cause, Context};
@@ -11,7 +13,7 @@ use crate::flink::{FlinkError, JobOverview, Rest, Tasks};
 use crate::id::JobId;
 use crate::package::Package;
 use crate::release::{JobMode, JobRecord, JobState as Recorded, Record, SavepointRef, Status, Summary};
-use crate::render::{self, Object, generation_name};
+use crate::render::{self, Object, SavepointContext, generation_name};
 
 /// How long a job that should run may be missing from a recovering JobManager's list until that is believed.
 const RECOVERY: Duration = Duration::from_secs(15);
@@ -267,20 +269,40 @@ async fn add_unsubmitted(
     Ok(())
 }
 
-/// A record's objects under the generation that runs it: as recorded, or rendered again after a way back gave it another.
+/// A record's objects under the generation that runs it: as recorded, or rendered again after a way back gave it another, and
+/// where they name the job's id and state, which are known only when it has stopped.
 pub(crate) fn objects_of(record: &Record) -> Result<Vec<Object>, Cause> {
     let recorded = render::parse_manifest(&record.manifest)?;
     match Descriptor::find(&recorded)? {
-        Some(descriptor) if descriptor.generation != record.generation && record.generation != 0 => {
+        Some(descriptor) if record.generation != 0 => {
+            if descriptor.generation == record.generation && !descriptor.is_standalone() {
+                return Ok(recorded);
+            }
             render_record(record, record.generation)
         }
         _ => Ok(recorded),
     }
 }
 
+/// What the templates are told of the start of the record's standalone job: its id, and the state that it is restored from.
+pub(crate) fn start_of(jobs: &[JobRecord]) -> (Value, Option<SavepointContext>) {
+    let Some((job, id)) =
+        jobs.iter().find(|job| job.mode == JobMode::Standalone).and_then(|job| Some((job, job.id?)))
+    else {
+        return (Value::Null, None);
+    };
+    let savepoint = job.restored_from.clone().map(|path| SavepointContext {
+        path,
+        allow_non_restored_state: job.allow_non_restored_state,
+        nonce: 0,
+    });
+    (json!({ "id": id.to_string() }), savepoint)
+}
+
 /// A record rendered again under another generation's number.
 pub(crate) fn render_record(record: &Record, generation: u32) -> Result<Vec<Object>, Cause> {
     let package = Package::from_archive(&record.archive)?;
+    let (job, savepoint) = start_of(&record.jobs);
     let inputs = render::Inputs {
         values: &record.values,
         release: render::ReleaseContext {
@@ -292,12 +314,12 @@ pub(crate) fn render_record(record: &Record, generation: u32) -> Result<Vec<Obje
         },
         layout: &record.layout,
         capabilities: &record.capabilities,
-        savepoint: None,
+        savepoint,
         cluster: render::ClusterContext {
             name: generation_name(&record.name, generation),
             number: generation,
         },
-        job: serde_json::Value::Null,
+        job,
     };
     Ok(render::render(&package, &inputs)?.objects)
 }

@@ -11,7 +11,7 @@ use super::{Cause, Context, Failure, Observer, rights, upgrade};
 use crate::cluster::delete;
 use crate::flink::{JobOverview, Rest};
 use crate::operation::{JobMove, Journal, Kind, Pods, Start, StateFrom, Stop, Strategy};
-use crate::release::{JobState, Status};
+use crate::release::{JobMode, JobRecord, JobState, Status};
 use crate::render::{Object, ObjectKey, generation_name};
 
 /// What to uninstall.
@@ -198,7 +198,9 @@ fn moves(
                 })?;
                 job.trigger = Some(trigger);
                 // Only a job of the release can be started again.
-                let known = recorded.iter().any(|record| record.id == job.old);
+                let startable =
+                    |record: &&JobRecord| record.id == job.old && record.mode != JobMode::Standalone;
+                let known = recorded.iter().any(|record| startable(&record));
                 job.back = known.then(|| Start { id: (context.new_id)(), from: StateFrom::ItsStop });
                 job.stop = Some(Stop::Savepoint {
                     format: options.change.savepoint_format.clone(),

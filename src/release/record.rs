@@ -202,6 +202,8 @@ pub enum JobMode {
     Cluster,
     /// Flink, as an application of its own (`jars/{id}/run-application`, Flink 2.3 and later): it may wait for the job.
     Application,
+    /// The `JobManager` of a generation of its own, as it starts (Flink's `standalone-job`): the job begins with its Pods.
+    Standalone,
 }
 
 impl JobMode {

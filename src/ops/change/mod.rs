@@ -16,14 +16,14 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::descriptor::{ClusterKind, Descriptor};
-use super::situation::{Live, Situation, Stray};
+use super::situation::{Live, Situation, Stray, start_of};
 use super::{Cause, Context, Failure};
 use crate::cluster::apply::{self, ApplyOptions};
-use crate::flink::Access;
+use crate::flink::{Access, JobState};
 use crate::operation::{JobMove, Journal, Kind, Pods, Strategy};
 use crate::package::Package;
-use crate::release::{JobRecord, JobState, PackageRef, Record, Status};
-use crate::render::{self, Capabilities, Object, generation_name};
+use crate::release::{JobRecord, JobState as Recorded, PackageRef, Record, Status};
+use crate::render::{self, Capabilities, Object, SavepointContext, generation_name};
 use capacity::Demand;
 pub use diff::ObjectDiff;
 pub use downtime::Downtime;
@@ -261,14 +261,23 @@ pub(crate) async fn plan(
     let running = situation.descriptor.as_ref().filter(|d| situation.generations.contains(&d.generation));
     let mut number = fresh;
     let mut pods = Pods::New;
-    let mut rendered = render_desired(options, context, &desired, revision, kind, fresh)?;
+    let unknown = || (Value::Null, None);
+    let mut rendered = render_desired(options, context, &desired, revision, kind, fresh, unknown())?;
     if let Some(descriptor) = running {
-        let same = render_desired(options, context, &desired, revision, kind, descriptor.generation)?;
-        if same_pods(&same.objects, &situation.objects) {
+        let now = start_of(situation.base.as_ref().map_or(&[], |base| &base.jobs));
+        let same = render_desired(options, context, &desired, revision, kind, descriptor.generation, now)?;
+        let starts = descriptor.is_standalone() && starts_again(options, situation, kind);
+        if same_pods(&same.objects, &situation.objects) && !starts {
             (number, pods, rendered) = (descriptor.generation, Pods::Same, same);
         }
     }
     let descriptor = Descriptor::find(&rendered.objects)?;
+    // The start of a standalone job is no part of what is recorded: it is another each time.
+    let manifest = if pods == Pods::Same && descriptor.as_ref().is_some_and(Descriptor::is_standalone) {
+        render_desired(options, context, &desired, revision, kind, number, unknown())?.objects
+    } else {
+        rendered.objects.clone()
+    };
     if let Some(descriptor) = &descriptor {
         refuse_flink_version(&desired, &descriptor.flink_version)?;
     }
@@ -286,7 +295,9 @@ pub(crate) async fn plan(
     let demand = Demand::of(&rendered.objects, number);
     let wanted = wanted_strategy(options, &desired.values);
     let (strategy, strategy_reason) = if pods == Pods::New && running.is_some() {
-        choose_strategy(context, options, situation, wanted, &demand).await?
+        let standalone = [Some(running), Some(descriptor.as_ref())];
+        let standalone = standalone.into_iter().flatten().flatten().any(Descriptor::is_standalone);
+        choose_strategy(context, options, situation, wanted, &demand, standalone).await?
     } else {
         (Strategy::Recreate, None)
     };
@@ -300,6 +311,7 @@ pub(crate) async fn plan(
         starts_pods: pods == Pods::New && strategy == Strategy::Recreate,
         revision,
         gathers: kind != Kind::Jobs,
+        starts_by_pods: pods == Pods::New && descriptor.as_ref().is_some_and(Descriptor::is_standalone),
     };
     let Decided { moves, jobs, changes, choice_needed } = moves.decide().await?;
 
@@ -328,7 +340,7 @@ pub(crate) async fn plan(
         user_values: desired.user_values.clone(),
         values: desired.values.clone(),
         capabilities: desired.capabilities.clone(),
-        manifest: render::to_manifest(&rendered.objects),
+        manifest: render::to_manifest(&manifest),
         notes: rendered.notes,
         generation: if descriptor.is_some() { number } else { 0 },
         jobs,
@@ -337,7 +349,7 @@ pub(crate) async fn plan(
     let hosts: Vec<u32> = record
         .jobs
         .iter()
-        .filter(|job| job.state == JobState::Running)
+        .filter(|job| job.state == Recorded::Running)
         .filter_map(|job| job.elsewhere)
         .map(|place| place.generation)
         .collect();
@@ -386,6 +398,7 @@ pub(crate) async fn plan(
         // With two generations the way back is the old one itself.
         back: (pods == Pods::New && running.is_some() && strategy == Strategy::Recreate)
             .then_some(number + 1),
+        pods_start: running.is_some_and(Descriptor::is_standalone),
         rollback_on_failure: options.rollback_on_failure,
         keep_going: options.keep_going,
         wait: options.wait,
@@ -425,6 +438,19 @@ pub(crate) async fn plan(
     })
 }
 
+/// Whether a standalone job, which only new Pods can start, is to start again though nothing else changes: from state that was
+/// named, or because it has failed.
+fn starts_again(options: &ChangeOptions, situation: &Situation, kind: Kind) -> bool {
+    let named = !matches!(options.choice, None | Some(StateChoice::Savepoint));
+    let failed = |job: &JobRecord| {
+        let finished = situation.seen(job).is_some_and(|seen| seen.state == JobState::Finished);
+        job.state == Recorded::Running && situation.running(job).is_none() && !finished
+    };
+    let answers = matches!(situation.live, Live::Jobs(_));
+    let any_failed = situation.base.iter().flat_map(|base| &base.jobs).any(failed);
+    kind != Kind::Jobs && (named || answers && any_failed)
+}
+
 /// What the person asks for, now or by `upgrade.strategy`.
 fn wanted_strategy(options: &ChangeOptions, values: &Value) -> StrategyChoice {
     options.strategy.unwrap_or(match values.pointer("/upgrade/strategy").and_then(Value::as_str) {
@@ -441,10 +467,15 @@ async fn choose_strategy(
     situation: &Situation,
     wanted: StrategyChoice,
     demand: &Demand,
+    standalone: bool,
 ) -> Result<(Strategy, Option<String>), Failure> {
     let name = &options.name;
     if wanted == StrategyChoice::Recreate {
         return Ok((Strategy::Recreate, None));
+    }
+    if standalone {
+        let reason = "the Pods of a JobManager of kind Job start its job".to_owned();
+        return Ok((Strategy::Recreate, Some(reason)));
     }
     if let Live::Silent(_) = situation.live {
         // Its jobs cannot be asked to stop: only without its Pods is it certain that they run no more.
@@ -560,7 +591,9 @@ fn render_desired(
     revision: u32,
     kind: Kind,
     number: u32,
+    start: (Value, Option<SavepointContext>),
 ) -> Result<render::Rendered, Cause> {
+    let (job, savepoint) = start;
     let inputs = render::Inputs {
         values: &desired.values,
         release: render::ReleaseContext {
@@ -572,9 +605,9 @@ fn render_desired(
         },
         layout: &desired.layout,
         capabilities: &desired.capabilities,
-        savepoint: None,
+        savepoint,
         cluster: render::ClusterContext { name: generation_name(&options.name, number), number },
-        job: Value::Null,
+        job,
     };
     Ok(render::render(&desired.package, &inputs)?)
 }

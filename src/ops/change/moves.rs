@@ -30,6 +30,8 @@ pub(super) struct Moves<'a> {
     pub revision: u32,
     /// Jobs that an earlier operation left in another generation move too; a change of single jobs leaves them there.
     pub gathers: bool,
+    /// New Pods start the job, whoever wants it.
+    pub starts_by_pods: bool,
 }
 
 pub(super) struct Decided {
@@ -251,6 +253,7 @@ impl Moves<'_> {
             && !self.is_silent(Some(before))
             && same_job(job, before)
             && self.stays_ended(before)
+            && !self.starts_by_pods
             && self.options.choice.is_none_or_savepoint()
         {
             decided.jobs.push(JobRecord { state: self.ended_state(before), ..before.clone() });

@@ -164,6 +164,14 @@ impl<W: World> Engine<W> {
                     }
                 }
             }
+            // Its main() may be on its way to submit it, or it cannot be asked: without its JobManager it ends in any case.
+            Err(error)
+                if self.world.starts_by_pods(Target::New) && (error.is_not_found() || error.is_passing()) =>
+            {
+                if self.world.halt(Target::New, start.id).await? != Some(false) {
+                    self.record(Event::Checkpointed(index)).await?;
+                }
+            }
             // Flink knew it and has forgotten it, with its JobManager: whether it completed a checkpoint cannot be known.
             Err(FlinkError::NotFound { .. }) if change.started => {
                 self.record(Event::Checkpointed(index)).await?;

@@ -19,6 +19,7 @@ use super::{Cause, Progress};
 use crate::flink::{Destination, Plan, Program, Source};
 use crate::id::JobId;
 use crate::operation::{Event, JobMove, Journal, Outcome, Setback, StateFrom, Step, Target, Trigger};
+use crate::release::JobMode;
 use crate::release::LockError;
 
 /// Between two looks at something that is awaited.
@@ -28,8 +29,7 @@ pub(super) const POLL: Duration = Duration::from_millis(500);
 pub(super) struct Recipe {
     pub program: Program,
     pub allow_non_restored_state: bool,
-    /// `main()` is an application of its own.
-    pub application: bool,
+    pub mode: JobMode,
 }
 
 /// How long waits may take.
@@ -56,6 +56,11 @@ pub(super) trait World {
     fn recipe(&self, job: &str, target: Target) -> Result<Recipe, Cause>;
     /// The id under which a generation lists a job's jar; uploads it where it comes from a file.
     async fn jar(&self, job: &str, target: Target) -> Result<String, Cause>;
+    /// Whether a generation's Pods start its job: applying its objects is the request to start it.
+    fn starts_by_pods(&self, target: Target) -> bool;
+    /// Ends a generation's `JobManager`, which does not answer, or does not know its job: then, whether that job completed a
+    /// checkpoint, which high availability knows; `None` where it does not say.
+    async fn halt(&mut self, target: Target, job: JobId) -> Result<Option<bool>, Cause>;
     /// An error where the new generation has too few slots for a job.
     fn fits(&self, job: &str, plan: &Plan) -> Result<(), Cause>;
     /// The savepoint in a trigger's directory, or the newest checkpoint in a job's: `None` where there is none that is whole,
@@ -197,6 +202,9 @@ impl<W: World> Engine<W> {
                 (None, Event::Recorded)
             }
             Step::Apply(target) => {
+                if self.world.starts_by_pods(target) {
+                    self.ask_for_starts(target).await?;
+                }
                 self.record(Event::ApplyBegun(target)).await?;
                 (self.world.apply(target, &self.journal).await?, Event::Applied(target))
             }

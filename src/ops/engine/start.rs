@@ -1,9 +1,13 @@
 //! Starting a job, exactly once, from exactly the state that the plan says.
 
-use super::{Engine, World, path_for};
-use crate::flink::{Destination, RunRequest, StartError};
+use tokio::time::Instant;
+
+use super::{Engine, POLL, World, path_for};
+use crate::flink::{Destination, FlinkError, JobState, RunRequest, StartError};
+use crate::id::JobId;
 use crate::operation::{Event, StateFrom, Target};
-use crate::ops::Cause;
+use crate::ops::{Cause, Progress};
+use crate::release::JobMode;
 
 impl<W: World> Engine<W> {
     pub(super) async fn start(&mut self, index: usize, target: Target) -> Result<Option<String>, Cause> {
@@ -17,6 +21,9 @@ impl<W: World> Engine<W> {
         };
         let recipe = self.world.recipe(&change.name, target)?;
         let cluster = self.world.cluster(target)?;
+        if recipe.mode == JobMode::Standalone {
+            return self.await_start(&cluster, index, target, start.id).await;
+        }
         let jar = match &change.jar {
             Some(jar) if target == Target::New => jar.clone(),
             _ => self.world.jar(&change.name, target).await?,
@@ -36,7 +43,7 @@ impl<W: World> Engine<W> {
             program: recipe.program,
             savepoint: path.clone(),
             allow_non_restored_state: recipe.allow_non_restored_state,
-            application: recipe.application,
+            application: recipe.mode == JobMode::Application,
         };
         if let Err(source) = cluster.start(&jar, &request).await {
             match source {
@@ -57,5 +64,64 @@ impl<W: World> Engine<W> {
             Some(path) => format!("started {} ({}) from {path}", change.name, start.id),
             None => format!("started {} ({})", change.name, start.id),
         }))
+    }
+
+    /// The objects that are about to be applied start these jobs.
+    pub(super) async fn ask_for_starts(&mut self, target: Target) -> Result<(), Cause> {
+        for index in 0..self.journal.jobs.len() {
+            let job = &self.journal.jobs[index];
+            let wanted =
+                if target == Target::New { job.start.is_some() } else { job.stopped && !job.finished };
+            if wanted {
+                self.record(Event::StartAsked(index, target)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The generation's Pods start the job: it is there when Flink knows it.
+    async fn await_start(
+        &mut self,
+        cluster: &W::Cluster,
+        index: usize,
+        target: Target,
+        id: JobId,
+    ) -> Result<Option<String>, Cause> {
+        let name = self.journal.jobs[index].name.clone();
+        let begun = Instant::now();
+        let mut said = String::new();
+        let why = loop {
+            let why = match cluster.health(id).await {
+                Ok(health) if health.state.is_terminal() && health.state != JobState::Finished => {
+                    let reason = health.root_exception.unwrap_or_else(|| format!("it is {}", health.state));
+                    return Err(Cause::Step { step: format!("the job {name} failed"), reason });
+                }
+                Ok(_) => break None,
+                Err(FlinkError::NotFound { .. }) => "its main() has not submitted it yet".to_owned(),
+                Err(error) if error.is_passing() => error.to_string(),
+                Err(source) => {
+                    let doing = format!("whether the job {name} has started is not known");
+                    return Err(Cause::Flink { doing, source });
+                }
+            };
+            if begun.elapsed() >= self.world.waits().timeout {
+                break Some(why);
+            }
+            if self.world.is_cancelled() {
+                return Err(Cause::Interrupted);
+            }
+            if why != said {
+                let what = format!("the job {name}");
+                let waiting = Progress::Waiting { what, why: vec![why.clone()], since: begun.elapsed() };
+                self.world.tell(waiting);
+                said = why;
+            }
+            tokio::time::sleep(POLL).await;
+        };
+        if let Some(reason) = why {
+            return Err(Cause::Step { step: format!("the job {name} did not start in time"), reason });
+        }
+        self.record(Event::Started(index, target)).await?;
+        Ok(Some(format!("{name} ({id}) has started with its Pods")))
     }
 }

@@ -7,9 +7,11 @@ use crate::cluster::discovery::Resource;
 use crate::cluster::readiness::Fatal;
 use crate::cluster::{apply, delete, readiness};
 use crate::flink::{Destination, Readiness, Want};
-use crate::operation::Target;
+use crate::id::JobId;
+use crate::operation::{Journal, Target};
 use crate::ops::descriptor::{self, Descriptor};
-use crate::ops::engine::POLL;
+use crate::ops::engine::{POLL, path_for};
+use crate::ops::situation::render_record;
 use crate::ops::{Cause, Progress, waiting};
 use crate::render::{Object, ObjectKey, Phase};
 
@@ -17,6 +19,8 @@ use crate::render::{Object, ObjectKey, Phase};
 const FATAL_AFTER: Duration = Duration::from_secs(15);
 /// The same for containers that end again and again: on a busy machine Flink itself gives a first start up.
 const CRASHING_AFTER: Duration = Duration::from_mins(1);
+/// How the entry of a completed checkpoint begins in the ConfigMap of a job's high availability.
+const CHECKPOINT_ENTRY: &str = "checkpointID-";
 /// Characters of a reason that go into an error and into the record.
 const REASON_CHARS: usize = 240;
 
@@ -44,14 +48,66 @@ impl Site<'_> {
         Ok(())
     }
 
-    pub(super) async fn apply_objects(&self, target: Target, warm: bool) -> Result<Option<String>, Cause> {
+    pub(super) async fn apply_objects(
+        &self,
+        target: Target,
+        journal: &Journal,
+    ) -> Result<Option<String>, Cause> {
         let mut count = 0;
-        let mut objects = self.objects(target).to_vec();
-        if target == Target::New && warm {
+        let mut objects = self.objects_that_start(target, journal)?;
+        if target == Target::New && journal.is_warm() {
             objects.retain(|object| !switches(object));
         }
         apply::apply(&self.context.cluster, &objects, &self.apply_options(), &mut |_, _| count += 1).await?;
         Ok(Some(format!("applied {count} objects")))
+    }
+
+    /// The objects of a target; where its Pods start its job, they name its id and the state that it is restored from, which is
+    /// known only now.
+    fn objects_that_start(&self, target: Target, journal: &Journal) -> Result<Vec<Object>, Cause> {
+        let record = match target {
+            Target::New => Some(&self.plan.record),
+            Target::Back => self.plan.base.as_ref(),
+            Target::Old | Target::Stray(_) => None,
+        };
+        let descriptor = self.descriptor(target).filter(|descriptor| descriptor.is_standalone());
+        let (Some(record), Some(descriptor)) = (record, descriptor) else {
+            return Ok(self.objects(target).to_vec());
+        };
+        let mut record = record.clone();
+        for moved in &journal.jobs {
+            let start = if target == Target::New { &moved.start } else { &moved.back };
+            let Some(start) = start else { continue };
+            for job in record.jobs.iter_mut().filter(|job| job.name == moved.name) {
+                (job.id, job.restored_from) = (Some(start.id), path_for(moved, &start.from));
+            }
+        }
+        render_record(&record, descriptor.generation)
+    }
+
+    /// Deletes what runs the JobManager and waits until its Pods are gone; then, whether the job completed a checkpoint: high
+    /// availability keeps an entry for each in a ConfigMap of the job's own (`KubernetesStateHandleStore`).
+    pub(super) async fn halt_job_manager(&self, target: Target, job: JobId) -> Result<Option<bool>, Cause> {
+        let descriptor = self.require(target)?;
+        let keys: Vec<ObjectKey> = self
+            .objects(target)
+            .iter()
+            .filter(|object| object.kind() == "Job" && object.generation() == Some(descriptor.generation))
+            .map(Object::key)
+            .collect();
+        let (cluster, namespace) = (&self.context.cluster, &self.context.namespace);
+        delete::delete(cluster, namespace, &self.plan.options.name, &keys, &mut |_, _| {})
+            .await
+            .map_err(Cause::not_deleted)?;
+        delete::wait_gone(cluster, namespace, &keys, self.context.timeout).await?;
+        if !descriptor.high_availability {
+            return Ok(None);
+        }
+        let name = format!("{}-{job}-config-map", descriptor.name);
+        let found = cluster.get(&Resource::known("v1", "configmaps"), namespace, &name).await?;
+        let Some(found) = found else { return Ok(Some(false)) }; // no leader of the job ever was
+        let entries = found["data"].as_object();
+        Ok(Some(entries.is_some_and(|data| data.keys().any(|key| key.starts_with(CHECKPOINT_ENTRY)))))
     }
 
     /// Has what leads to the generation in charge lead to the new one.

@@ -18,7 +18,7 @@ use crate::cluster::{apply, delete};
 use crate::flink::{self, Client, RestCluster};
 use crate::id::JobId;
 use crate::operation::{Journal, Kind, Outcome, Target, Trigger};
-use crate::release::{JobMode, Lock, Status};
+use crate::release::{Lock, Status};
 use crate::render::{Object, ObjectKey};
 
 pub(super) use records::bring_back;
@@ -167,12 +167,20 @@ impl World for Site<'_> {
         Ok(Recipe {
             program: self.program(&record, target),
             allow_non_restored_state: record.allow_non_restored_state,
-            application: record.mode == JobMode::Application,
+            mode: record.mode,
         })
     }
 
     async fn jar(&self, job: &str, target: Target) -> Result<String, Cause> {
         self.jar_id(&self.job_record(job, target)?, target).await
+    }
+
+    fn starts_by_pods(&self, target: Target) -> bool {
+        self.descriptor(target).is_some_and(Descriptor::is_standalone)
+    }
+
+    async fn halt(&mut self, target: Target, job: JobId) -> Result<Option<bool>, Cause> {
+        self.halt_job_manager(target, job).await
     }
 
     fn fits(&self, job: &str, plan: &flink::Plan) -> Result<(), Cause> {
@@ -201,7 +209,7 @@ impl World for Site<'_> {
     }
 
     async fn apply(&mut self, target: Target, journal: &Journal) -> Result<Option<String>, Cause> {
-        self.apply_objects(target, journal.is_warm()).await
+        self.apply_objects(target, journal).await
     }
 
     async fn await_ready(&mut self, target: Target) -> Result<Option<String>, Cause> {

@@ -20,7 +20,7 @@ use crate::id::{Id, JobId, TriggerId};
 use crate::operation::{Journal, Outcome, Target, Trigger};
 use crate::ops::engine::{Recipe, Waits, World};
 use crate::ops::{Cause, Progress};
-use crate::release::LockError;
+use crate::release::{JobMode, LockError};
 
 /// From the sending of a request to its arrival.
 const WAY: Duration = Duration::from_millis(20);
@@ -522,7 +522,15 @@ impl World for Model {
 
     fn recipe(&self, _: &str, _: Target) -> Result<Recipe, Cause> {
         let program = Program { entry_class: None, args: Vec::new(), parallelism: None };
-        Ok(Recipe { program, allow_non_restored_state: false, application: false })
+        Ok(Recipe { program, allow_non_restored_state: false, mode: JobMode::Cluster })
+    }
+
+    fn starts_by_pods(&self, _: Target) -> bool {
+        false
+    }
+
+    async fn halt(&mut self, _: Target, _: JobId) -> Result<Option<bool>, Cause> {
+        Ok(None)
     }
 
     /// The model's jars are called as their jobs.
