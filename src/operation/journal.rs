@@ -235,9 +235,9 @@ impl JobMove {
         self.start.is_some() && self.start_asked && !self.ended
     }
 
-    /// Whether it runs where and as it did when the operation began, or runs so again.
+    /// Whether it runs where and as it did when the operation began, or runs so again, or may.
     pub fn is_as_it_was(&self) -> bool {
-        self.old.is_some() && !self.finished && (!self.stopped || self.back_started)
+        self.old.is_some() && !self.finished && (!self.stopped || self.back_started || self.back_asked)
     }
 }
 
@@ -289,6 +289,9 @@ pub struct Journal {
     /// Uninstall: the records and the volume go too.
     #[serde(default)]
     pub purge: bool,
+    /// It makes good what a run did that went on late: the jobs may run as they were already.
+    #[serde(default)]
+    pub late: bool,
     /// The plan is decided and may be carried out. Until then nothing has happened, and the lock may simply be taken over.
     #[serde(default)]
     pub begun: bool,
@@ -434,6 +437,7 @@ impl Journal {
             wait: true,
             jobs: Vec::new(),
             purge: false,
+            late: false,
             begun: false,
             strays: Vec::new(),
             recorded: false,
@@ -582,6 +586,7 @@ impl Journal {
         let reason = "this run went on late, after another had taken the operation over".to_owned();
         let mut late = Self {
             setback: Some(Setback { job: None, step: "the lock was lost".to_owned(), reason }),
+            late: true,
             rollback_on_failure: true,
             keep_going: false,
             back_setback: None,

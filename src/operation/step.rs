@@ -199,7 +199,7 @@ fn classic(journal: &Journal) -> Step {
     }
     let to_start = |job: &JobMove| job.start.is_some() && !job.started && !job.failed;
     if let Some(index) = journal.jobs.iter().position(to_start) {
-        return Step::Start(index, Target::New);
+        return gone_before(journal, &journal.jobs[index]).unwrap_or(Step::Start(index, Target::New));
     }
     await_health(journal).unwrap_or(Step::Commit)
 }
@@ -220,7 +220,7 @@ fn warm(journal: &Journal) -> Step {
             return Step::Stop(index);
         }
         if job.start.is_some() && !job.started {
-            return Step::Start(index, Target::New);
+            return gone_before(journal, job).unwrap_or(Step::Start(index, Target::New));
         }
     }
     match await_health(journal) {
@@ -228,6 +228,12 @@ fn warm(journal: &Journal) -> Step {
         None if !journal.switched => Step::Switch,
         None => Step::Commit,
     }
+}
+
+/// A job that could not be asked to stop, in a generation that an earlier operation left: that one goes before it is started.
+fn gone_before(journal: &Journal, job: &JobMove) -> Option<Step> {
+    let number = job.source.filter(|number| job.old.is_none() && journal.strays.contains(number))?;
+    Some(Step::Remove(Target::Stray(number)))
 }
 
 fn to_stop(journal: &Journal) -> Option<usize> {
@@ -301,7 +307,8 @@ fn way_back(journal: &Journal) -> Step {
         return Step::End(index);
     }
     let target = if journal.old_removed { Target::Back } else { Target::Old };
-    let only_anew = target == Target::Old && journal.pods_start && stopped;
+    let ended = |job: &JobMove| job.stopped && !job.finished;
+    let only_anew = target == Target::Old && journal.pods_start && journal.jobs.iter().any(ended);
     if journal.back.is_none() && (target == Target::Back || only_anew) {
         return Step::Close(Outcome::Failed);
     }

@@ -371,6 +371,10 @@ impl Ended<'_> {
                     self.journal.to,
                     generation_name(&self.plan.options.name, self.journal.new)
                 )),
+                (Some(savepoint), _) if job.back_asked && !job.back_started => left.push(format!(
+                    "whether the job {} was started again is not known; its state is in {savepoint}",
+                    job.name
+                )),
                 (Some(savepoint), _) if !job.back_started => {
                     let path = job.left.as_ref().unwrap_or(savepoint);
                     left.push(format!("the job {} is stopped; its state is in {path}", job.name));
@@ -382,10 +386,13 @@ impl Ended<'_> {
                 _ => {}
             }
             if job.checkpointed {
-                left.push(format!("the new job {} completed a checkpoint: its output is committed, so nothing goes back by itself", job.name));
+                left.push(format!("the new job {} completed a checkpoint, or may have: its output is committed, so it does not go back by itself", job.name));
             }
         }
-        if self.journal.apply_begun && !self.journal.new_gone {
+        if self.journal.apply_begun
+            && !self.journal.new_gone
+            && !self.journal.jobs.iter().any(JobMove::is_moved)
+        {
             left.push(format!("the objects of revision {}, for a look", self.journal.to));
         }
         left
@@ -397,10 +404,20 @@ impl Ended<'_> {
             _ if self.journal.is_uncertain() => vec![format!(
                 "kubectl flink recover {name}   (goes on from here; with --savepoint PATH if you found it)"
             )],
-            Some(from) if self.journal.stays_with_old() && self.journal.kind != Kind::Uninstall => vec![
-                format!("kubectl flink upgrade {name} … --with-savepoint   (what failed, mended)"),
-                format!("kubectl flink rollback {name} {from} --with-savepoint   (the rest goes back too)"),
-            ],
+            Some(from) if self.journal.stays_with_old() && self.journal.kind != Kind::Uninstall => {
+                // A job that does not run can take no savepoint.
+                let failed = |(index, job): (usize, &JobMove)| {
+                    let why = self.journal.setback.as_ref().and_then(|setback| setback.job);
+                    job.is_moved() && why == Some(index)
+                        || !job.is_moved() && !job.is_as_it_was() && !job.finished
+                };
+                let down = self.journal.jobs.iter().enumerate().any(failed);
+                let state = if down { "--from-checkpoint latest" } else { "--with-savepoint" };
+                vec![
+                    format!("kubectl flink upgrade {name} … {state}   (what failed, mended)"),
+                    format!("kubectl flink rollback {name} {from} {state}   (the rest goes back too)"),
+                ]
+            }
             Some(from) if self.journal.kind != Kind::Uninstall => {
                 let stopped = self.journal.jobs.iter().any(|job| job.savepoint.is_some());
                 let state = if stopped { " --from-savepoint recorded" } else { " --stateless" };

@@ -75,7 +75,7 @@ pub(crate) fn rows(situation: &Situation, base: &Record) -> Vec<JobRow> {
                 total_tasks: seen.map_or(0, |seen| seen.tasks.total),
                 started: seen.and_then(|seen| seen.start_time),
                 origin: if job.declared { "declared" } else { "submitted" },
-                generation: job.elsewhere.map(|place| generation_name(&base.name, place.generation)),
+                generation: base.place_of(job).map(|number| generation_name(&base.name, number)),
                 restored_from: job.restored_from.clone(),
                 jar: Some(job.jar.clone()),
             }

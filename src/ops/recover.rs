@@ -5,9 +5,8 @@
 
 use super::change::{ChangeOptions, ObjectChanges, Plan, Summary};
 use super::execute::{self, Cancellation, Report, held};
-use super::preflight::savepoint_of;
 use super::situation::{objects_of, strays};
-use super::world::bring_back;
+use super::world::{bring_back, keep_savepoints_of};
 use super::{Cause, Context, Failure, Observer, Phase, Progress, rights};
 use crate::operation::{Event, Journal, Kind};
 use crate::release::operation::{LeftBehind, in_progress};
@@ -86,7 +85,7 @@ pub async fn recover(
     };
     observer.progress(Progress::Begun(go_on(&left, &journal)));
     if options.abandon {
-        write_down(context, name, &journal, &plan.record).await?;
+        write_down(context, name, &journal, &plan).await?;
         lock.release().await.map_err(Cause::from)?;
         plan.record = context.store.get(name, plan.record.revision).await.map_err(Cause::from)?;
         return Ok(Recovered::Completed(Box::new(execute::report(&plan, false, &journal))));
@@ -191,7 +190,7 @@ async fn find(context: &Context, name: &str, revision: u32) -> Result<Option<Rec
 }
 
 /// What is known of a dead run goes into the records, and nothing else is done.
-async fn write_down(context: &Context, name: &str, dead: &Journal, next: &Record) -> Result<(), Cause> {
+async fn write_down(context: &Context, name: &str, dead: &Journal, plan: &Plan) -> Result<(), Cause> {
     let now = (context.now)();
     if let Some(from) = dead.from {
         let mut base = context.store.get(name, from).await?;
@@ -202,16 +201,12 @@ async fn write_down(context: &Context, name: &str, dead: &Journal, next: &Record
                     job.state = JobState::Finished;
                 }
             }
-            let Some(savepoint) = savepoint_of(moved, &flink_version, now) else { continue };
-            for job in base.jobs.iter_mut().filter(|job| job.name == moved.name) {
-                if moved.stopped {
-                    job.ended_by = Some(savepoint.clone());
-                } else if !job.taken.iter().any(|known| known.path == savepoint.path) {
-                    job.taken.push(savepoint.clone());
-                }
-            }
+            let stray = moved.source.and_then(|number| plan.strays.iter().find(|one| one.number == number));
+            let descriptor = stray.and_then(|stray| stray.descriptor.as_ref());
+            let source = descriptor.map_or(&flink_version, |descriptor| &descriptor.flink_version);
+            keep_savepoints_of(moved, &mut base, source, &plan.record.package.flink_version, now);
         }
-        bring_back(dead, &mut base, next);
+        bring_back(dead, &mut base, &plan.record);
         context.store.update(&base).await?;
     }
     let history = context.store.history(name).await?;

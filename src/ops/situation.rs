@@ -154,8 +154,7 @@ impl Situation {
 
     /// The numbers of the generations beside the running one that jobs of the release run in.
     fn places(&self) -> impl Iterator<Item = u32> {
-        let jobs = self.base.iter().flat_map(|base| &base.jobs);
-        jobs.filter_map(|job| job.elsewhere).map(|place| place.generation)
+        self.base.iter().flat_map(|base| base.jobs.iter().filter_map(|job| base.place_of(job)))
     }
 
     async fn ask(&self, context: &Context, descriptor: Option<&Descriptor>, place: Option<u32>) -> Live {
@@ -164,8 +163,10 @@ impl Situation {
             Ok(mut jobs) => {
                 let rehearsal = rehearsal::id(&descriptor.name);
                 jobs.retain(|job| Some(job.id) != rehearsal);
-                let here = |job: &&JobRecord| job.elsewhere.map(|place| place.generation) == place;
-                let recorded = self.base.iter().flat_map(|base| &base.jobs).filter(here);
+                let recorded = self
+                    .base
+                    .iter()
+                    .flat_map(|base| base.jobs.iter().filter(move |job| base.place_of(job) == place));
                 if let Err(error) = add_unsubmitted(context, descriptor, recorded, &mut jobs).await {
                     return Live::Silent(error);
                 }
@@ -213,20 +214,23 @@ impl Situation {
 
     /// What Flink says about the generation that a job runs in.
     pub fn live_of(&self, job: &JobRecord) -> &Live {
-        match job.elsewhere {
+        match self.place_of(job) {
             None => &self.live,
-            Some(place) => self.elsewhere.get(&place.generation).unwrap_or(&Live::NoCluster),
+            Some(number) => self.elsewhere.get(&number).unwrap_or(&Live::NoCluster),
         }
     }
 
     /// The descriptor of the generation that a job runs in.
     pub fn descriptor_of(&self, job: &JobRecord) -> Option<&Descriptor> {
-        match job.elsewhere {
+        match self.place_of(job) {
             None => self.descriptor.as_ref(),
-            Some(place) => {
-                self.strays.iter().find(|stray| stray.number == place.generation)?.descriptor.as_ref()
-            }
+            Some(number) => self.strays.iter().find(|stray| stray.number == number)?.descriptor.as_ref(),
         }
+    }
+
+    /// The generation beside the running one that a job runs in.
+    pub fn place_of(&self, job: &JobRecord) -> Option<u32> {
+        self.base.as_ref().and_then(|base| base.place_of(job))
     }
 
     /// The job that a record names, ended or not, where Flink knows it.

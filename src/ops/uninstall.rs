@@ -174,9 +174,23 @@ fn moves(
             None => choice_needed.push(job.name.clone()),
         }
     }
+    // What a JobManager has not brought back yet, or has lost, would go without a word.
+    let lost = |job: &&JobRecord| {
+        let answers = matches!(situation.live_of(job), Live::Jobs(_));
+        answers && job.state == JobState::Running && job.ended_by.is_none() && situation.seen(job).is_none()
+    };
+    if options.change.choice == Some(StateChoice::Savepoint)
+        && let Some(job) = recorded.iter().filter(|job| job.id.is_some()).find(lost)
+    {
+        let reason = "its JobManager does not list it".to_owned();
+        return Err(Failure::refused(Cause::NoSavepoint { job: job.name.clone(), reason }).next([
+            format!("kubectl flink status {name}"),
+            format!("kubectl flink uninstall {name} --stateless   (its state is dropped)"),
+        ]));
+    }
     let ours = recorded.iter().filter_map(|job| {
         let live = situation.running(job)?;
-        Some((leave(job, live), live, situation.descriptor_of(job)))
+        Some((leave(situation, job, live), live, situation.descriptor_of(job)))
     });
     let strangers = situation
         .live_jobs()

@@ -168,7 +168,7 @@ pub struct JobRecord {
     pub mode: JobMode,
     /// Where it stands.
     pub state: JobState,
-    /// Where it runs, if that is not the revision's own generation.
+    /// Where it runs and what from, if that is not as the revision itself has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub elsewhere: Option<Elsewhere>,
     /// The savepoint or checkpoint it was started from.
@@ -184,12 +184,13 @@ pub struct JobRecord {
     pub declared: bool,
 }
 
-/// The part of an upgrade that did not go back: a job that runs in a generation of the revision that failed.
+/// The part of an upgrade that did not go back: a job that runs as the revision that failed has it, in that one's generation, which
+/// may be the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Elsewhere {
     /// The generation's number.
     pub generation: u32,
-    /// The revision that made it.
+    /// The revision that failed: its package has the job's jar.
     pub revision: u32,
 }
 
@@ -246,6 +247,11 @@ impl std::fmt::Display for JobState {
 }
 
 impl Record {
+    /// The number of the generation that a job runs in, where that is not the revision's own.
+    pub fn place_of(&self, job: &JobRecord) -> Option<u32> {
+        job.elsewhere.map(|place| place.generation).filter(|number| *number != self.generation)
+    }
+
     /// All savepoints of a job that this revision keeps.
     pub fn savepoints_of(&self, job: &str) -> Vec<SavepointRef> {
         let of_job = self.jobs.iter().filter(|record| record.name == job);

@@ -12,7 +12,6 @@ use crate::ops::preflight::savepoint_trigger;
 use crate::ops::situation::{Live, Situation, newest_savepoint};
 use crate::ops::{Cause, Context, Failure};
 use crate::release::{JobRecord, JobState};
-use crate::render::generation_name;
 
 /// From how many failed checkpoints on, and none completed, a savepoint is not worth a try.
 const FAILED: u64 = 3;
@@ -48,7 +47,6 @@ impl Moves<'_> {
         let base_jobs: &[JobRecord] = self.situation.base.as_ref().map_or(&[], |base| &base.jobs);
         self.refuse_unknown_jobs(base_jobs)?;
         self.refuse_unused_choice()?;
-        self.refuse_silent_elsewhere(base_jobs)?;
         if let Live::Silent(error) = &self.situation.live
             && self.pods == Pods::Same
         {
@@ -93,27 +91,6 @@ impl Moves<'_> {
     fn is_silent(&self, before: Option<&JobRecord>) -> bool {
         let live = before.map_or(&self.situation.live, |before| self.situation.live_of(before));
         matches!(live, Live::Silent(_))
-    }
-
-    /// A job that was left in another generation, which cannot be asked: started anew it might run twice.
-    fn refuse_silent_elsewhere(&self, jobs: &[JobRecord]) -> Result<(), Failure> {
-        let beside = |job: &&JobRecord| job.elsewhere.is_some() && !self.stays_elsewhere(job);
-        for job in jobs.iter().filter(beside) {
-            let (Live::Silent(error), Some(place)) = (self.situation.live_of(job), job.elsewhere) else {
-                continue;
-            };
-            let name = &self.options.name;
-            let generation = generation_name(name, place.generation);
-            return Err(Failure::refused(Cause::Step {
-                step: format!("the job {} runs in generation {generation}, which does not answer", job.name),
-                reason: error.to_string(),
-            })
-            .next([
-                format!("kubectl flink status {name}"),
-                format!("kubectl get pods -l app.kubernetes.io/instance={name}"),
-            ]));
-        }
-        Ok(())
     }
 
     /// State was named for a release in which nothing could take it: the person expects something that would not happen.
@@ -209,9 +186,10 @@ impl Moves<'_> {
                         | StateChoice::Stateless
                 )
             );
-            let stays = self.pods == Pods::Same && before.elsewhere.is_none() && same_job(job, before);
+            let here = self.situation.place_of(before).is_none();
+            let stays = self.pods == Pods::Same && here && same_job(job, before);
             if !stop_only && stays && !asked {
-                decided.jobs.push(JobRecord { declared: job.declared, ..before.clone() });
+                decided.jobs.push(JobRecord { declared: job.declared, elsewhere: None, ..before.clone() });
                 return Ok(());
             }
             let mut next = JobRecord {
@@ -222,10 +200,11 @@ impl Moves<'_> {
                 taken: vec![],
                 ..job.clone()
             };
-            let mut change = leave(before, live);
+            let mut change = leave(self.situation, before, live);
             self.plan_stop(&mut change, before, live, decided).await?;
             if stop_only {
                 next.id = Some(live.id);
+                next.restored_from.clone_from(&before.restored_from);
                 next.state = match change.stop {
                     Some(Stop::Savepoint { .. }) => JobState::Stopped,
                     _ => JobState::Canceled,
@@ -246,7 +225,7 @@ impl Moves<'_> {
         }
         if stop_only {
             let state = if job.state == JobState::Running { JobState::Suspended } else { job.state };
-            decided.jobs.push(JobRecord { state, ..before.unwrap_or(job).clone() });
+            decided.jobs.push(JobRecord { state, elsewhere: None, ..before.unwrap_or(job).clone() });
             return Ok(());
         }
         if let Some(before) = before
@@ -256,7 +235,8 @@ impl Moves<'_> {
             && !self.starts_by_pods
             && self.options.choice.is_none_or_savepoint()
         {
-            decided.jobs.push(JobRecord { state: self.ended_state(before), ..before.clone() });
+            let state = self.ended_state(before);
+            decided.jobs.push(JobRecord { state, elsewhere: None, ..before.clone() });
             return Ok(());
         }
         let had_state = before.is_some_and(|before| before.id.is_some());
@@ -274,6 +254,9 @@ impl Moves<'_> {
         let from = self.state_for(job, had_state, false).await?;
         let id = (self.context.new_id)();
         let mut change = JobMove::new(&job.name);
+        // It cannot be asked: that generation goes before the job is started.
+        let silent = before.filter(|before| self.is_silent(Some(before)));
+        change.source = silent.and_then(|before| self.situation.place_of(before));
         decided.jobs.push(JobRecord {
             id: Some(id),
             elsewhere: None,
@@ -299,7 +282,7 @@ impl Moves<'_> {
             }
             return Ok(());
         };
-        let mut change = leave(before, live);
+        let mut change = leave(self.situation, before, live);
         self.plan_stop(&mut change, before, live, decided).await?;
         decided.changes.push(self.job_change(&change));
         decided.moves.push(change);
@@ -562,12 +545,8 @@ impl Moves<'_> {
 }
 
 /// A move of a running job.
-pub(in crate::ops) fn leave(before: &JobRecord, live: &JobOverview) -> JobMove {
-    JobMove {
-        old: Some(live.id),
-        source: before.elsewhere.map(|place| place.generation),
-        ..JobMove::new(&before.name)
-    }
+pub(in crate::ops) fn leave(situation: &Situation, before: &JobRecord, live: &JobOverview) -> JobMove {
+    JobMove { old: Some(live.id), source: situation.place_of(before), ..JobMove::new(&before.name) }
 }
 
 fn path_of(from: &StateFrom) -> Option<String> {

@@ -5,13 +5,15 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{Engine, POLL, World, path_for};
-use crate::flink::{self, Destination, FlinkError, Health, Source, savepoint};
+use crate::flink::{self, Destination, FlinkError, Health, Source, StartError, savepoint};
 use crate::id::JobId;
-use crate::operation::{Event, Kind, Target};
+use crate::operation::{Event, Kind, Start, Target};
 use crate::ops::{Cause, Progress};
 
 /// How often a job may restart before its first checkpoint until it counts as failed.
 const MAX_RESTARTS: u64 = 3;
+/// For how long a JobManager that has answered before may be silent.
+const SILENCE: Duration = Duration::from_secs(15);
 /// How often a job is cancelled until it counts as one that does not end.
 const CANCELS: u32 = 3;
 
@@ -139,7 +141,9 @@ impl<W: World> Engine<W> {
             doing: format!("the new job {} could not be ended", change.name),
             source,
         };
-        match cluster.health(start.id).await {
+        // A JobManager that has answered before is not given up for one answer that is missing.
+        let patience = if self.journal.ready { SILENCE } else { Duration::ZERO };
+        match self.look(&cluster, start.id, patience).await {
             Ok(health) => {
                 self.note_checkpoint(index, Target::New, &health).await?;
                 // One that has come to its end has committed what it had, with checkpoints or without.
@@ -151,25 +155,21 @@ impl<W: World> Engine<W> {
                 }
                 if !health.state.is_terminal() {
                     self.cancel(&cluster, start.id, &change.name).await?;
-                    // A checkpoint may have completed between the look and the end: what it had is in there.
-                    match self.look_back(&cluster, start.id).await {
-                        Ok(health) => self.note_checkpoint(index, Target::New, &health).await?,
-                        Err(FlinkError::NotFound { .. }) => self.record(Event::Checkpointed(index)).await?,
-                        Err(source) => return Err(doing(source)),
-                    }
-                    if self.journal.jobs[index].checkpointed
-                        && let Ok(Some(path)) = cluster.latest_checkpoint(start.id).await
-                    {
-                        self.record(Event::Left(index, path)).await?;
-                    }
+                    self.note_what_it_left(index, &cluster, start.id).await?;
                 }
             }
             // Its main() may be on its way to submit it, or it cannot be asked: without its JobManager it ends in any case.
             Err(error)
                 if self.world.starts_by_pods(Target::New) && (error.is_not_found() || error.is_passing()) =>
             {
-                if self.world.halt(Target::New, start.id).await? != Some(false) {
+                // That of a job which was never seen to start, and has no entry, says that there was none.
+                let completed = self.world.halt(Target::New, start.id).await?.unwrap_or(change.started);
+                if completed {
+                    // Its output is committed: it goes on from its latest checkpoint.
                     self.record(Event::Checkpointed(index)).await?;
+                    self.world.apply(Target::New, &self.journal).await?;
+                    self.world.let_go(Target::New).await?;
+                    return Ok(None);
                 }
             }
             // Flink knew it and has forgotten it, with its JobManager: whether it completed a checkpoint cannot be known.
@@ -177,7 +177,12 @@ impl<W: World> Engine<W> {
                 self.record(Event::Checkpointed(index)).await?;
                 return Ok(None);
             }
-            Err(FlinkError::NotFound { .. }) => {}
+            Err(FlinkError::NotFound { .. }) => {
+                // Once the old job may run again, nothing is started beside it.
+                if !change.back_asked && !self.journal.late && self.use_up(index, &cluster, &start).await? {
+                    return Ok(None);
+                }
+            }
             Err(source) => return Err(doing(source)),
         }
         self.record(Event::Ended(index)).await?;
@@ -186,12 +191,57 @@ impl<W: World> Engine<W> {
 }
 
 impl<W: World> Engine<W> {
-    /// The health of a job that has just ended; a JobManager that does not answer is asked again.
-    async fn look_back(&self, cluster: &W::Cluster, id: JobId) -> Result<Health, FlinkError> {
+    /// A start was asked for by a run that died, and Flink does not know the job: it was never started, or it has ended and its
+    /// JobManager has restarted since, or that run is only suspended and its request comes yet. So the id is used up: submitted
+    /// once more, and cancelled at once. `true`: it had been used up before, so its output may be committed, and it stays.
+    async fn use_up(&mut self, index: usize, cluster: &W::Cluster, start: &Start) -> Result<bool, Cause> {
+        let name = self.journal.jobs[index].name.clone();
+        let Some((jar, request)) = self.request(index, Target::New, start).await? else { return Ok(false) };
+        match cluster.start(&jar, &request).await {
+            Ok(_) => self.cancel(cluster, start.id, &name).await?,
+            Err(StartError::Ended { .. }) => {}
+            Err(StartError::IdUsed { .. }) => {
+                self.record(Event::Checkpointed(index)).await?;
+                return Ok(true);
+            }
+            // It cannot be started, by that run either.
+            Err(StartError::Refused { .. }) => return Ok(false),
+            Err(source) => return Err(Cause::Start { job: name, source }),
+        }
+        self.note_what_it_left(index, cluster, start.id).await?;
+        Ok(false)
+    }
+
+    /// A checkpoint may have completed between the last look at a job and its end: what it had is in there.
+    async fn note_what_it_left(
+        &mut self,
+        index: usize,
+        cluster: &W::Cluster,
+        id: JobId,
+    ) -> Result<(), Cause> {
+        match self.look(cluster, id, self.world.waits().timeout).await {
+            Ok(health) => self.note_checkpoint(index, Target::New, &health).await?,
+            Err(FlinkError::NotFound { .. }) => self.record(Event::Checkpointed(index)).await?,
+            Err(source) => {
+                let name = &self.journal.jobs[index].name;
+                let doing = format!("whether the new job {name} completed a checkpoint is not known");
+                return Err(Cause::Flink { doing, source });
+            }
+        }
+        if self.journal.jobs[index].checkpointed
+            && let Ok(Some(path)) = cluster.latest_checkpoint(id).await
+        {
+            self.record(Event::Left(index, path)).await?;
+        }
+        Ok(())
+    }
+
+    /// The health of a job; a JobManager that does not answer is asked again for so long.
+    async fn look(&self, cluster: &W::Cluster, id: JobId, patience: Duration) -> Result<Health, FlinkError> {
         let begun = Instant::now();
         loop {
             match cluster.health(id).await {
-                Err(error) if error.is_passing() && begun.elapsed() < self.world.waits().timeout => {}
+                Err(error) if error.is_passing() && begun.elapsed() < patience => {}
                 answer => return answer,
             }
             tokio::time::sleep(POLL).await;

@@ -56,8 +56,10 @@ pub(super) trait World {
     fn recipe(&self, job: &str, target: Target) -> Result<Recipe, Cause>;
     /// The id under which a generation lists a job's jar; uploads it where it comes from a file.
     async fn jar(&self, job: &str, target: Target) -> Result<String, Cause>;
-    /// Whether a generation's Pods start its job: applying its objects is the request to start it.
+    /// Whether a generation's Pods start its job. Applied, they are held back until [`World::let_go`].
     fn starts_by_pods(&self, target: Target) -> bool;
+    /// Lets the Pods that start a generation's job begin. A request that arrives when they are deleted again does nothing.
+    async fn let_go(&mut self, target: Target) -> Result<(), Cause>;
     /// Ends a generation's `JobManager`, which does not answer, or does not know its job: then, whether that job completed a
     /// checkpoint, which high availability knows; `None` where it does not say.
     async fn halt(&mut self, target: Target, job: JobId) -> Result<Option<bool>, Cause>;
@@ -202,9 +204,6 @@ impl<W: World> Engine<W> {
                 (None, Event::Recorded)
             }
             Step::Apply(target) => {
-                if self.world.starts_by_pods(target) {
-                    self.ask_for_starts(target).await?;
-                }
                 self.record(Event::ApplyBegun(target)).await?;
                 (self.world.apply(target, &self.journal).await?, Event::Applied(target))
             }

@@ -5,7 +5,7 @@ use tokio::time::Instant;
 use super::{Engine, POLL, World, path_for};
 use crate::flink::{Destination, FlinkError, JobState, RunRequest, StartError};
 use crate::id::JobId;
-use crate::operation::{Event, StateFrom, Target};
+use crate::operation::{Event, Start, StateFrom, Target};
 use crate::ops::{Cause, Progress};
 use crate::release::JobMode;
 
@@ -19,32 +19,20 @@ impl<W: World> Engine<W> {
                 reason: "the journal has no start for it".to_owned(),
             });
         };
-        let recipe = self.world.recipe(&change.name, target)?;
         let cluster = self.world.cluster(target)?;
-        if recipe.mode == JobMode::Standalone {
-            return self.await_start(&cluster, index, target, start.id).await;
+        if self.world.recipe(&change.name, target)?.mode == JobMode::Standalone {
+            return self.start_by_pods(&cluster, index, target, start.id).await;
         }
-        let jar = match &change.jar {
-            Some(jar) if target == Target::New => jar.clone(),
-            _ => self.world.jar(&change.name, target).await?,
-        };
-        let path = path_for(&change, &start.from);
-        if path.is_none() && start.from == StateFrom::ItsStop {
+        let Some((jar, request)) = self.request(index, target, &start).await? else {
             return Err(Cause::CannotStart {
                 job: change.name,
                 reason: "the path of its savepoint is not known".to_owned(),
             });
-        }
+        };
+        let path = request.savepoint.clone();
         // A run that died may have asked before: what this one could not send says nothing about that.
         let asked = if target == Target::New { change.start_asked } else { change.back_asked };
         self.record(Event::StartAsked(index, target)).await?;
-        let request = RunRequest {
-            job: start.id,
-            program: recipe.program,
-            savepoint: path.clone(),
-            allow_non_restored_state: recipe.allow_non_restored_state,
-            application: recipe.mode == JobMode::Application,
-        };
         if let Err(source) = cluster.start(&jar, &request).await {
             match source {
                 StartError::NotSent { .. } if asked => {}
@@ -66,21 +54,35 @@ impl<W: World> Engine<W> {
         }))
     }
 
-    /// The objects that are about to be applied start these jobs.
-    pub(super) async fn ask_for_starts(&mut self, target: Target) -> Result<(), Cause> {
-        for index in 0..self.journal.jobs.len() {
-            let job = &self.journal.jobs[index];
-            let wanted =
-                if target == Target::New { job.start.is_some() } else { job.stopped && !job.finished };
-            if wanted {
-                self.record(Event::StartAsked(index, target)).await?;
-            }
+    /// The request that starts a job, and its jar; `None` where the path of its state is not known.
+    pub(super) async fn request(
+        &self,
+        index: usize,
+        target: Target,
+        start: &Start,
+    ) -> Result<Option<(String, RunRequest)>, Cause> {
+        let change = &self.journal.jobs[index];
+        let recipe = self.world.recipe(&change.name, target)?;
+        let path = path_for(change, &start.from);
+        if path.is_none() && start.from == StateFrom::ItsStop {
+            return Ok(None);
         }
-        Ok(())
+        let jar = match &change.jar {
+            Some(jar) if target == Target::New => jar.clone(),
+            _ => self.world.jar(&change.name, target).await?,
+        };
+        let request = RunRequest {
+            job: start.id,
+            program: recipe.program,
+            savepoint: path,
+            allow_non_restored_state: recipe.allow_non_restored_state,
+            application: recipe.mode == JobMode::Application,
+        };
+        Ok(Some((jar, request)))
     }
 
     /// The generation's Pods start the job: it is there when Flink knows it.
-    async fn await_start(
+    async fn start_by_pods(
         &mut self,
         cluster: &W::Cluster,
         index: usize,
@@ -88,6 +90,8 @@ impl<W: World> Engine<W> {
         id: JobId,
     ) -> Result<Option<String>, Cause> {
         let name = self.journal.jobs[index].name.clone();
+        self.record(Event::StartAsked(index, target)).await?;
+        self.world.let_go(target).await?;
         let begun = Instant::now();
         let mut said = String::new();
         let why = loop {

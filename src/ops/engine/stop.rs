@@ -7,13 +7,25 @@ use tokio::time::Instant;
 use super::{Engine, World};
 use crate::flink::{self, End, Source, StopError, Waiting};
 use crate::id::JobId;
-use crate::operation::{Event, JobMove, Setback, Stop};
+use crate::operation::{Event, JobMove, Pods, Setback, Stop, Target};
 use crate::ops::execute::chain;
 use crate::ops::progress::ticker;
 use crate::ops::{Cause, Progress};
 
 impl<W: World> Engine<W> {
     pub(super) async fn stop(&mut self, index: usize) -> Result<Option<String>, Cause> {
+        let stopped = self.stop_job(index).await?;
+        let job = &self.journal.jobs[index];
+        if job.finished && self.journal.pods == Pods::New && self.world.starts_by_pods(Target::New) {
+            return Err(Cause::Step {
+                step: format!("the job {} has finished by itself", job.name),
+                reason: "new Pods would run it once more".to_owned(),
+            });
+        }
+        Ok(stopped)
+    }
+
+    async fn stop_job(&mut self, index: usize) -> Result<Option<String>, Cause> {
         let change = self.journal.jobs[index].clone();
         let Some(id) = change.old else {
             self.record(Event::Stopped(index)).await?;

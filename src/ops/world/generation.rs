@@ -3,16 +3,18 @@
 use std::time::{Duration, Instant};
 
 use super::Site;
+use crate::cluster::call::Call;
 use crate::cluster::discovery::Resource;
 use crate::cluster::readiness::Fatal;
 use crate::cluster::{apply, delete, readiness};
 use crate::flink::{Destination, Readiness, Want};
 use crate::id::JobId;
-use crate::operation::{Journal, Target};
+use crate::operation::{Journal, Pods, Target};
 use crate::ops::descriptor::{self, Descriptor};
 use crate::ops::engine::{POLL, path_for};
 use crate::ops::situation::render_record;
 use crate::ops::{Cause, Progress, waiting};
+use crate::release::JobMode;
 use crate::render::{Object, ObjectKey, Phase};
 
 /// How long a reason that waiting will not help must last before it is believed: a first image pull may be tried again.
@@ -71,18 +73,40 @@ impl Site<'_> {
             Target::Old | Target::Stray(_) => None,
         };
         let descriptor = self.descriptor(target).filter(|descriptor| descriptor.is_standalone());
-        let (Some(record), Some(descriptor)) = (record, descriptor) else {
+        let (Some(record), Some(descriptor), Pods::New) = (record, descriptor, journal.pods) else {
             return Ok(self.objects(target).to_vec());
         };
         let mut record = record.clone();
-        for moved in &journal.jobs {
-            let start = if target == Target::New { &moved.start } else { &moved.back };
-            let Some(start) = start else { continue };
-            for job in record.jobs.iter_mut().filter(|job| job.name == moved.name) {
-                (job.id, job.restored_from) = (Some(start.id), path_for(moved, &start.from));
-            }
+        for job in record.jobs.iter_mut().filter(|job| job.mode == JobMode::Standalone) {
+            let moved = journal.jobs.iter().find(|moved| moved.name == job.name);
+            let start = moved.and_then(|moved| {
+                let start = if target == Target::New { &moved.start } else { &moved.back };
+                Some((start.as_ref()?, moved))
+            });
+            let Some((start, moved)) = start else {
+                let reason = "it does not run, and these Pods would start it".to_owned();
+                return Err(Cause::CannotStart { job: job.name.clone(), reason });
+            };
+            (job.id, job.restored_from) = (Some(start.id), path_for(moved, &start.from));
         }
-        render_record(&record, descriptor.generation)
+        let mut objects = render_record(&record, descriptor.generation)?;
+        for object in objects.iter_mut().filter(|object| is_job_manager(object, descriptor)) {
+            object.value["spec"]["suspend"] = true.into(); // until the journal says that the job is to start
+        }
+        Ok(objects)
+    }
+
+    /// Lets the JobManager that was applied held back begin, and waits until it answers.
+    pub(super) async fn let_pods_go(&self, target: Target) -> Result<(), Cause> {
+        let descriptor = self.require(target)?;
+        let (cluster, namespace) = (&self.context.cluster, &self.context.namespace);
+        for object in self.objects(target).iter().filter(|object| is_job_manager(object, &descriptor)) {
+            let path = Resource::known("batch/v1", "jobs").object(namespace, &object.key().name)?;
+            let body = serde_json::json!({"spec": {"suspend": false}});
+            cluster.call(Call::merge_patch(path, &body)).await?;
+        }
+        self.await_generation(target).await?;
+        Ok(())
     }
 
     /// Deletes what runs the JobManager and waits until its Pods are gone; then, whether the job completed a checkpoint: high
@@ -92,7 +116,7 @@ impl Site<'_> {
         let keys: Vec<ObjectKey> = self
             .objects(target)
             .iter()
-            .filter(|object| object.kind() == "Job" && object.generation() == Some(descriptor.generation))
+            .filter(|object| is_job_manager(object, &descriptor))
             .map(Object::key)
             .collect();
         let (cluster, namespace) = (&self.context.cluster, &self.context.namespace);
@@ -105,7 +129,7 @@ impl Site<'_> {
         }
         let name = format!("{}-{job}-config-map", descriptor.name);
         let found = cluster.get(&Resource::known("v1", "configmaps"), namespace, &name).await?;
-        let Some(found) = found else { return Ok(Some(false)) }; // no leader of the job ever was
+        let Some(found) = found else { return Ok(None) }; // it never had a leader, or has come to its end
         let entries = found["data"].as_object();
         Ok(Some(entries.is_some_and(|data| data.keys().any(|key| key.starts_with(CHECKPOINT_ENTRY)))))
     }
@@ -202,6 +226,11 @@ impl Site<'_> {
             Err(_) => vec!["the JobManager does not answer yet".to_owned()],
         }
     }
+}
+
+/// Whether an object is the Job that runs a generation's JobManager.
+fn is_job_manager(object: &Object, descriptor: &Descriptor) -> bool {
+    object.kind() == "Job" && object.generation() == Some(descriptor.generation)
 }
 
 /// What stays the release's whole life and leads to the generation in charge: while two are up it changes last.

@@ -4,7 +4,9 @@ use super::Site;
 use crate::flink::{Content, Plan, Program};
 use crate::operation::Target;
 use crate::ops::Cause;
-use crate::release::JobRecord;
+use crate::ops::descriptor::Descriptor;
+use crate::ops::situation::render_record;
+use crate::release::{JobRecord, Record};
 
 impl Site<'_> {
     /// What `main()` is called with.
@@ -36,8 +38,24 @@ impl Site<'_> {
         elsewhere.unwrap_or_else(|| &base.unwrap_or(&self.plan.record).archive)
     }
 
+    /// The record and the descriptor of the revision that a job is of, where that is a failed one whose job stayed in the generation of
+    /// the one in charge.
+    async fn made_by(
+        &self,
+        job: &JobRecord,
+        target: Target,
+    ) -> Result<Option<(Record, Option<Descriptor>)>, Cause> {
+        let Some(place) = job.elsewhere.filter(|_| matches!(target, Target::Old | Target::Back)) else {
+            return Ok(None);
+        };
+        let record = self.context.store.get(&self.plan.options.name, place.revision).await?;
+        let descriptor = Descriptor::find(&render_record(&record, self.require(target)?.generation)?)?;
+        Ok(Some((record, descriptor)))
+    }
+
     /// The id under which the target's JobManager lists a job's jar; uploads it where it comes from a file.
     pub(super) async fn jar_id(&self, job: &JobRecord, target: Target) -> Result<String, Cause> {
+        let made_by = self.made_by(job, target).await?;
         let client = self.context.flink(&self.require(target)?);
         let doing = |doing: String| move |source| Cause::Flink { doing, source };
         if let Some(file) = self.plan.options.jars.get(&job.name) {
@@ -47,7 +65,8 @@ impl Site<'_> {
                 .map_err(doing(format!("the jar of {} could not be uploaded", job.name)));
         }
         if let Some(path) = job.jar.strip_prefix("package:") {
-            let package = crate::package::Package::from_archive(self.archive(target))?;
+            let archive = made_by.as_ref().map_or(self.archive(target), |(record, _)| &record.archive);
+            let package = crate::package::Package::from_archive(archive)?;
             let content = package.file(path).map(<[u8]>::to_vec).ok_or_else(|| Cause::CannotStart {
                 job: job.name.clone(),
                 reason: format!("the package has no file {path:?}"),
@@ -60,8 +79,9 @@ impl Site<'_> {
         }
         let wanted = match job.jar.strip_prefix("upload:") {
             Some(id) => id.to_owned(),
-            None => self
-                .descriptor(target)
+            None => made_by
+                .as_ref()
+                .map_or(self.descriptor(target), |(_, descriptor)| descriptor.as_ref())
                 .and_then(|descriptor| descriptor.jobs.iter().find(|declared| declared.name == job.name))
                 .and_then(|declared| declared.jar_id.clone())
                 .ok_or_else(|| Cause::CannotStart {

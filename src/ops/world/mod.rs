@@ -17,11 +17,11 @@ use super::{Cause, Context, Failure, Observer, Progress, fence, uninstall};
 use crate::cluster::{apply, delete};
 use crate::flink::{self, Client, RestCluster};
 use crate::id::JobId;
-use crate::operation::{Journal, Kind, Outcome, Target, Trigger};
+use crate::operation::{Journal, Kind, Outcome, Pods, Target, Trigger};
 use crate::release::{Lock, Status};
 use crate::render::{Object, ObjectKey};
 
-pub(super) use records::bring_back;
+pub(super) use records::{bring_back, keep_savepoints_of};
 
 /// A release that an operation holds the lock of.
 pub(crate) struct Site<'a> {
@@ -179,6 +179,10 @@ impl World for Site<'_> {
         self.descriptor(target).is_some_and(Descriptor::is_standalone)
     }
 
+    async fn let_go(&mut self, target: Target) -> Result<(), Cause> {
+        self.let_pods_go(target).await
+    }
+
     async fn halt(&mut self, target: Target, job: JobId) -> Result<Option<bool>, Cause> {
         self.halt_job_manager(target, job).await
     }
@@ -213,6 +217,9 @@ impl World for Site<'_> {
     }
 
     async fn await_ready(&mut self, target: Target) -> Result<Option<String>, Cause> {
+        if self.starts_by_pods(target) && self.plan.journal.pods == Pods::New {
+            return Ok(Some("it starts with its job".to_owned()));
+        }
         let ready = self.await_generation(target).await?;
         if !self.wants_rehearsal(target) {
             return Ok(Some(ready));

@@ -1,7 +1,7 @@
 //! How an operation ended, written into the records.
 
 use super::Site;
-use crate::operation::{JobMove, Journal, Kind, Outcome, StateFrom};
+use crate::operation::{JobMove, Journal, Kind, Outcome, StateFrom, Target};
 use crate::ops::engine::path_for;
 use crate::ops::preflight::{left_by, savepoint_of};
 use crate::ops::{Cause, uninstall};
@@ -70,25 +70,15 @@ impl Site<'_> {
     /// The base revision's record keeps the savepoints that ended its jobs.
     fn keep_savepoints(&mut self, journal: &Journal, now: jiff::Timestamp) {
         for job in &journal.jobs {
-            let source = self.descriptor(job.source());
-            let flink_version = source.map(|descriptor| descriptor.flink_version.clone()).unwrap_or_default();
-            let Some(savepoint) = savepoint_of(job, &flink_version, now) else { continue };
-            if let Some(record) = &mut self.plan.base {
-                for ended in record.jobs.iter_mut().filter(|record| record.name == job.name) {
-                    if job.stopped {
-                        ended.ended_by = Some(savepoint.clone());
-                    } else if !ended.taken.iter().any(|known| known.path == savepoint.path) {
-                        ended.taken.push(savepoint.clone()); // it runs on, past that savepoint
-                    }
-                }
+            let version = |target| {
+                let descriptor = self.descriptor(target);
+                descriptor.map(|descriptor| descriptor.flink_version.clone()).unwrap_or_default()
+            };
+            let (source, new) = (version(job.source()), version(Target::New));
+            if let Some(base) = &mut self.plan.base {
+                keep_savepoints_of(job, base, &source, &new, now);
             }
-            let new_version = self.new.as_ref().map_or("", |descriptor| &descriptor.flink_version);
-            if let (Some(left), Some(base)) = (left_by(job, new_version, now), &mut self.plan.base) {
-                for ended in base.jobs.iter_mut().filter(|record| record.name == job.name) {
-                    ended.taken = taken(ended);
-                    ended.ended_by = Some(left.clone());
-                }
-            }
+            let Some(savepoint) = savepoint_of(job, &source, now) else { continue };
             // A job that is only stopped keeps its savepoint in the new record too.
             for next in self.plan.record.jobs.iter_mut().filter(|record| record.name == job.name) {
                 if job.start.is_none() {
@@ -186,13 +176,20 @@ fn went_back(journal: &Journal) -> String {
 /// After a way back the base revision's jobs have new ids, and perhaps another generation; those that stay as the new revision,
 /// `next`, has them are part of the base.
 pub(in crate::ops) fn bring_back(journal: &Journal, base: &mut Record, next: &Record) {
+    let asked = |job: &JobMove| (job.back_started || job.back_asked) && !job.finished;
     if journal.old_removed
-        && journal.back_applied
+        && (journal.back_applied || journal.jobs.iter().any(asked))
         && let Some(number) = journal.back
     {
-        base.generation = number;
+        let before = std::mem::replace(&mut base.generation, number);
+        for place in base.jobs.iter_mut().filter_map(|job| job.elsewhere.as_mut()) {
+            if place.generation == before {
+                place.generation = number;
+            }
+        }
     }
-    for moved in journal.jobs.iter().filter(|job| job.back_started) {
+    // One that may have been started runs under that id, or not at all.
+    for moved in journal.jobs.iter().filter(|job| asked(job)) {
         let Some(back) = &moved.back else { continue };
         for job in base.jobs.iter_mut().filter(|job| job.name == moved.name) {
             *job = JobRecord {
@@ -209,10 +206,15 @@ pub(in crate::ops) fn bring_back(journal: &Journal, base: &mut Record, next: &Re
         for moved in journal.jobs.iter().filter(|job| job.is_moved()) {
             keep_moved(journal, moved, base, next);
         }
-        let down = |job: &&JobMove| job.stopped && !job.finished && !job.back_started && !job.is_moved();
+        let down = |job: &&JobMove| job.stopped && !job.finished && !job.is_as_it_was() && !job.is_moved();
         for moved in journal.jobs.iter().filter(down) {
             for job in base.jobs.iter_mut().filter(|job| job.name == moved.name) {
-                job.state = JobState::Failed;
+                // One that the new revision does not have was stopped on purpose.
+                job.state = match (&moved.start, &job.ended_by) {
+                    (Some(_), _) => JobState::Failed,
+                    (None, Some(_)) => JobState::Stopped,
+                    (None, None) => JobState::Canceled,
+                };
             }
         }
     }
@@ -224,11 +226,15 @@ fn keep_moved(journal: &Journal, moved: &JobMove, base: &mut Record, next: &Reco
         return;
     };
     let before = base.jobs.iter().position(|job| job.name == moved.name);
+    // Another run has written down already where it runs.
+    let known = [Some(start.id), moved.back.as_ref().map(|back| back.id)];
+    if before.is_some_and(|index| base.jobs[index].id.is_some() && known.contains(&base.jobs[index].id)) {
+        return;
+    }
     let kept = JobRecord {
         id: Some(start.id),
         state: JobState::Running,
-        elsewhere: (journal.old != Some(journal.new))
-            .then_some(Elsewhere { generation: journal.new, revision: journal.to }),
+        elsewhere: Some(Elsewhere { generation: journal.new, revision: journal.to }),
         restored_from: path_for(moved, &start.from),
         taken: before.map(|index| taken(&base.jobs[index])).unwrap_or_default(),
         ended_by: None,
@@ -237,6 +243,30 @@ fn keep_moved(journal: &Journal, moved: &JobMove, base: &mut Record, next: &Reco
     match before {
         Some(index) => base.jobs[index] = kept,
         None => base.jobs.push(kept),
+    }
+}
+
+/// What was taken of a job goes into the record of the revision that ran: by the Flink of the generation that it was in, and what the
+/// new job left, by the new one's.
+pub(in crate::ops) fn keep_savepoints_of(
+    moved: &JobMove,
+    base: &mut Record,
+    source: &str,
+    new: &str,
+    now: jiff::Timestamp,
+) {
+    for job in base.jobs.iter_mut().filter(|job| job.name == moved.name) {
+        if let Some(savepoint) = savepoint_of(moved, source, now) {
+            if moved.stopped {
+                job.ended_by = Some(savepoint);
+            } else if !job.taken.iter().any(|known| known.path == savepoint.path) {
+                job.taken.push(savepoint); // it runs on, past that savepoint
+            }
+        }
+        if let Some(left) = left_by(moved, new, now) {
+            job.taken = taken(job);
+            job.ended_by = Some(left);
+        }
     }
 }
 

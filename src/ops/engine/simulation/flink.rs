@@ -14,6 +14,10 @@ use crate::id::{JobId, TriggerId};
 const CHECKPOINT: Duration = Duration::from_secs(2);
 /// From a job's start until all its tasks run.
 const DEPLOYING: Duration = Duration::from_millis(700);
+/// From the first answer of a standalone JobManager until its `main()` has submitted the job.
+const SUBMITTING: Duration = Duration::from_secs(1);
+/// Longer than any history.
+const NEVER: Duration = Duration::from_hours(10_000);
 /// From a savepoint to the end of the job that it stops.
 const FINISHING: Duration = Duration::from_millis(300);
 
@@ -120,6 +124,10 @@ pub(super) struct Generation {
     stopping: BTreeMap<TriggerId, Stopping>,
     /// The job result store.
     ended: BTreeSet<JobId>,
+    /// What its Pods start, and the job's name.
+    application: Option<(RunRequest, String)>,
+    /// Its JobManager was deleted.
+    halted: bool,
     pub shut_down: bool,
     /// When its jobs were listed last: what comes between that and its end nobody can know of.
     pub looked_at: Option<Instant>,
@@ -182,17 +190,73 @@ impl Flink {
         }
     }
 
-    /// A generation whose Pods have just been made; where it is there already nothing happens.
-    pub fn create(&mut self, number: u32, now: Instant) {
-        self.generations.entry(number).or_insert_with(|| Generation {
-            answers_from: now + Duration::from_secs(3),
+    /// A generation whose Pods have just been made, or are held back; where it is there already nothing happens.
+    pub fn create(&mut self, number: u32, held: bool, now: Instant) {
+        let after = if held { NEVER } else { Duration::from_secs(3) };
+        let generation = self.generations.entry(number).or_insert_with(|| Generation {
+            answers_from: now + after,
             recovering_until: now,
             jobs: Vec::new(),
             stopping: BTreeMap::new(),
             ended: BTreeSet::new(),
+            application: None,
+            halted: false,
             shut_down: false,
             looked_at: None,
         });
+        generation.halted = false;
+    }
+
+    /// The Pods that start a job begin; a JobManager that takes the place of one that was deleted brings its job back.
+    pub fn let_go(&mut self, number: u32, request: &RunRequest, name: &str, now: Instant) {
+        let Some(generation) = self.generations.get_mut(&number) else { return };
+        if generation.halted || generation.answers_from < now + NEVER / 2 {
+            return; // deleted, or begun before
+        }
+        generation.application = Some((request.clone(), name.to_owned()));
+        generation.answers_from = now + Duration::from_secs(3);
+        let from = generation.answers_from;
+        generation.jobs.iter_mut().filter(|job| job.is_live()).for_each(|job| come_back(job, from));
+    }
+
+    /// Deletes a JobManager. Whether the job completed a checkpoint; `None`: nothing says so.
+    pub fn halt(&mut self, number: u32, id: JobId, now: Instant) -> Option<bool> {
+        let generation = self.generations.get_mut(&number)?;
+        generation.halted = true;
+        generation.answers_from = now + NEVER;
+        let job = generation.jobs.iter_mut().find(|job| job.id == id && job.is_live())?;
+        let completed = job.checkpoints > 0;
+        job.ends = None;
+        if completed {
+            (job.state, job.runs_from, job.next_checkpoint) =
+                (JobState::Restarting, now + NEVER, now + NEVER);
+        } else {
+            job.state = JobState::Canceled;
+        }
+        Some(completed)
+    }
+
+    /// The jobs of standalone JobManagers that have come up.
+    fn submit_by_pods(&mut self, now: Instant) {
+        let due = |one: &Generation| {
+            now >= one.answers_from + SUBMITTING
+                && now >= one.recovering_until
+                && !one.shut_down
+                && !one.halted
+        };
+        let known = |one: &Generation, id| one.ended.contains(&id) || one.jobs.iter().any(|job| job.id == id);
+        let all: Vec<_> = self
+            .generations
+            .iter()
+            .filter(|(_, one)| due(one))
+            .filter_map(|(number, one)| {
+                let (request, name) = one.application.clone()?;
+                (!known(one, request.job)).then_some((*number, request, name))
+            })
+            .collect();
+        for (number, request, name) in all {
+            let _ = self.run(number, &request, &name, now);
+        }
     }
 
     /// Its Pods are gone.
@@ -230,6 +294,7 @@ impl Flink {
 
     /// Lets happen what happens by itself until `now`.
     pub fn advance(&mut self, now: Instant) {
+        self.submit_by_pods(now);
         let numbers: Vec<u32> = self.generations.keys().copied().collect();
         for number in numbers {
             let Some(mut generation) = self.generations.remove(&number) else { continue };

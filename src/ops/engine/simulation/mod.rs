@@ -29,7 +29,8 @@ use crate::operation::{JobMove, Journal, Kind, Outcome, Pods, Start, StateFrom, 
 use crate::ops::Cause;
 
 /// Every request of an operation that changes something.
-const TRANSITIONS: [&str; 17] = [
+const TRANSITIONS: [&str; 18] = [
+    "halt",
     "record",
     "apply new",
     "apply old",
@@ -82,6 +83,8 @@ enum Scene {
     WarmStateless,
     WarmNoWayBack,
     Classic,
+    /// The Pods start the job.
+    Standalone,
     SamePods,
     SamePodsTwoJobs,
     Install,
@@ -89,7 +92,8 @@ enum Scene {
     Uninstall,
 }
 
-const SCENES: [Scene; 14] = [
+const SCENES: [Scene; 15] = [
+    Scene::Standalone,
     Scene::Warm,
     Scene::WarmTwoJobs,
     Scene::KeepGoing,
@@ -234,6 +238,7 @@ fn journal(scene: Scene) -> Journal {
             Journal { strategy: Strategy::Warm, pods: Pods::New, rollback_on_failure: false, ..upgrade }
         }
         Scene::Classic => Journal { pods: Pods::New, back: Some(3), ..upgrade },
+        Scene::Standalone => Journal { pods: Pods::New, back: Some(3), pods_start: true, ..upgrade },
         Scene::KeepGoing => {
             Journal { strategy: Strategy::Warm, pods: Pods::New, keep_going: true, ..upgrade }
         }
@@ -259,9 +264,9 @@ fn outside(history: &History, bug: Option<Bug>) -> Outside {
     let saved = flink::Saved { job: "job-0".to_owned(), position: 1 };
     flink.storage.insert(RECORDED.to_owned(), saved);
     if plan.old.is_some() {
-        flink.create(1, begin - Duration::from_mins(1));
+        flink.create(1, false, begin - Duration::from_mins(1));
         for source in plan.jobs.iter().filter_map(|job| job.source) {
-            flink.create(source, begin - Duration::from_mins(1));
+            flink.create(source, false, begin - Duration::from_mins(1));
         }
         for job in &plan.jobs {
             let Some(id) = job.old else { continue };
@@ -495,22 +500,37 @@ fn single_faults() -> Vec<History> {
     let runtime = runtime();
     let mut histories = Vec::new();
     for scene in SCENES {
-        for (fate, spared) in
-            [(Fate::Runs, false), (Fate::FailsAtRestore, false), (Fate::FailsAtRestore, true)]
-        {
-            let plain = History { fate, spared, ..History::plain(scene) };
+        for (fate, spared, forgetful) in [
+            (Fate::Runs, false, false),
+            (Fate::FailsAtRestore, false, false),
+            (Fate::FailsAtRestore, true, false),
+            (Fate::FailsLate, false, true),
+        ] {
+            let plain = History { fate, spared, forgetful, ..History::plain(scene) };
             if spared && journal(scene).jobs.len() < 2 {
                 continue;
             }
             let transitions = runtime.block_on(play(&plain, None)).transitions;
             for at in 1..=transitions {
-                for fault in faults::ALL {
+                // What a forgetful job result store cannot tell is said at `History::random`.
+                let steady = [Fault::DiesBefore, Fault::DiesAfter, Fault::RequestLost, Fault::AnswerLost];
+                for fault in faults::ALL.into_iter().filter(|fault| !forgetful || steady.contains(fault)) {
                     histories.push(History { faults: vec![(at, fault)], ..plain.clone() });
                 }
             }
         }
     }
+    histories.extend(without_an_answer());
     histories
+}
+
+/// Pods of which it is not known whether they were let go, and every fault at what follows: their JobManager is ended.
+fn without_an_answer() -> impl Iterator<Item = History> {
+    let lost = [Fault::RequestLost, Fault::AnswerLost];
+    let at = (1..=12).flat_map(move |at| lost.map(|first| (at, first)));
+    let next = at.flat_map(|first| [1, 2].map(|later| (first, first.0 + later)));
+    next.flat_map(|(first, at)| faults::ALL.map(|fault| vec![first, (at, fault)]))
+        .map(|faults| History { faults, ..History::plain(Scene::Standalone) })
 }
 
 #[test]

@@ -18,7 +18,7 @@ use crate::flink::{
 };
 use crate::id::{Id, JobId, TriggerId};
 use crate::operation::{Journal, Outcome, Target, Trigger};
-use crate::ops::engine::{Recipe, Waits, World};
+use crate::ops::engine::{Recipe, Waits, World, path_for};
 use crate::ops::{Cause, Progress};
 use crate::release::{JobMode, LockError};
 
@@ -522,15 +522,42 @@ impl World for Model {
 
     fn recipe(&self, _: &str, _: Target) -> Result<Recipe, Cause> {
         let program = Program { entry_class: None, args: Vec::new(), parallelism: None };
-        Ok(Recipe { program, allow_non_restored_state: false, mode: JobMode::Cluster })
+        let mode = if self.journal.pods_start { JobMode::Standalone } else { JobMode::Cluster };
+        Ok(Recipe { program, allow_non_restored_state: false, mode })
     }
 
     fn starts_by_pods(&self, _: Target) -> bool {
-        false
+        self.journal.pods_start
     }
 
-    async fn halt(&mut self, _: Target, _: JobId) -> Result<Option<bool>, Cause> {
-        Ok(None)
+    async fn let_go(&mut self, target: Target) -> Result<(), Cause> {
+        let number = self.number(target);
+        let journal = self.process.outside.borrow().operation.as_ref().map(|one| one.journal.clone());
+        let Some(job) = journal.as_ref().and_then(|journal| journal.jobs.first()) else { return Err(lost()) };
+        let (start, name) =
+            if target == Target::New { (&job.start, "run new") } else { (&job.back, "run back") };
+        let Some(start) = start else { return Err(step("its Pods", "would start a job that does not run")) };
+        let request = RunRequest {
+            job: start.id,
+            program: Program { entry_class: None, args: Vec::new(), parallelism: None },
+            savepoint: path_for(job, &start.from),
+            allow_non_restored_state: false,
+            application: false,
+        };
+        let job = job.name.clone();
+        self.change(name, move |all| all.flink.let_go(number, &request, &job, Instant::now())).await
+    }
+
+    async fn halt(&mut self, target: Target, job: JobId) -> Result<Option<bool>, Cause> {
+        let number = self.number(target);
+        let now = move |all: &mut Outside| all.flink.halt(number, job, Instant::now());
+        let late = move |all: &mut Outside| {
+            all.flink.halt(number, job, Instant::now());
+        };
+        self.process.transition("halt", None, now, late).await.map_err(|broken| match broken {
+            Broken::Fenced => lost(),
+            Broken::Silence => step("the API server", "no answer"),
+        })
     }
 
     /// The model's jars are called as their jobs.
@@ -577,11 +604,15 @@ impl World for Model {
     async fn apply(&mut self, target: Target, _: &Journal) -> Result<Option<String>, Cause> {
         let number = self.number(target);
         let name = if target == Target::New { "apply new" } else { "apply old" };
-        self.change(name, move |all| all.flink.create(number, Instant::now())).await?;
+        let held = self.starts_by_pods(target);
+        self.change(name, move |all| all.flink.create(number, held, Instant::now())).await?;
         Ok(None)
     }
 
     async fn await_ready(&mut self, target: Target) -> Result<Option<String>, Cause> {
+        if self.starts_by_pods(target) {
+            return Ok(None);
+        }
         let (number, begun) = (self.number(target), Instant::now());
         loop {
             match self.process.read(|flink, now| flink.answering(number, now).map(drop)) {
