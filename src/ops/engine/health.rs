@@ -199,6 +199,12 @@ impl<W: World> Engine<W> {
         let Some((jar, request)) = self.request(index, Target::New, start).await? else { return Ok(false) };
         match cluster.start(&jar, &request).await {
             Ok(_) => self.cancel(cluster, start.id, &name).await?,
+            // An application may have come to its end without a job.
+            Err(StartError::Ended { .. })
+                if request.application && cluster.health(start.id).await.is_err_and(|e| e.is_not_found()) =>
+            {
+                return Ok(false);
+            }
             Err(StartError::Ended { .. }) => {}
             Err(StartError::IdUsed { .. }) => {
                 self.record(Event::Checkpointed(index)).await?;
