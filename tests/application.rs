@@ -2,7 +2,7 @@
 
 use crate::cluster;
 use crate::support::tally::{Expect, State};
-use crate::support::{Namespace, statuses, wait_for};
+use crate::support::{JobTally, Namespace, statuses, wait_for};
 
 /// Expected: it moves like any other job, warm, in the classic order and back, each time from exactly the savepoint just taken:
 /// nothing is lost, nothing is repeated. A `main()` that throws where it should start the job is undone, with its own words.
@@ -44,6 +44,19 @@ fn an_application_moves_with_its_state() {
     let verdict = tally.read().judge(State::Running);
     assert!(verdict.repeated_emitted.is_empty() && verdict.repeated_committed.is_empty(), "{verdict}");
 
+    let repeated = job_manager_dies(&namespace, &tally);
+    let uninstall = wait_for("all tasks", || {
+        let run = namespace.flink(["uninstall", "demo", "--with-savepoint"]);
+        (run.code != 3).then_some(run)
+    });
+    uninstall.ok();
+    tally.check(State::Ended, &Expect { repeated_emitted: repeated..=repeated, ..Expect::default() });
+}
+
+/// Deletes the JobManager's Pod. Expected: the job goes on under its id, from its latest checkpoint; gives how many numbers it has
+/// emitted again.
+#[track_caller]
+fn job_manager_dies(namespace: &Namespace, tally: &JobTally) -> u64 {
     let id = namespace.job_id("demo");
     let runs = tally.read().runs.len();
     let job_manager = namespace.names("pods", "app.kubernetes.io/component=jobmanager");
@@ -51,14 +64,8 @@ fn an_application_moves_with_its_state() {
     wait_for("the job's next run", || (tally.read().runs.len() > runs).then_some(()));
     tally.await_caught_up();
     tally.await_committed(40);
-    let repeated: u64 = tally.read().judge(State::Running).repeated_emitted.values().sum();
     assert_eq!(namespace.job_id("demo"), id, "it goes on under its id");
-    let uninstall = wait_for("all tasks", || {
-        let run = namespace.flink(["uninstall", "demo", "--with-savepoint"]);
-        (run.code != 3).then_some(run)
-    });
-    uninstall.ok();
-    tally.check(State::Ended, &Expect { repeated_emitted: repeated..=repeated, ..Expect::default() });
+    tally.read().judge(State::Running).repeated_emitted.values().sum()
 }
 
 /// Flink lists an application of the job's id whose `main()` runs: it waits for its job.
@@ -115,15 +122,7 @@ fn an_application_as_a_kubernetes_job_moves_with_its_state() {
     tally.await_committed(40);
     let verdict = tally.read().judge(State::Running);
     assert!(verdict.repeated_emitted.is_empty() && verdict.repeated_committed.is_empty(), "{verdict}");
-    let id = namespace.job_id("demo");
-    let runs = tally.read().runs.len();
-    let job_manager = namespace.names("pods", "app.kubernetes.io/component=jobmanager");
-    namespace.kubectl(["delete", "--grace-period=0", "--force", "--wait=false", &job_manager[0]]).ok();
-    wait_for("the job's next run", || (tally.read().runs.len() > runs).then_some(()));
-    tally.await_caught_up();
-    tally.await_committed(40);
-    assert_eq!(namespace.job_id("demo"), id, "it goes on under its id");
-    let repeated: u64 = tally.read().judge(State::Running).repeated_emitted.values().sum();
+    let repeated = job_manager_dies(&namespace, &tally);
 
     let cluster = "job.mode=cluster,jobManager.kind=,job.entryClass=tally.Counter";
     let moved = wait_for("all tasks", || {
