@@ -4,8 +4,8 @@ use crate::recover::{halted, one_job_runs, recovered, transitions};
 use crate::support::tally::{Expect, State};
 use std::time::Duration;
 
+use crate::cluster;
 use crate::support::{JAR, JobTally, Namespace, statuses, wait_for, wait_within};
-use crate::{cluster, long};
 
 /// Expected: killed at each transition in its turn, the next run completes or undoes the upgrade; nothing is lost, nothing is
 /// repeated.
@@ -21,8 +21,7 @@ fn killed_at_every_transition_recreate() {
 }
 
 fn killed_at_every_transition(test: &str, strategy: &str) {
-    long!();
-    let namespace = cluster!(test, tally);
+    let namespace = cluster!(test, long);
     namespace.install_job("demo", &["--set", &format!("upgrade.strategy={strategy}")]).ok();
     let tally = namespace.tally("demo-storage");
     tally.await_committed(40);
@@ -52,8 +51,7 @@ fn killed_at_every_transition(test: &str, strategy: &str) {
 /// `--timeout` says of other waits; nothing is lost, nothing is repeated.
 #[test]
 fn a_savepoint_of_more_than_five_minutes() {
-    long!();
-    let namespace = cluster!("slow", tally);
+    let namespace = cluster!("slow", long);
     // No checkpoint of its own comes in between, but for the first, with which Flink begins.
     let slow =
         ["--set", "checkpointing.interval=1h", "--set-json", r#"job.args=["--snapshot-millis","330000"]"#];
@@ -118,8 +116,7 @@ fn session_recreate_on_flink_2_3() {
 }
 
 fn moves(test: &str, layout: &str, strategy: &str, flink: &str) {
-    long!();
-    let namespace = cluster!(test, tally);
+    let namespace = cluster!(test, long);
     let image = format!("image.tag={flink},upgrade.strategy={strategy}");
     let names: &[&str] = if layout == "job" { &["counter"] } else { &["counter", "second"] };
     if layout == "job" {

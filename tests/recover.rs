@@ -10,6 +10,9 @@ use crate::support::{JobTally, Namespace, run, statuses, wait_for};
 /// Named in `src/ops/fence.rs`: the process stops itself between its last look at the lock and the sending.
 const HALT: &str = "KUBECTL_FLINK_HALT_AT_TRANSITION";
 
+/// What the person who started the upgrade says of it.
+const DESCRIPTION: &str = "more memory";
+
 /// An upgrade with a savepoint that replaces the Pods, and the requests by which it changed something, in their order.
 #[track_caller]
 pub fn transitions(namespace: &Namespace, memory: &str) -> Vec<String> {
@@ -27,6 +30,7 @@ pub fn transitions(namespace: &Namespace, memory: &str) -> Vec<String> {
 fn upgrade(namespace: &Namespace, memory: &str) -> Command {
     let mut command = namespace.program();
     command.args(["upgrade", "demo", "--with-savepoint", "--set", &format!("taskManager.memory={memory}")]);
+    command.args(["--description", DESCRIPTION]);
     command
 }
 
@@ -170,6 +174,8 @@ fn recover_takes_a_persons_word() {
     })
     .ok();
     one_job_runs(&namespace, &tally, "after a person's savepoint");
+    let history = namespace.flink(["history", "demo", "-o", "json"]).ok().json();
+    assert_eq!(history[2]["description"], DESCRIPTION, "the words of whoever began it: {history:#}");
     assert_eq!(statuses(&namespace.history("demo")), "1 superseded, 2 superseded, 3 deployed");
     let status = namespace.status("demo");
     assert_eq!(status["jobs"][0]["restoredFrom"], path.as_str(), "{status:#}");

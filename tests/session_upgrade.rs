@@ -162,6 +162,7 @@ fn of_two_jobs_one_goes_back_and_the_other_stays() {
     let status = namespace.status("demo");
     assert_eq!((&status["revision"], &status["generation"]), (&1.into(), &"demo-g1".into()), "{status:#}");
     namespace.flink(["job", "list", "demo"]).ok().prints("declared, in demo-g2");
+    namespace.flink(["logs", "demo", "--tail", "1"]).ok().prints("[demo-g1-").prints("[demo-g2-");
     namespace.flink(["savepoint", "trigger", "demo", "--job", "good"]).ok();
 
     // Labels alone would stop nothing, but `good` has to come from where it is: a choice is needed, for it alone.

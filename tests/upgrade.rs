@@ -132,7 +132,15 @@ fn after_a_completed_checkpoint_a_job_does_not_go_back_by_itself() {
 
     let changed = format!("jobs=[{},{}]", job("good", "tally.Two"), job("bad", "tally.Failing"));
     let failed = namespace
-        .flink(["upgrade", "demo", "--with-savepoint", "--set-json", &changed])
+        .flink([
+            "upgrade",
+            "demo",
+            "--with-savepoint",
+            "--set",
+            "taskManager.replicaCount=2",
+            "--set-json",
+            &changed,
+        ])
         .exits(1)
         .says("the job good stays as revision 2 has it")
         .says("kubectl flink rollback demo 1 --with-savepoint");
@@ -142,7 +150,13 @@ fn after_a_completed_checkpoint_a_job_does_not_go_back_by_itself() {
     assert_eq!(good.read().runs.len(), 2, "the new job runs on");
     let failing: u64 = bad.read().runs.iter().rev().skip(1).map(|run| run.lines).sum::<u64>();
 
-    // Only `good` has to move; `bad` runs as revision 1 has it.
+    // A change of another job leaves `good` the room that its revision made.
+    namespace.flink(["job", "stop", "demo", "bad"]).ok();
+    let replicas = ["get", "deployment/demo-g1-taskmanager", "-o", "jsonpath={.spec.replicas}"];
+    assert_eq!(namespace.kubectl(replicas).ok().stdout, "2");
+    good.await_committed(40);
+
+    // Only `good` has to move.
     namespace.flink(["rollback", "demo", "1", "--with-savepoint"]).ok();
     good.await_committed(40);
     namespace.flink(["uninstall", "demo", "--with-savepoint"]).ok();

@@ -83,7 +83,7 @@ async fn load(options: &ConnectOptions) -> Result<Config, ClusterError> {
         user: options.user.clone(),
     };
     let files = files(options);
-    let present: Vec<_> = files.iter().filter(|path| path.exists()).cloned().collect();
+    let present = present(&files);
     if present.is_empty() || (options.kubeconfig.is_some() && present.len() < files.len()) {
         if options.kubeconfig.is_none() {
             if let Some(server) = &options.server {
@@ -97,13 +97,37 @@ async fn load(options: &ConnectOptions) -> Result<Config, ClusterError> {
         }
         return Err(ClusterError::NoKubeconfig { looked: files });
     }
+    let kubeconfig = read(&present)?;
+    check_names(&kubeconfig, options)?;
+    Config::from_custom_kubeconfig(kubeconfig, &selection).await.map_err(unusable)
+}
+
+fn present(files: &[PathBuf]) -> Vec<PathBuf> {
+    files.iter().filter(|path| path.exists()).cloned().collect()
+}
+
+fn read(files: &[PathBuf]) -> Result<Kubeconfig, ClusterError> {
     let mut kubeconfig = Kubeconfig::default();
-    for path in &present {
+    for path in files {
         let one = Kubeconfig::read_from(path).map_err(|error| unreadable(path, error))?;
         kubeconfig = kubeconfig.merge(one).map_err(unusable)?;
     }
-    check_names(&kubeconfig, options)?;
-    Config::from_custom_kubeconfig(kubeconfig, &selection).await.map_err(unusable)
+    Ok(kubeconfig)
+}
+
+/// The namespace that the flags or the kubeconfig's context name, as `helm template` takes it: no cluster is asked, and a
+/// kubeconfig that cannot be read, or that names none, means `default`.
+pub(crate) fn namespace(options: &ConnectOptions) -> String {
+    if let Some(namespace) = options.namespace.as_ref().filter(|namespace| !namespace.is_empty()) {
+        return namespace.clone();
+    }
+    let of_context = || {
+        let kubeconfig = read(&present(&files(options))).ok()?;
+        let name = options.context.as_ref().or(kubeconfig.current_context.as_ref())?;
+        let context = kubeconfig.contexts.iter().find(|context| &context.name == name)?;
+        context.context.as_ref()?.namespace.clone().filter(|namespace| !namespace.is_empty())
+    };
+    of_context().unwrap_or_else(|| "default".to_owned())
 }
 
 fn files(options: &ConnectOptions) -> Vec<PathBuf> {
@@ -251,6 +275,21 @@ users:
         assert_eq!(connect(&options).await.unwrap().namespace, "team");
         options.namespace = Some("other".to_owned());
         assert_eq!(connect(&options).await.unwrap().namespace, "other");
+    }
+
+    #[test]
+    fn without_a_cluster_the_context_names_the_namespace_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut options = options(&folder, KUBECONFIG);
+        assert_eq!(namespace(&options), "team");
+        options.context = Some("two".to_owned());
+        assert_eq!(namespace(&options), "default");
+        options.context = Some("three".to_owned());
+        assert_eq!(namespace(&options), "default");
+        options.namespace = Some("other".to_owned());
+        assert_eq!(namespace(&options), "other");
+        let broken = self::options(&folder, "contexts: [");
+        assert_eq!(namespace(&broken), "default");
     }
 
     #[tokio::test]

@@ -25,6 +25,7 @@ pub mod tls;
 
 pub use conflict::FieldConflict;
 pub use connect::ConnectOptions;
+pub(crate) use connect::namespace;
 pub use error::ClusterError;
 pub use objects::Selection;
 pub use owner::RELEASE_LABEL;

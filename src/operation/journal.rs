@@ -225,9 +225,14 @@ impl JobMove {
     }
 
     /// A job that was stopped can be started as it was only from state that is known.
-    pub(super) fn can_go_back(&self) -> bool {
+    fn can_go_back(&self) -> bool {
         let known = |back: &Start| back.from != StateFrom::ItsStop || self.savepoint.is_some();
         !self.stopped || self.finished || self.back.as_ref().is_some_and(known)
+    }
+
+    /// Whether nothing takes it back: its new state counts by now, or there is none that it could go back to.
+    pub(super) fn stays(&self) -> bool {
+        self.checkpointed || !self.can_go_back()
     }
 
     /// Whether it runs, or may run, as the new revision has it.

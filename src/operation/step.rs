@@ -159,7 +159,7 @@ fn failed_back(journal: &Journal) -> Option<Step> {
 
 /// Whether nothing is left to do on a job's way back.
 fn is_back(job: &JobMove) -> bool {
-    if job.checkpointed || !job.can_go_back() {
+    if job.stays() {
         return true; // it stays where it is
     }
     !job.is_moved() && (!job.stopped || job.finished || job.back_healthy)
@@ -295,13 +295,12 @@ fn way_back(journal: &Journal) -> Step {
         return Step::Close(Outcome::Failed);
     }
     let by_job = journal.is_job_by_job();
-    let stays = |job: &JobMove| job.checkpointed || !job.can_go_back();
-    if !by_job && journal.jobs.iter().any(stays) {
+    if !by_job && journal.jobs.iter().any(JobMove::stays) {
         return Step::Close(Outcome::Failed);
     }
     // With `--keep-going` those that did not fail stay.
     let goes_back = |job: &JobMove| {
-        !job.back_failed && (!journal.keeps_going() || job.failed) && !stays(job) && !job.finished
+        !job.back_failed && (!journal.keeps_going() || job.failed) && !job.stays() && !job.finished
     };
     if let Some(index) = journal.jobs.iter().position(|job| job.is_moved() && goes_back(job)) {
         return Step::End(index);
@@ -316,7 +315,7 @@ fn way_back(journal: &Journal) -> Step {
         return Step::Remove(Target::Old);
     }
     // Where a part stays, its objects stay too.
-    let parted = journal.jobs.iter().any(|job| job.is_moved() || stays(job));
+    let parted = journal.jobs.iter().any(|job| job.is_moved() || job.stays());
     if parted && !by_job {
         return Step::Close(Outcome::Failed);
     }

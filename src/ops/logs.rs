@@ -1,8 +1,9 @@
-//! `logs`: what the release's Pods print, each line with its Pod's name.
+//! `logs`: what the release's Pods print, each line with its Pod's name; of each generation that its jobs run in.
+
+use k8s_openapi::api::core::v1::Pod;
 
 use super::situation::Situation;
 use super::{Cause, Context, Failure, upgrade};
-
 use crate::cluster::pods::{self, LogLine, LogOptions};
 
 /// Which role's logs.
@@ -17,25 +18,20 @@ pub enum Role {
     All,
 }
 
-/// Streams log lines into `sink` until they end (or for ever, with `follow`).
-pub async fn stream(
-    context: &Context,
-    name: &str,
-    role: Role,
-    options: &LogOptions,
-    sink: &mut (dyn FnMut(LogLine) + Send),
-) -> Result<(), Failure> {
+/// The Pods of that role in each generation that jobs of the release run in.
+pub async fn pods(context: &Context, name: &str, role: Role) -> Result<Vec<Pod>, Failure> {
     super::check_release_name(name)?;
     let situation = Situation::read(context, name).await?;
     upgrade::base(context, &situation, name)?;
-    let Some(descriptor) = situation.descriptor.as_ref() else {
+    let mut descriptors = situation.descriptors().peekable();
+    if descriptors.peek().is_none() {
         return Err(Failure::refused(Cause::Usage(format!("release {name:?} has no Flink cluster"))));
-    };
-    let selectors: Vec<&str> = match role {
+    }
+    let selectors = descriptors.flat_map(|descriptor| match role {
         Role::JobManager => vec![&descriptor.job_manager_selector],
         Role::TaskManager => vec![&descriptor.task_manager_selector],
         Role::All => vec![&descriptor.job_manager_selector, &descriptor.task_manager_selector],
-    };
+    });
     let mut found = Vec::new();
     for selector in selectors {
         found.extend(pods::list(&context.cluster, &context.namespace, selector).await.map_err(Cause::from)?);
@@ -44,5 +40,15 @@ pub async fn stream(
         return Err(Failure::refused(Cause::Usage(format!("release {name:?} has no Pods of that role")))
             .next([format!("kubectl flink status {name}")]));
     }
-    Ok(pods::each_line(&context.cluster, &context.namespace, &found, options, sink).await?)
+    Ok(found)
+}
+
+/// Streams log lines into `sink` until they end (or for ever, with `follow`).
+pub async fn stream(
+    context: &Context,
+    pods: &[Pod],
+    options: &LogOptions,
+    sink: &mut (dyn FnMut(LogLine) + Send),
+) -> Result<(), Failure> {
+    Ok(pods::each_line(&context.cluster, &context.namespace, pods, options, sink).await?)
 }

@@ -228,6 +228,13 @@ impl Situation {
         }
     }
 
+    /// The descriptors of the generations that jobs of the release run in, the one in charge first.
+    pub fn descriptors(&self) -> impl Iterator<Item = &Descriptor> {
+        let beside = |stray: &&Stray| self.elsewhere.contains_key(&stray.number);
+        let strays = self.strays.iter().filter(beside).filter_map(|stray| stray.descriptor.as_ref());
+        self.descriptor.iter().chain(strays)
+    }
+
     /// The generation beside the running one that a job runs in.
     pub fn place_of(&self, job: &JobRecord) -> Option<u32> {
         self.base.as_ref().and_then(|base| base.place_of(job))

@@ -15,6 +15,7 @@ pub use run::{Run, flink, kubectl, program, run};
 #[allow(unused_imports, reason = "each test takes the part it needs")]
 pub use snapshot::{assert_snapshot, redact};
 
+use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 /// Set to 1 where there is a cluster: KUBECONFIG leads to it and kubectl is on PATH (`cargo xtask test` does it).
@@ -25,28 +26,44 @@ pub const STORAGE: &str = "KUBECTL_FLINK_STORAGE";
 /// Set to 1 where tests that take minutes are wanted (`cargo xtask test --long`).
 pub const LONG: &str = "KUBECTL_FLINK_TEST_LONG";
 
+/// A file that gets a line for each test that is left out, so that none of them counts as passed (`cargo xtask test` reads it).
+pub const LEFT_OUT: &str = "KUBECTL_FLINK_TEST_LEFT_OUT";
+
 /// Whether there is a cluster to test on; says what is left out where there is none.
 pub fn has_cluster(test: &str) -> bool {
     let there = std::env::var_os(CLUSTER).is_some_and(|value| value == "1");
-    if !there {
-        println!("left out: {test} needs a cluster (cargo xtask test)");
-    }
-    there
+    there || leave_out(test, "it needs a cluster (cargo xtask test)")
 }
 
 /// Whether the volumes can be read from here; says what is left out where they cannot.
 pub fn has_storage(test: &str) -> bool {
     let there = std::env::var_os(STORAGE).is_some();
-    if !there {
-        println!(
-            "left out: {test} reads the job's tally in the cluster's volumes, whose folder {STORAGE} does not name"
-        );
-    }
     there
+        || leave_out(test, "it reads the job's tally in the cluster's volumes, which are not on this machine")
+}
+
+/// Whether tests that take minutes are wanted; says what is left out where they are not.
+pub fn has_time(test: &str) -> bool {
+    let wanted = std::env::var_os(LONG).is_some_and(|value| value == "1");
+    wanted || leave_out(test, "it takes minutes (cargo xtask test --long)")
+}
+
+fn leave_out(test: &str, why: &str) -> bool {
+    println!("left out: {test}: {why}");
+    if let Some(path) = std::env::var_os(LEFT_OUT) {
+        let mut file = std::fs::File::options()
+            .append(true)
+            .create(true)
+            .open(path)
+            .expect("the list of left-out tests");
+        writeln!(file, "{test}: {why}").expect("a line in the list of left-out tests");
+    }
+    false
 }
 
 /// A fresh namespace, or the end of the test where there is no cluster:
-/// `let namespace = cluster!("upgrade");`. With `tally` it also ends where the volumes cannot be read from here.
+/// `let namespace = cluster!("upgrade");`. With `tally` it also ends where the volumes cannot be read from here,
+/// with `long` where tests that take minutes are not wanted, too.
 #[macro_export]
 macro_rules! cluster {
     ($test:expr) => {{
@@ -61,17 +78,12 @@ macro_rules! cluster {
         }
         $crate::support::Namespace::new($test)
     }};
-}
-
-/// Leaves a test out unless those that take minutes are wanted.
-#[macro_export]
-macro_rules! long {
-    () => {
-        if std::env::var_os($crate::support::LONG).is_none_or(|value| value != "1") {
-            println!("left out: takes minutes (cargo xtask test --long)");
+    ($test:expr, long) => {{
+        if !$crate::support::has_time($test) {
             return;
         }
-    };
+        $crate::cluster!($test, tally)
+    }};
 }
 
 /// How long anything in a cluster on a busy machine may take.

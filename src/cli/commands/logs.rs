@@ -44,13 +44,10 @@ pub async fn run(args: &LogsArgs, global: &GlobalArgs, output: &Output) -> Resul
         previous: args.previous,
         ..LogOptions::default()
     };
-    let mut pods_seen: Vec<String> = Vec::new();
-    let several = role != Role::JobManager;
-    logs::stream(&context, &args.name, role, &options, &mut |line| {
-        if !pods_seen.contains(&line.pod) {
-            pods_seen.push(line.pod.clone());
-        }
-        if several {
+    let pods = logs::pods(&context, &args.name, role).await?;
+    let named = role != Role::JobManager || pods.len() > 1;
+    logs::stream(&context, &pods, &options, &mut |line| {
+        if named {
             output.data(&format!("[{}] {}\n", line.pod, line.text));
         } else {
             output.data(&format!("{}\n", line.text));

@@ -6,6 +6,7 @@ use clap::Args;
 
 use crate::cli::args::{GlobalArgs, ValuesArgs};
 use crate::cli::{CommandError, Output};
+use crate::cluster::namespace;
 use crate::ops::template;
 use crate::repository;
 
@@ -60,7 +61,7 @@ pub fn run(args: &TemplateArgs, global: &GlobalArgs, output: &Output) -> Result<
     // The process ends after it: to free all this piece by piece would take longer than to print it.
     let options = ManuallyDrop::new(template::Options {
         name: name.to_owned(),
-        namespace: global.namespace.clone().unwrap_or_else(|| "default".to_owned()),
+        namespace: namespace(&global.connect_options()),
         package: repository::open(package, args.version.as_deref())?,
         layout: args.layout.clone(),
         user_values: args.values.collect()?,

@@ -16,7 +16,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::descriptor::{ClusterKind, Descriptor};
-use super::situation::{Live, Situation, Stray, start_of};
+use super::situation::{Live, Situation, Stray, objects_of, start_of};
 use super::{Cause, Context, Failure};
 use crate::cluster::apply::{self, ApplyOptions};
 use crate::flink::{Access, JobState};
@@ -271,6 +271,12 @@ pub(crate) async fn plan(
             (number, pods, rendered) = (descriptor.generation, Pods::Same, same);
         }
     }
+    if kind == Kind::Jobs && pods == Pods::Same {
+        // Jobs that an upgrade which was undone in part has left on these Pods need the room that it made.
+        for left in left_on_these_pods(context, situation).await? {
+            pods::at_least_the_task_managers_of(&objects_of(&left)?, &mut rendered.objects);
+        }
+    }
     let descriptor = Descriptor::find(&rendered.objects)?;
     // The start of a standalone job is no part of what is recorded: it is another each time.
     let manifest = if pods == Pods::Same && descriptor.as_ref().is_some_and(Descriptor::is_standalone) {
@@ -436,6 +442,18 @@ pub(crate) async fn plan(
         purge: false,
         strays: situation.strays.clone(),
     })
+}
+
+/// The revisions whose jobs run in the generation of the revision in charge.
+async fn left_on_these_pods(context: &Context, situation: &Situation) -> Result<Vec<Record>, Cause> {
+    let Some(base) = &situation.base else { return Ok(Vec::new()) };
+    let places = base.jobs.iter().filter(|job| base.place_of(job).is_none()).filter_map(|job| job.elsewhere);
+    let revisions: BTreeSet<u32> = places.map(|place| place.revision).collect();
+    let mut records = Vec::new();
+    for revision in revisions {
+        records.push(context.store.get(&base.name, revision).await?);
+    }
+    Ok(records)
 }
 
 /// Whether a standalone job, which only new Pods can start, is to start again though nothing else changes: from state that was

@@ -29,13 +29,27 @@ fn pods_part(object: &Object) -> Value {
         metadata.shift_remove("labels");
         metadata.shift_remove("annotations");
     }
-    if object.kind() == "Deployment"
-        && object.label("app.kubernetes.io/component") == Some("taskmanager")
+    if is_task_manager(object)
         && let Some(spec) = value["spec"].as_object_mut()
     {
         spec.shift_remove("replicas");
     }
     value
+}
+
+fn is_task_manager(object: &Object) -> bool {
+    object.kind() == "Deployment" && object.label("app.kubernetes.io/component") == Some("taskmanager")
+}
+
+/// Raises the number of TaskManagers to that of `other`, where that is greater.
+pub(super) fn at_least_the_task_managers_of(other: &[Object], objects: &mut [Object]) {
+    for object in objects.iter_mut().filter(|object| is_task_manager(object)) {
+        let Some(known) = other.iter().find(|known| known.key() == object.key()) else { continue };
+        let (theirs, ours) = (&known.value["spec"]["replicas"], &mut object.value["spec"]["replicas"]);
+        if theirs.as_u64() > ours.as_u64() {
+            ours.clone_from(theirs);
+        }
+    }
 }
 
 pub(super) fn object_changes(old: &[Object], new: &[Object]) -> ObjectChanges {
@@ -58,4 +72,28 @@ pub(super) fn object_changes(old: &[Object], new: &[Object]) -> ObjectChanges {
         .collect();
     changes.delete = gone.iter().map(ToString::to_string).collect();
     changes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn task_managers(replicas: u64) -> Vec<Object> {
+        let labels = json!({"app.kubernetes.io/component": "taskmanager", "flink.kubectl/generation": "1"});
+        let metadata = json!({"name": "demo-g1-taskmanager", "labels": labels});
+        let value = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata,
+            "spec": {"replicas": replicas, "template": {}}});
+        vec![Object { source: "layouts/x.yaml".to_owned(), value }]
+    }
+
+    #[test]
+    fn the_number_of_task_managers_is_raised_and_never_lowered() {
+        for (theirs, ours, expected) in [(2, 1, 2), (1, 2, 2), (2, 2, 2)] {
+            let mut objects = task_managers(ours);
+            at_least_the_task_managers_of(&task_managers(theirs), &mut objects);
+            assert_eq!(objects[0].value["spec"]["replicas"], expected);
+            assert!(same_pods(&objects, &task_managers(theirs)), "their number alone means no new Pods");
+        }
+    }
 }

@@ -206,7 +206,10 @@ impl World for Site<'_> {
             store.set_status(name, journal.to, Status::Uninstalling, text).await?;
         } else {
             let mut pending = self.plan.record.clone();
-            pending.description = format!("{} in progress", self.plan.summary.operation);
+            // The person's own words are there from the start: whoever recovers this run has no others.
+            if self.plan.options.description.is_none() {
+                pending.description = format!("{} in progress", self.plan.summary.operation);
+            }
             store.create(&pending).await?;
         }
         Ok(())
