@@ -77,7 +77,7 @@ pub const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("operation", &["id"]),
-    ("release", &["cluster", "operation", "render", "id"]),
+    ("release", &["cluster", "fence", "operation", "render", "id"]),
     ("flink", &["cluster", "fence", "id"]),
     ("cluster", &["fence", "render"]),
     ("repository", &["package", "version", "yaml"]),

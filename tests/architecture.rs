@@ -162,3 +162,29 @@ fn every_file_says_what_it_is_for() {
         );
     }
 }
+
+/// Requests leave in one place for each server, and whatever changes something asks the fence right before it there.
+#[test]
+fn requests_are_sent_in_one_place_for_each_server() {
+    let places = |call: &str| -> Vec<String> {
+        let found = |(file, text): (String, String)| {
+            let text = code(text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default());
+            vec![file; text.matches(call).count()]
+        };
+        files().into_iter().flat_map(found).collect()
+    };
+    assert_eq!(places(".pass(&change)"), ["cluster/call.rs", "flink/client.rs"]);
+    assert_eq!(places(".client()"), ["cluster/call.rs"]);
+    assert_eq!(places("transport.send("), ["flink/client.rs"]);
+    assert_eq!(
+        places("self.exchange(&request"),
+        ["flink/client.rs"; 2],
+        "a read, and a change behind the fence"
+    );
+    // Streams: logs, a command in a Pod that looks for files, and forwarded ports, through which Flink's client goes.
+    let streams = places(".streaming_client()");
+    assert_eq!(streams, ["cluster/forward.rs", "cluster/pods.rs", "cluster/pods.rs", "ops/context.rs"]);
+    // Without a fence: what a client is until it gets one, and the operation object, which is the lock.
+    let unfenced = ["cluster/mod.rs", "cluster/mod.rs", "flink/client.rs", "release/operation/place.rs"];
+    assert_eq!(places("Arc::new(Unfenced)"), unfenced);
+}

@@ -2,7 +2,7 @@
 
 use crate::cluster;
 use crate::support::tally::{Expect, State};
-use crate::support::{job_args, wait_for};
+use crate::support::{job_args, statuses, wait_for};
 
 /// Expected: the job fails on every record, again and again; fixed, it goes on from its latest checkpoint. Nothing is lost,
 /// committed repeats nothing, and emitted repeats what it put out after that checkpoint, over and over.
@@ -33,4 +33,64 @@ fn a_job_that_crashes_again_and_again_is_fixed_from_its_latest_checkpoint() {
     namespace.flink(["uninstall", "demo", "--with-savepoint"]).ok();
     let expected = Expect { repeated_emitted: repeated.max(1)..=repeated.max(1), ..Expect::default() };
     tally.check(State::Ended, &expected);
+}
+
+/// Expected: started from a path that does not exist the job fails, and goes back to its own latest checkpoint, not to nothing: exit
+/// code 5, nothing is lost, committed repeats nothing. The plan of a volume that the new Pods do not mount is refused.
+#[test]
+fn a_path_that_is_wrong_costs_no_state() {
+    let namespace = cluster!("typo", tally);
+    namespace.install_job("demo", &[]).ok();
+    let tally = namespace.tally("demo-storage");
+    tally.await_committed(40);
+    let memory = ["upgrade", "demo", "--set", "taskManager.memory=1100m"];
+    let elsewhere = ["--with-savepoint", "--set", "storage.claim.existingClaim=another"];
+    namespace
+        .flink([memory.as_slice(), &elsewhere].concat())
+        .exits(3)
+        .says("in the volume demo-storage, which the new Pods do not mount");
+    let typo = ["--from-savepoint", "file:///flink-storage/typo"];
+    namespace.flink([memory.as_slice(), &typo].concat()).exits(5).says("the operation was undone");
+    assert_eq!(statuses(&namespace.history("demo")), "1 deployed, 2 failed");
+    let restored = namespace.status("demo")["jobs"][0]["restoredFrom"].as_str().unwrap().to_owned();
+    assert!(restored.contains("/chk-"), "{restored}");
+    tally.await_caught_up();
+    tally.await_committed(40);
+    let repeated: u64 = tally.read().judge(State::Running).repeated_emitted.values().sum();
+    namespace.flink(["uninstall", "demo", "--with-savepoint"]).ok();
+    tally.check(
+        State::Ended,
+        &Expect { runs: 2..=2, repeated_emitted: repeated..=repeated, ..Expect::default() },
+    );
+}
+
+/// Expected: of a job that takes no checkpoints the plan says that nothing goes back by itself, and nothing does once it runs. What
+/// has failed for good is not uninstalled without a word about its state.
+#[test]
+fn without_checkpoints_nothing_goes_back_by_itself() {
+    let namespace = cluster!("uncheckpointed", tally);
+    let fragile = r#"job.args=["--fail-until","/flink-storage/tally/healed","--fail-after","100"]"#;
+    namespace.install_job("demo", &["--set", "checkpointing.interval="]).ok();
+    let tally = namespace.tally("demo-storage");
+    tally.await_more(40);
+    let once = r#"flinkConfiguration={"restart-strategy.type":"none"}"#;
+    let upgrade = [
+        "upgrade",
+        "demo",
+        "--with-savepoint",
+        "--gate-quiet",
+        "60s",
+        "--set-json",
+        fragile,
+        "--set-json",
+        once,
+    ];
+    let planned = namespace.flink([upgrade.as_slice(), &["--dry-run", "-o", "json"]].concat()).ok().json();
+    assert_eq!(planned["jobs"][0]["downtime"]["takesNoCheckpoints"], true, "{planned:#}");
+    namespace.flink(upgrade).exits(1).says("or takes none");
+    assert_eq!(statuses(&namespace.history("demo")), "1 deployed, 2 failed");
+    for choice in [&["--with-savepoint"][..], &[]] {
+        namespace.flink([["uninstall", "demo"].as_slice(), choice].concat()).exits(3).says("counter");
+    }
+    namespace.flink(["uninstall", "demo", "--stateless"]).ok();
 }

@@ -36,7 +36,11 @@ fn upgrade(namespace: &Namespace, memory: &str) -> Command {
 
 /// Starts an upgrade that halts at a transition; waits until it has, or has ended.
 pub fn halted(namespace: &Namespace, memory: &str, at: usize) -> Child {
-    let mut command = upgrade(namespace, memory);
+    halted_as(upgrade(namespace, memory), at)
+}
+
+/// The same of any command.
+fn halted_as(mut command: Command, at: usize) -> Child {
     command.env(HALT, at.to_string()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut child = command.spawn().unwrap();
     let status = format!("/proc/{}/status", child.id());
@@ -194,6 +198,49 @@ fn recover_takes_a_persons_word() {
     one_job_runs(&namespace, &tally, "after the next upgrade");
     namespace.flink(["uninstall", "demo", "--with-savepoint"]).ok();
     tally.check(State::Ended, &Expect { runs: 4..=4, ..Expect::default() });
+}
+
+/// Expected: a `savepoint trigger` that is killed once Flink was asked leaves a savepoint that the next command records. An
+/// uninstall that is killed before its stop and abandoned leaves the release as it was: its job runs, every verb knows it, and
+/// another uninstall stops it with a savepoint.
+#[test]
+fn what_a_killed_trigger_and_an_abandoned_uninstall_leave() {
+    let namespace = cluster!("abandoned", tally);
+    namespace.install_job("demo", &[]).ok();
+    let tally = namespace.tally("demo-storage");
+    tally.await_committed(40);
+    let killed = |args: &[&str], at: usize| {
+        let mut command = namespace.program();
+        command.args(args);
+        let mut killed = halted_as(command, at);
+        assert!(killed.try_wait().unwrap().is_none(), "{args:?} has no transition {at}");
+        let _ = killed.kill(); // SIGKILL
+        killed.wait().unwrap();
+    };
+    // The second is the record with the path, which nobody but that run has read.
+    killed(&["savepoint", "trigger", "demo"], 2);
+    let listed = || namespace.flink(["savepoint", "list", "demo", "-o", "json"]).ok().json();
+    assert_eq!(listed().as_array().unwrap().len(), 0);
+    let said = recovered(&namespace);
+    assert!(said.contains("Recorded: the savepoint file:"), "{said}");
+    assert_eq!(
+        (listed()[0]["job"].as_str(), listed()[0]["origin"].as_str()),
+        (Some("counter"), Some("trigger"))
+    );
+
+    let id = namespace.job_id("demo");
+    killed(&["uninstall", "demo", "--with-savepoint"], 2); // the record is first, then the stop
+    wait_for("the lock's expiry", || {
+        let abandoned = namespace.flink(["recover", "demo", "--abandon"]);
+        (!abandoned.stderr.contains("is being changed by")).then_some(abandoned)
+    })
+    .ok();
+    assert_eq!(statuses(&namespace.history("demo")), "1 deployed");
+    assert_eq!(namespace.job_id("demo"), id, "the job runs on, and the release knows it");
+    tally.await_committed(40);
+    namespace.flink(["uninstall", "demo", "--with-savepoint"]).ok();
+    assert_eq!(listed().as_array().unwrap().len(), 2, "{:#}", listed());
+    tally.check(State::Ended, &Expect { runs: 1..=1, ..Expect::default() });
 }
 
 /// Stops the job as somebody does who knows Flink's REST API only; the path of its savepoint.

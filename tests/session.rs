@@ -115,7 +115,7 @@ fn submit_by_hand(namespace: &Namespace, jar: &str) -> String {
 }
 
 /// The test job's jar as a file of this machine: the image's own, copied out of a Pod.
-fn jar_of(namespace: &Namespace, generation: &str, folder: &Path) -> String {
+pub fn jar_of(namespace: &Namespace, generation: &str, folder: &Path) -> String {
     let path = folder.join("counter.jar");
     let status = Command::new("kubectl")
         .args(["-n", &namespace.name, "exec", &format!("deployment/{generation}-jobmanager"), "--"])

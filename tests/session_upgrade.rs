@@ -117,6 +117,56 @@ fn a_job_submitted_meanwhile_keeps_its_generation_alive() {
     guest.check(State::Ended, &Expect { runs: 1..=1, ..Expect::default() });
 }
 
+/// Expected: what is done to one job, with whatever choice, is done to no other: `second` runs on through all of it, one attempt. A
+/// path that is not said to be of one job is refused where there are two. The savepoint of somebody's own job that goes with the
+/// release is on record under a name of its own.
+#[test]
+fn a_change_of_one_job_leaves_the_others_alone() {
+    let namespace = cluster!("alone", tally);
+    let two =
+        format!("jobs=[{},{}]", job("first", "tally.Counter", &[]), job("second", "tally.Counter", &[]));
+    let room = ["--set", "taskManager.slots=4", "--set-json", &two];
+    namespace.install_session("demo", &room).ok();
+    let (first, second) = (tally_of(&namespace, "first"), tally_of(&namespace, "second"));
+    first.await_committed(40);
+    second.await_committed(40);
+    let id = |name: &str| {
+        let jobs = namespace.flink(["job", "list", "demo", "-o", "json"]).ok().json();
+        let row = jobs.as_array().unwrap().iter().find(|row| row["name"] == name).unwrap().clone();
+        (row["id"].as_str().unwrap().to_owned(), row["state"].as_str().unwrap().to_owned())
+    };
+    let before = id("second");
+    let taken = ["savepoint", "trigger", "demo", "--job", "second", "-o", "json"];
+    let path = namespace.flink(taken).ok().json()["path"].as_str().unwrap().to_owned();
+    let unnamed = ["upgrade", "demo", "--from-savepoint", &path, "--set", "labels.team=streams"];
+    namespace.flink(unnamed).exits(3).says("first, second").says(&format!("first={path}"));
+
+    namespace.flink(["job", "stop", "demo", "first"]).ok();
+    let listed = || namespace.flink(["savepoint", "list", "demo", "-o", "json"]).ok().json();
+    let stopped = |rows: &serde_json::Value, name: &str| {
+        let row = |row: &&serde_json::Value| row["job"] == name && row["origin"] == "stop";
+        rows.as_array().unwrap().iter().find(row).map(|row| row["path"].as_str().unwrap().to_owned())
+    };
+    let path = stopped(&listed(), "first").expect("its savepoint");
+    let folder = tempfile::tempdir().unwrap();
+    let jar = crate::session::jar_of(&namespace, "demo-g1", folder.path());
+    let third = ["job", "submit", "demo", &jar, "--name", "third", "-p", "1", "--from-savepoint", &path];
+    namespace.flink([third.as_slice(), &["--", "--name", "first"]].concat()).ok();
+    assert_eq!((id("first").1.as_str(), &id("second")), ("FINISHED", &before), "the others are left alone");
+    first.await_committed(40);
+    namespace.flink(["job", "cancel", "demo", "third"]).ok();
+    assert_eq!((id("first").1.as_str(), &id("second")), ("FINISHED", &before), "the others are left alone");
+    second.await_committed(40);
+
+    submit(&namespace, "demo-g1", "guest");
+    tally_of(&namespace, "guest").await_committed(40);
+    namespace.flink(["uninstall", "demo", "--with-savepoint"]).ok();
+    let rows = listed();
+    let all = ["first", "second", "guest"].into_iter().all(|name| stopped(&rows, name).is_some());
+    assert!(all, "{rows:#}");
+    second.check(State::Ended, &Expect { runs: 1..=1, ..Expect::default() });
+}
+
 /// Two jobs, of which the second gets a class that no savepoint fits.
 fn one_that_fails(first: &str, second: &str) -> (String, String, String) {
     let classes = |bad: &str| {

@@ -24,8 +24,13 @@ fn a_release_comes_back_from_its_recorded_savepoint() {
     let uid = claim("after uninstall");
     namespace.flink(["list"]).ok().never_says("demo");
 
-    let again = namespace.install_job("demo", &["--from-savepoint", "recorded", "-o", "json"]).ok().json();
-    assert_eq!((&again["revision"], &again["generation"]), (&2.into(), &2.into()), "{again:#}");
+    // Its state is not left behind without a word; nor where the first attempt fails for another reason.
+    namespace.install_job("demo", &[]).exits(3).says("--from-savepoint recorded").says("--stateless");
+    let typo = ["--from-savepoint", "recorded", "--timeout", "15s", "--set", "image.tag=nope"];
+    namespace.install_job("demo", &typo).exits(1);
+    let mended = ["upgrade", "demo", "--set", "image.tag=2.3.0", "-o", "json"];
+    let again = namespace.flink(mended).ok().json();
+    assert_eq!(again["revision"], 3, "{again:#}");
     assert_eq!(again["jobs"][0]["restoredFrom"], path.as_str(), "{again:#}");
     assert_eq!(claim("after the second install"), uid);
     tally.await_committed(40);

@@ -1,6 +1,6 @@
 //! The command line's types: global flags, and flags that verbs share. Names are kubectl's and Helm's.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
@@ -276,6 +276,9 @@ pub struct MoveArgs {
     /// Run layout `job` without durable state
     #[arg(long)]
     pub accept_volatile: bool,
+    /// A job's jar, where the cluster does not keep it
+    #[arg(long, value_name = "JOB=FILE")]
+    pub jar: Vec<String>,
     /// Show in the plan how each object changes
     #[arg(long)]
     pub diff: bool,
@@ -297,7 +300,13 @@ pub enum Strategy {
 
 impl MoveArgs {
     /// Adds what they say to the options that every change has.
-    pub fn options(&self, options: ChangeOptions) -> Result<ChangeOptions, CommandError> {
+    pub fn options(&self, mut options: ChangeOptions) -> Result<ChangeOptions, CommandError> {
+        for jar in &self.jar {
+            let Some((job, file)) = jar.split_once('=') else {
+                return Err(CommandError::usage(format!("--jar {jar}: it must be JOB=FILE")));
+            };
+            options.jars.insert(job.to_owned(), commands::read_file(Path::new(file))?);
+        }
         Ok(ChangeOptions {
             choice: self.state.choice()?,
             allow_non_restored_state: self.state.allow_non_restored_state,

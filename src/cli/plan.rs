@@ -85,21 +85,27 @@ pub fn ask_choice(output: &Output, plan: &Plan) -> Result<Option<StateChoice>, C
         return Ok(None);
     }
     output.talk(&render(&plan.summary));
-    let uninstall = plan.summary.operation == Kind::Uninstall;
     output.talk(&format!("What happens to the state of {}?", plan.summary.choice_needed.join(", ")));
-    output.talk("  1  a new savepoint          (--with-savepoint)");
-    if !uninstall {
-        output.talk("  2  the recorded savepoint   (--from-savepoint recorded)");
+    let kind = plan.summary.operation;
+    let (runs, starts) = (kind != Kind::Install, kind != Kind::Uninstall);
+    let choices = [
+        (runs, "1  a new savepoint          (--with-savepoint)", StateChoice::Savepoint),
+        (starts, "2  the recorded savepoint   (--from-savepoint recorded)", StateChoice::Recorded),
+        (true, "3  it is dropped            (--stateless)", StateChoice::Stateless),
+        (
+            runs && starts,
+            "4  its latest checkpoint    (--from-checkpoint latest)",
+            StateChoice::LatestCheckpoint,
+        ),
+    ];
+    let choices: Vec<_> = choices.into_iter().filter(|(offered, ..)| *offered).collect();
+    for (_, text, _) in &choices {
+        output.talk(&format!("  {text}"));
     }
-    output.talk("  3  it is dropped            (--stateless)");
-    if !uninstall {
-        output.talk("  4  its latest checkpoint    (--from-checkpoint latest)");
-    }
-    match output.ask("Choice (nothing: leave all as it is): ").as_deref() {
-        Some("1") => Ok(Some(StateChoice::Savepoint)),
-        Some("2") if !uninstall => Ok(Some(StateChoice::Recorded)),
-        Some("3") => Ok(Some(StateChoice::Stateless)),
-        Some("4") if !uninstall => Ok(Some(StateChoice::LatestCheckpoint)),
+    let answer = output.ask("Choice (nothing: leave all as it is): ").filter(|answer| answer.len() == 1);
+    let chosen = answer.and_then(|answer| choices.into_iter().find(|(_, text, _)| text.starts_with(&answer)));
+    match chosen {
+        Some((.., choice)) => Ok(Some(choice)),
         _ => Err(CommandError {
             code: super::exit::REFUSED,
             lines: vec!["nothing was chosen, nothing was changed".to_owned()],

@@ -103,7 +103,7 @@ impl Client {
         }
     }
 
-    /// Any other request: once, behind the fence. A test holds that no other function sends one.
+    /// Any other request: once, behind the fence. `tests/architecture.rs` holds that no other function sends one.
     pub(super) async fn change(
         &self,
         method: Method,

@@ -402,7 +402,7 @@ pub enum Event {
     Started(usize, Target),
     /// The job is past the gate.
     Healthy(usize, Target),
-    /// The new job completed a checkpoint, or whether it did cannot be known.
+    /// The new job completed a checkpoint, or runs and takes none, or whether it did cannot be known.
     Checkpointed(usize),
     /// The new job is terminal, on the way back.
     Ended(usize),

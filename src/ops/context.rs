@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::descriptor::Descriptor;
+use super::fence::Unlocked;
 use crate::cluster::Cluster;
-use crate::fence::{Fence, Unfenced};
+use crate::fence::Fence;
 use crate::flink::{Access, Client};
 use crate::id::Id;
 use crate::release::Store;
@@ -35,8 +36,10 @@ pub struct Context {
 }
 
 impl Context {
-    /// A context on a connected cluster.
+    /// A context on a connected cluster. It holds no lock, so next to nothing can be changed through it.
     pub fn new(cluster: Cluster, namespace: String, holder: String) -> Self {
+        let fence: Arc<dyn Fence> = Arc::new(Unlocked);
+        let cluster = cluster.with_fence(fence.clone());
         let store = Store::new(&cluster, &namespace);
         Self {
             cluster,
@@ -48,7 +51,7 @@ impl Context {
             now: jiff::Timestamp::now,
             new_id: random_id,
             clients: Mutex::default(),
-            fence: Arc::new(Unfenced),
+            fence,
         }
     }
 

@@ -113,22 +113,40 @@ async fn needed(
     rows: &[SavepointRow],
     row: &SavepointRow,
 ) -> Option<String> {
+    // Of whatever job it is, another one may have been started from it.
+    for job in base
+        .jobs
+        .iter()
+        .filter(|job| job.restored_from.as_deref().is_some_and(|path| same_path(path, &row.path)))
+    {
+        if let Some(reason) = rests_on(context, situation, base, job).await {
+            return Some(reason);
+        }
+    }
     let newest = rows.iter().rev().find(|other| other.job == row.job);
-    let is_newest = newest.is_some_and(|newest| newest.path == row.path);
-    let Some(job) = base.jobs.iter().find(|job| job.name == row.job) else {
-        return is_newest.then(|| format!("it is the newest state of {}, which is no job any more", row.job));
-    };
-    let restored = job.restored_from.as_deref().is_some_and(|path| same_path(path, &row.path));
-    let Some(live) = situation.running(job) else {
-        return match (is_newest, restored && job.state == JobState::Running) {
-            (true, _) => Some(format!("the job {} does not run, and this is its newest state", job.name)),
-            (_, true) => Some(format!("the job {} was restored from it, and does not run now", job.name)),
-            _ => None,
-        };
-    };
-    if !restored {
+    if newest.is_none_or(|newest| newest.path != row.path) {
         return None;
     }
+    match base.jobs.iter().find(|job| job.name == row.job) {
+        None => Some(format!("it is the newest state of {}, which is no job any more", row.job)),
+        Some(job) if situation.running(job).is_none() => {
+            Some(format!("the job {} does not run, and this is its newest state", job.name))
+        }
+        Some(_) => None,
+    }
+}
+
+/// Why a job still needs the savepoint that it was restored from.
+async fn rests_on(
+    context: &Context,
+    situation: &Situation,
+    base: &Record,
+    job: &JobRecord,
+) -> Option<String> {
+    let Some(live) = situation.running(job) else {
+        let ended = job.state != JobState::Running;
+        return (!ended).then(|| format!("the job {} was restored from it, and does not run now", job.name));
+    };
     let revision = base.revision;
     let flink = context.flink(situation.descriptor_of(job)?);
     match flink.checkpoints(live.id).await {

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::change::{ObjectChanges, Plan};
 use super::engine::{Engine, World};
 use super::world::Site;
-use super::{Cause, Context, Failure, Observer, Phase, Progress};
+use super::{Cause, Context, Failure, Observer, Phase, Progress, recover};
 use crate::operation::{JobMove, Journal, Kind, Outcome};
 use crate::release::{JobState, Lock, LockError, Record, Status};
 use crate::render::generation_name;
@@ -141,11 +141,26 @@ fn refuse_missing_choice(plan: &Plan) -> Result<(), Failure> {
             })
             .next([again, "the same command with another --name   (it counts from the start)".to_owned()]));
         }
+        Kind::Install => {
+            let name = &plan.options.name;
+            let command = format!("kubectl flink install {name} …");
+            return Err(Failure::refused(Cause::ChoiceNeeded {
+                what: "the install".to_owned(),
+                jobs: plan.summary.choice_needed.join(", "),
+            })
+            .next([
+                format!(
+                    "{command} --from-savepoint recorded   (the state that the release of this name had)"
+                ),
+                format!("{command} --stateless   (it counts from the start; what is recorded stays)"),
+                format!("kubectl flink savepoint list {name}"),
+            ]));
+        }
         Kind::Rollback => {
             let revision = plan.returns_to.map(|revision| format!(" {revision}")).unwrap_or_default();
             ("the rollback", format!("kubectl flink rollback {}{revision}", plan.options.name))
         }
-        _ => ("the upgrade", format!("kubectl flink upgrade {} …", plan.options.name)),
+        Kind::Upgrade => ("the upgrade", format!("kubectl flink upgrade {} …", plan.options.name)),
     };
     let mut next =
         vec![format!("{command} --with-savepoint   (a new savepoint; nothing lost, nothing repeated)")];
@@ -168,6 +183,7 @@ pub(crate) fn held(name: &str, error: LockError) -> Failure {
     match error {
         LockError::LeftBehind(left) => {
             let (holder, since) = (left.holder, left.since);
+            let mut position = recover::position(&left.journal);
             let journal: Option<Journal> = serde_json::from_value(left.journal).ok();
             let operation = journal.as_ref().map_or("operation", |journal| match journal.kind {
                 Kind::Install => "install",
@@ -176,8 +192,6 @@ pub(crate) fn held(name: &str, error: LockError) -> Failure {
                 Kind::Uninstall => "uninstall",
                 Kind::Jobs => "job",
             });
-            let mut position =
-                journal.as_ref().map_or_else(|| "its journal cannot be read".to_owned(), Journal::position);
             for job in journal.iter().flat_map(|journal| &journal.jobs) {
                 if let Some(path) = &job.savepoint {
                     position
@@ -386,7 +400,7 @@ impl Ended<'_> {
                 _ => {}
             }
             if job.checkpointed {
-                left.push(format!("the new job {} completed a checkpoint, or may have: its output is committed, so it does not go back by itself", job.name));
+                left.push(format!("the new job {} completed a checkpoint, or may have, or takes none: its output is committed, so it does not go back by itself", job.name));
             }
         }
         if self.journal.apply_begun

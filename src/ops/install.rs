@@ -91,6 +91,6 @@ pub(crate) async fn desired(context: &Context, options: &Options) -> Result<Desi
         package: options.package.clone(),
         submitted: Vec::new(),
         returns_to: None,
-        stop_only: std::collections::BTreeSet::new(),
+        only: None,
     })
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::change::{self, ChangeOptions, Desired, StateChoice};
+use super::change::{self, ChangeOptions, Desired, Only, StateChoice};
 use super::descriptor::{ClusterKind, Descriptor};
 use super::execute::{self, Cancellation, Report};
 use super::situation::Situation;
@@ -137,7 +137,8 @@ pub async fn submit(
     let name = &options.change.name;
     super::check_release_name(name)?;
     rights::check(context, rights::Verb::Jobs).await?;
-    let situation = Situation::read(context, name).await?;
+    let mut situation = Situation::read(context, name).await?;
+    situation.await_recovery(context).await;
     let base = upgrade::base(context, &situation, name)?;
     let descriptor = require_session(&situation, base, "job submit")?;
     if situation_job_runs(&situation, &base.jobs, &options.job) {
@@ -186,11 +187,13 @@ pub async fn submit(
         declared: false,
     };
     let planner = async || {
-        let situation = Situation::read(context, name).await?;
+        let mut situation = Situation::read(context, name).await?;
+        situation.await_recovery(context).await;
         let base = upgrade::base(context, &situation, name)?;
         let mut desired = as_recorded(base)?;
         desired.submitted.retain(|known| known.name != job.name);
         desired.submitted.push(job.clone());
+        desired.only = Some(Only::Start(job.name.clone()));
         change::plan(context, Kind::Jobs, &options.change, &situation, desired).await
     };
     let shown = planner().await?;
@@ -236,7 +239,7 @@ pub async fn stop(
             )))
             .next([format!("kubectl flink job list {name}")]));
         }
-        desired.stop_only = BTreeSet::from([job]);
+        desired.only = Some(Only::Stop(job));
         let mut change = options.change.clone();
         change.choice = change.choice.or(Some(StateChoice::Savepoint));
         change::plan(context, Kind::Jobs, &change, &situation, desired).await
@@ -255,7 +258,7 @@ fn as_recorded(base: &Record) -> Result<Desired, Failure> {
         capabilities: base.capabilities.clone(),
         submitted: base.jobs.iter().filter(|job| !job.declared).cloned().collect(),
         returns_to: None,
-        stop_only: BTreeSet::new(),
+        only: None,
     })
 }
 
@@ -286,8 +289,14 @@ fn stranger(situation: &Situation, base: &Record, wanted: &str) -> Option<JobRec
         return None;
     }
     let live = situation.live_jobs().get(&id).copied().filter(|live| !live.state.is_terminal())?;
-    Some(JobRecord {
-        name: record_name(&live.name, id, base),
+    let taken = base.jobs.iter().map(|job| job.name.clone()).collect();
+    Some(unknown(record_name(&live.name, id, &taken), id))
+}
+
+/// The record of a job that somebody submitted by hand.
+pub(crate) fn unknown(name: String, id: crate::id::JobId) -> JobRecord {
+    JobRecord {
+        name,
         id: Some(id),
         jar: UNKNOWN_JAR.to_owned(),
         jar_sha256: None,
@@ -302,18 +311,18 @@ fn stranger(situation: &Situation, base: &Record, wanted: &str) -> Option<JobRec
         ended_by: None,
         taken: Vec::new(),
         declared: false,
-    })
+    }
 }
 
 /// Flink's name of a job as a name in the release: free, and easy to type.
-fn record_name(flink: &str, id: crate::id::JobId, base: &Record) -> String {
+pub(crate) fn record_name(flink: &str, id: crate::id::JobId, taken: &BTreeSet<String>) -> String {
     let plain: String = flink
         .chars()
         .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' })
         .take(MAX_JOB_NAME)
         .collect();
     let plain = plain.trim_matches('-');
-    if plain.is_empty() || base.jobs.iter().any(|job| job.name == plain) {
+    if plain.is_empty() || taken.contains(plain) {
         return format!("job-{}", &id.to_string()[..8]);
     }
     plain.to_owned()

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::jobs::{JobRow, rows};
 use super::situation::{Live, Situation, objects_of};
-use super::{Cause, Context, Failure};
+use super::{Cause, Context, Failure, recover};
 use crate::cluster::readiness;
 use crate::flink::{Failures, JobState, Rest};
 use crate::id::JobId;
@@ -265,9 +265,7 @@ async fn job_status(context: &Context, situation: &Situation, record: &Record, r
 async fn operation_in_progress(context: &Context, name: &str) -> Result<Option<String>, Failure> {
     let held = operation::in_progress(&context.store, name).await.map_err(Cause::from)?;
     let Some(held) = held else { return Ok(None) };
-    let journal: Option<crate::operation::Journal> = serde_json::from_value(held.journal).ok();
-    let position =
-        journal.map_or_else(|| "its journal cannot be read".to_owned(), |journal| journal.position());
+    let position = recover::position(&held.journal);
     let state = if held.expired { "died" } else { "is under way" };
     Ok(Some(format!("a run by {} (since {}) {state}: {position}", held.holder, held.since)))
 }

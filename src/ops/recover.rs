@@ -3,12 +3,16 @@
 //! The journal says what was decided and what may have been asked for; this goes on from there, with the same ids. What
 //! only a person can know (where a savepoint is whose path was never read) is asked for, not guessed.
 
+use serde_json::Value;
+
 use super::change::{ChangeOptions, ObjectChanges, Plan, Summary};
 use super::execute::{self, Cancellation, Report, held};
+use super::fence::Transitions;
+use super::savepoints::Taking;
 use super::situation::{objects_of, strays};
 use super::world::{bring_back, keep_savepoints_of};
 use super::{Cause, Context, Failure, Observer, Phase, Progress, rights};
-use crate::operation::{Event, Journal, Kind};
+use crate::operation::{Event, JobMove, Journal, Kind};
 use crate::release::operation::{LeftBehind, in_progress};
 use crate::release::{JobState, Lock, LockError, Record, ReleaseError, Status};
 use crate::render::generation_name;
@@ -31,6 +35,8 @@ pub enum Recovered {
     Nothing,
     /// It was carried out to its end; with `abandon`, written down.
     Completed(Box<Report>),
+    /// It was taking a savepoint, which is recorded now: its path.
+    Savepoint(String),
     /// It was undone, for this reason: the release is as it was before that run.
     Undone(String),
 }
@@ -68,11 +74,19 @@ pub async fn recover(
         Err(LockError::LeftBehind(left)) => left,
         Err(error) => return Err(held(name, error)),
     };
+    if let Ok(taking) = serde_json::from_value::<Taking>(left.journal.clone()) {
+        return recover_savepoint(context, options, &left, &taking, observer).await;
+    }
     let Ok(mut journal) = serde_json::from_value::<Journal>(left.journal.clone()) else {
         return Err(held(name, LockError::LeftBehind(left)));
     };
     for (job, path) in &options.savepoints {
         tell_savepoint(&mut journal, job.as_deref(), path)?;
+    }
+    if options.abandon && journal.kind == Kind::Uninstall && journal.committed.is_some() {
+        let step = "the release is gone already: there is nothing to abandon".to_owned();
+        return Err(Failure::refused(Cause::Step { step, reason: journal.position() })
+            .next([format!("kubectl flink recover {name}   (closes the records)")]));
     }
     let plan = plan_of(context, &options.change, &journal).await?;
     // The journal stays in the lock until it has been carried out.
@@ -85,7 +99,7 @@ pub async fn recover(
     };
     observer.progress(Progress::Begun(go_on(&left, &journal)));
     if options.abandon {
-        write_down(context, name, &journal, &plan).await?;
+        write_down(&context.fenced(Transitions::new(lock.guard())), name, &journal, &plan).await?;
         lock.release().await.map_err(Cause::from)?;
         plan.record = context.store.get(name, plan.record.revision).await.map_err(Cause::from)?;
         return Ok(Recovered::Completed(Box::new(execute::report(&plan, false, &journal))));
@@ -97,6 +111,39 @@ pub async fn recover(
         Err(Failure { phase: Phase::Undone, cause, .. }) => Ok(Recovered::Undone(execute::chain(&*cause))),
         Err(failure) => Err(failure),
     }
+}
+
+/// A savepoint was being taken of a job that goes on: its path is found out and recorded.
+async fn recover_savepoint(
+    context: &Context,
+    options: &Options,
+    left: &LeftBehind,
+    taking: &Taking,
+    observer: &dyn Observer,
+) -> Result<Recovered, Failure> {
+    let name = &options.change.name;
+    let lock = Lock::take_over(&context.store, name, &context.holder, &left.claim, taking)
+        .await
+        .map_err(|error| held(name, error))?;
+    observer.progress(Progress::Begun(format!("go on where the run by {} died", left.holder)));
+    let fenced = context.fenced(Transitions::new(lock.guard()));
+    let settled = match options.savepoints.as_slice() {
+        [(_, path)] => {
+            let version =
+                fenced.store.get(name, taking.revision()).await.map_err(Cause::from)?.package.flink_version;
+            taking.record(&fenced, name, path.clone(), &version).await.map(Some)
+        }
+        _ => taking.settle(&fenced, name, observer).await,
+    };
+    lock.release().await.ok();
+    Ok(settled?.map_or_else(|| Recovered::Undone(taking.position()), |row| Recovered::Savepoint(row.path)))
+}
+
+/// What an operation object holds, in words.
+pub(super) fn position(journal: &Value) -> String {
+    let parsed = serde_json::from_value::<Journal>(journal.clone()).map(|journal| journal.position());
+    let taking = || serde_json::from_value::<Taking>(journal.clone()).map(|taking| taking.position());
+    parsed.or_else(|_| taking()).unwrap_or_else(|_| "its journal cannot be read".to_owned())
 }
 
 fn go_on(left: &LeftBehind, journal: &Journal) -> String {
@@ -209,12 +256,19 @@ async fn write_down(context: &Context, name: &str, dead: &Journal, plan: &Plan) 
         bring_back(dead, &mut base, &plan.record);
         context.store.update(&base).await?;
     }
+    let open: String = dead.jobs.iter().filter_map(unread).collect();
+    if dead.kind == Kind::Uninstall {
+        // What is left of it is the release still: its jobs, its generation, its state.
+        let text = format!("Its uninstallation was abandoned; {}{open}", dead.position());
+        context.store.set_status(name, dead.to, Status::Deployed, &text).await?;
+        return Ok(());
+    }
     let history = context.store.history(name).await?;
     let known = |revision: u32| history.iter().find(|summary| summary.revision == revision);
     if known(dead.to).is_some_and(|summary| summary.status.is_pending()) {
         let (status, text) = match dead.committed {
             Some(_) => (Status::Deployed, "Completed; its run died while it closed the records".to_owned()),
-            None => (Status::Failed, format!("its run died: {}", dead.position())),
+            None => (Status::Failed, format!("its run died: {}{open}", dead.position())),
         };
         context.store.set_status(name, dead.to, status, &text).await?;
         if dead.leaves_old_in_charge() || dead.stays_with_old() {
@@ -233,4 +287,10 @@ async fn write_down(context: &Context, name: &str, dead: &Journal, plan: &Plan) 
         }
     }
     Ok(())
+}
+
+/// Where the savepoint of a job is to be looked for that was asked for and never read.
+fn unread(moved: &JobMove) -> Option<String> {
+    let trigger = moved.trigger.as_ref().filter(|_| moved.is_uncertain() && moved.savepoint.is_none())?;
+    Some(format!("; if a savepoint of {} was written it is in {}", moved.name, trigger.directory))
 }

@@ -36,7 +36,7 @@ pub async fn plan(context: &Context, options: &Options) -> Result<Plan, Failure>
         capabilities: record.capabilities.clone(),
         submitted: record.jobs.iter().filter(|job| !job.declared).cloned().collect(),
         returns_to: None,
-        stop_only: std::collections::BTreeSet::new(),
+        only: None,
     };
     desired.returns_to = Some(record);
     change::plan(context, Kind::Rollback, &options.change, &situation, desired).await

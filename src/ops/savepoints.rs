@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::execute::{chain, held};
 use super::fence::Transitions;
@@ -10,9 +10,12 @@ use super::jobs::find_job;
 use super::preflight::savepoint_trigger;
 use super::progress::ticker;
 use super::situation::Situation;
+use super::world::search;
 use super::{Cause, Context, Failure, Observer, Progress, rights, upgrade};
-use crate::flink::{StopRequest, savepoint};
-use crate::operation::{Journal, Kind};
+use crate::flink::savepoint::same_path;
+use crate::flink::{SavepointFormat, StopError, StopRequest, savepoint};
+use crate::id::JobId;
+use crate::operation::Trigger;
 use crate::release::{Lock, SavepointRef};
 
 /// A recorded savepoint. Stable: `-o json` prints it.
@@ -146,51 +149,141 @@ pub async fn trigger(
         .format
         .parse()
         .map_err(|_| Cause::Usage(format!("{:?} is no savepoint format", options.format)))?;
-    let journal = Journal::begin(Kind::Jobs, base.revision);
-    let lock = Lock::acquire(&context.store, name, &context.holder, &journal)
+    let taking =
+        Taking { savepoint_of: job_name.clone(), job: live.id, revision: base.revision, trigger, format };
+    let lock = Lock::acquire(&context.store, name, &context.holder, &taking)
         .await
         .map_err(|error| held(name, error))?;
     let fenced = context.fenced(Transitions::new(lock.guard()));
-    let request = StopRequest { trigger: trigger.id, directory: trigger.directory, format, drain: false };
     observer.progress(Progress::Begun(format!("take a savepoint of {job_name}")));
-    let what = format!("the savepoint of {job_name}");
-    let mut tick = ticker(what, Duration::from_secs(1), |progress| observer.progress(progress));
-    let taken = savepoint::take(&fenced.flink(descriptor), live.id, &request, &mut tick).await;
+    let mut tick = taking.ticker(observer);
+    let taken = savepoint::take(&fenced.flink(descriptor), live.id, &taking.request(), &mut tick).await;
+    drop(tick);
     let path = match taken {
         Ok(path) => path,
-        Err(error) => {
+        Err(error @ (StopError::NotBegun(_) | StopError::Failed { .. })) => {
             lock.release().await.ok();
             let step = format!("the savepoint of {job_name} failed, the job runs on");
             return Err(Failure::failed(Cause::Step { step, reason: chain(&error) }, vec![])
                 .next([format!("kubectl flink status {name}")]));
         }
+        // Nothing is given back: the next command looks what became of it.
+        Err(error) => {
+            let step = format!("whether there is a savepoint of {job_name} is not known, the job runs on");
+            return Err(Failure::failed(
+                Cause::Step { step, reason: chain(&error) },
+                vec![taking.position()],
+            )
+            .next([format!("kubectl flink recover {name}   (looks for it)")]));
+        }
     };
-    let savepoint = SavepointRef {
-        path: path.clone(),
-        trigger: trigger.id,
-        taken_at: (context.now)(),
-        format: options.format.clone(),
-        flink_version: descriptor.flink_version.clone(),
-        drained: false,
-    };
-    let mut record = context.store.get(name, base.revision).await.map_err(Cause::from)?;
-    for job in record.jobs.iter_mut().filter(|job| job.name == job_name) {
-        job.taken.push(savepoint.clone());
-    }
-    let written = fenced.store.update(&record).await;
+    let row = taking.record(&fenced, name, path, &descriptor.flink_version).await;
     lock.release().await.ok();
-    written.map_err(|error| {
-        Failure::failed(error, vec![format!("the savepoint {path}, which is not recorded")])
-    })?;
-    Ok(SavepointRow {
-        revision: base.revision,
-        job: job_name,
-        origin: "trigger",
-        taken_at: savepoint.taken_at,
-        format: savepoint.format,
-        flink_version: savepoint.flink_version,
-        drained: false,
-        path,
-        restored_by: Vec::new(),
-    })
+    row
+}
+
+/// A savepoint that is being taken of a job which goes on: what the operation object holds meanwhile, so that whoever finds it
+/// knows where to look.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Taking {
+    savepoint_of: String,
+    job: JobId,
+    revision: u32,
+    trigger: Trigger,
+    format: SavepointFormat,
+}
+
+impl Taking {
+    /// In words, for whoever finds it.
+    pub fn position(&self) -> String {
+        let (job, directory) = (&self.savepoint_of, &self.trigger.directory);
+        format!("a savepoint of {job} was asked for; if it was written it is in {directory}")
+    }
+
+    /// The revision whose job it is of.
+    pub fn revision(&self) -> u32 {
+        self.revision
+    }
+
+    fn request(&self) -> StopRequest {
+        let Trigger { id: trigger, directory } = self.trigger.clone();
+        StopRequest { trigger, directory, format: self.format, drain: false }
+    }
+
+    fn ticker(&self, observer: &dyn Observer) -> impl FnMut(&savepoint::Waiting) {
+        let what = format!("the savepoint of {}", self.savepoint_of);
+        ticker(what, Duration::from_secs(1), |progress| observer.progress(progress))
+    }
+
+    /// Writes its path into the revision whose job it is of.
+    pub async fn record(
+        &self,
+        context: &Context,
+        name: &str,
+        path: String,
+        flink_version: &str,
+    ) -> Result<SavepointRow, Failure> {
+        let savepoint = SavepointRef {
+            path: path.clone(),
+            trigger: self.trigger.id,
+            taken_at: (context.now)(),
+            format: self.format.to_string(),
+            flink_version: flink_version.to_owned(),
+            drained: false,
+        };
+        let written = async {
+            let mut record = context.store.get(name, self.revision).await?;
+            for job in record.jobs.iter_mut().filter(|job| job.name == self.savepoint_of) {
+                if !job.taken.iter().any(|known| same_path(&known.path, &path)) {
+                    job.taken.push(savepoint.clone());
+                }
+            }
+            context.store.update(&record).await
+        };
+        written.await.map_err(|error| {
+            Failure::failed(error, vec![format!("the savepoint {path}, which is not recorded")])
+        })?;
+        Ok(SavepointRow {
+            revision: self.revision,
+            job: self.savepoint_of.clone(),
+            origin: "trigger",
+            taken_at: savepoint.taken_at,
+            format: savepoint.format,
+            flink_version: savepoint.flink_version,
+            drained: false,
+            path,
+            restored_by: Vec::new(),
+        })
+    }
+
+    /// What became of one that a dead run asked for: Flink is asked, then its directory is looked into, for as long as a wait may
+    /// take. `None`: there is none, or nobody can tell; the revision's description says then where it would be.
+    pub async fn settle(
+        &self,
+        context: &Context,
+        name: &str,
+        observer: &dyn Observer,
+    ) -> Result<Option<SavepointRow>, Failure> {
+        let situation = Situation::read(context, name).await?;
+        let jobs = situation.base.iter().flat_map(|base| &base.jobs);
+        let found = jobs.into_iter().find(|job| job.id == Some(self.job));
+        if let Some(descriptor) = found.and_then(|job| situation.descriptor_of(job)) {
+            let client = context.flink(descriptor);
+            let (request, mut tick) = (self.request(), self.ticker(observer));
+            let followed = savepoint::follow(&client, self.job, &request, &mut tick);
+            let path = match tokio::time::timeout(context.timeout, followed).await {
+                Ok(Ok(path)) => Some(path),
+                Ok(Err(StopError::NotBegun(_) | StopError::Failed { .. })) => return Ok(None),
+                _ => search(context, descriptor, &self.trigger).await,
+            };
+            if let Some(path) = path {
+                return self.record(context, name, path, &descriptor.flink_version).await.map(Some);
+            }
+        }
+        let mut record = context.store.get(name, self.revision).await.map_err(Cause::from)?;
+        record.description.push_str(&format!("; {}", self.position()));
+        context.store.update(&record).await.map_err(Cause::from)?;
+        Ok(None)
+    }
 }

@@ -342,13 +342,12 @@ pub(crate) async fn newest_savepoint(
     history: &[Summary],
     job: &str,
 ) -> Result<Option<(u32, SavepointRef)>, Cause> {
-    for summary in history.iter().rev().filter(|summary| summary.savepoints.iter().any(|s| s.job == job)) {
+    let mut newest: Option<(u32, SavepointRef)> = None;
+    // A later revision may hold an older one: it failed, and the one before it went on.
+    for summary in history.iter().filter(|summary| summary.savepoints.iter().any(|s| s.job == job)) {
         let record = context.store.get(name, summary.revision).await?;
-        if let Some(savepoint) =
-            record.savepoints_of(job).into_iter().max_by_key(|savepoint| savepoint.taken_at)
-        {
-            return Ok(Some((summary.revision, savepoint)));
-        }
+        let found = record.savepoints_of(job).into_iter().map(|savepoint| (summary.revision, savepoint));
+        newest = newest.into_iter().chain(found).max_by_key(|(_, savepoint)| savepoint.taken_at);
     }
-    Ok(None)
+    Ok(newest)
 }

@@ -7,9 +7,9 @@ use super::execute::{self, Cancellation, Report};
 use super::preflight::savepoint_trigger;
 use super::situation::{Live, Situation};
 use super::world::Site;
-use super::{Cause, Context, Failure, Observer, rights, upgrade};
+use super::{Cause, Context, Failure, Observer, jobs, rights, upgrade};
 use crate::cluster::delete;
-use crate::flink::{JobOverview, Rest};
+use crate::flink::{self, JobOverview, Rest};
 use crate::operation::{JobMove, Journal, Kind, Pods, Start, StateFrom, Stop, Strategy};
 use crate::release::{JobMode, JobRecord, JobState, Status};
 use crate::render::{Object, ObjectKey, generation_name};
@@ -58,7 +58,7 @@ pub async fn plan(context: &Context, options: &Options) -> Result<(Plan, Kept), 
         super::descriptor::Descriptor::find(&objects)?.and_then(|descriptor| descriptor.storage_claim);
     refuse_jobs_elsewhere(context, &situation).await?;
     let running = situation.descriptor.as_ref().filter(|d| situation.generations.contains(&d.generation));
-    let (moves, changes, choice_needed) = moves(context, options, &situation, base.revision)?;
+    let (moves, changes, choice_needed) = moves(context, options, &situation, base.revision).await?;
     let plan = Plan {
         summary: Summary {
             operation: Kind::Uninstall,
@@ -148,7 +148,7 @@ pub async fn execute(
 /// Moves, what a plan says of them, and the jobs for which a choice is missing.
 type Moves = (Vec<JobMove>, Vec<JobChange>, Vec<String>);
 
-fn moves(
+async fn moves(
     context: &Context,
     options: &Options,
     situation: &Situation,
@@ -174,19 +174,19 @@ fn moves(
             None => choice_needed.push(job.name.clone()),
         }
     }
-    // What a JobManager has not brought back yet, or has lost, would go without a word.
-    let lost = |job: &&JobRecord| {
-        let answers = matches!(situation.live_of(job), Live::Jobs(_));
-        answers && job.state == JobState::Running && job.ended_by.is_none() && situation.seen(job).is_none()
-    };
-    if options.change.choice == Some(StateChoice::Savepoint)
-        && let Some(job) = recorded.iter().filter(|job| job.id.is_some()).find(lost)
-    {
-        let reason = "its JobManager does not list it".to_owned();
-        return Err(Failure::refused(Cause::NoSavepoint { job: job.name.clone(), reason }).next([
-            format!("kubectl flink status {name}"),
-            format!("kubectl flink uninstall {name} --stateless   (its state is dropped)"),
-        ]));
+    for job in recorded {
+        let Some(reason) = gone_with_state(context, situation, job).await else { continue };
+        match options.change.choice {
+            Some(StateChoice::Stateless) => {}
+            Some(_) => {
+                return Err(Failure::refused(Cause::NoSavepoint { job: job.name.clone(), reason }).next([
+                    format!("kubectl flink status {name}"),
+                    format!("kubectl flink upgrade {name} --from-checkpoint latest   (it goes on, and can be stopped)"),
+                    format!("kubectl flink uninstall {name} --stateless   (its state is dropped)"),
+                ]));
+            }
+            None => choice_needed.push(job.name.clone()),
+        }
     }
     let ours = recorded.iter().filter_map(|job| {
         let live = situation.running(job)?;
@@ -196,10 +196,16 @@ fn moves(
         .live_jobs()
         .into_values()
         .filter(|live| !live.state.is_terminal() && !recorded.iter().any(|job| job.id == Some(live.id)));
-    let strangers = strangers.map(|live| {
-        let job = JobMove { old: Some(live.id), ..JobMove::new(&live.name) };
-        (job, live, situation.descriptor.as_ref())
-    });
+    // Each under a name of its own: the release may have a job of that name.
+    let mut names: BTreeSet<String> = recorded.iter().map(|job| job.name.clone()).collect();
+    let strangers: Vec<_> = strangers
+        .map(|live| {
+            let name = jobs::record_name(&live.name, live.id, &names);
+            names.insert(name.clone());
+            let job = JobMove { old: Some(live.id), ..JobMove::new(&name) };
+            (job, live, situation.descriptor.as_ref())
+        })
+        .collect();
     for (mut job, live, descriptor) in ours.chain(strangers) {
         let job_name = job.name.clone();
         let action = match options.change.choice {
@@ -241,6 +247,26 @@ fn moves(
         moves.push(job);
     }
     Ok((moves, changes, choice_needed))
+}
+
+/// Why a job that should run does not, where it has state that no savepoint holds: a `JobManager` has not brought it back yet, or
+/// has lost it, or it has failed, or somebody cancelled it. That would go without a word.
+async fn gone_with_state(context: &Context, situation: &Situation, job: &JobRecord) -> Option<String> {
+    let id = job.id.filter(|_| job.state == JobState::Running && job.ended_by.is_none())?;
+    if !matches!(situation.live_of(job), Live::Jobs(_)) {
+        return None;
+    }
+    let Some(seen) = situation.seen(job) else {
+        return Some("its JobManager does not list it".to_owned());
+    };
+    if !matches!(seen.state, flink::JobState::Failed | flink::JobState::Canceled) {
+        return None;
+    }
+    let reason = format!("it is {}: its state is its latest checkpoint", seen.state);
+    match context.flink(situation.descriptor_of(job)?).checkpoints(id).await {
+        Ok(known) if known.latest.completed.is_none() && job.restored_from.is_none() => None,
+        _ => Some(reason),
+    }
 }
 
 /// Deletes the release's objects, but for the claim while a recorded savepoint lives in it.

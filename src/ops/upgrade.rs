@@ -77,7 +77,7 @@ pub async fn plan(context: &Context, options: &Options) -> Result<Plan, Failure>
         capabilities: context.cluster.capabilities().await.map_err(Cause::from)?,
         submitted: base.jobs.iter().filter(|job| !job.declared).cloned().collect(),
         returns_to: None,
-        stop_only: std::collections::BTreeSet::new(),
+        only: None,
         package,
         user_values,
     };

@@ -5,7 +5,7 @@ use clap::Args;
 use super::{begin, cancel_on_interrupt, change};
 use crate::cli::args::{ChangeArgs, DryRun, GlobalArgs, ValuesArgs, from_savepoint};
 use crate::cli::{CommandError, Output};
-use crate::ops::change::ChangeOptions;
+use crate::ops::change::{ChangeOptions, StateChoice};
 use crate::ops::{install, template};
 use crate::repository;
 
@@ -38,6 +38,9 @@ pub struct InstallArgs {
     /// Start from the recorded savepoint of an uninstalled release of this name, or from a path
     #[arg(long, value_name = "recorded|[JOB=]PATH", help_heading = "State")]
     pub from_savepoint: Vec<String>,
+    /// Start without the recorded savepoint of an uninstalled release of this name
+    #[arg(long, conflicts_with = "from_savepoint", help_heading = "State")]
+    pub stateless: bool,
     /// Accept state that no operator of the job takes
     #[arg(long, help_heading = "State")]
     pub allow_non_restored_state: bool,
@@ -74,7 +77,8 @@ impl InstallArgs {
         let (name, package) = self.name_and_package()?;
         crate::ops::check_release_name(&name)?;
         let mut change = self.change.options(&name);
-        change.choice = from_savepoint(&self.from_savepoint)?;
+        change.choice =
+            from_savepoint(&self.from_savepoint)?.or(self.stateless.then_some(StateChoice::Stateless));
         change.allow_non_restored_state = self.allow_non_restored_state;
         change.create_namespace = self.create_namespace;
         change.accept_volatile = self.accept_volatile;

@@ -98,6 +98,9 @@ async fn begin(
                 report.revision, report.status
             ));
         }
+        Recovered::Savepoint(path) => {
+            output.talk(&format!("The savepoint that run was taking is recorded: {path}"));
+        }
         Recovered::Undone(why) => {
             output.talk(&format!(
                 "What that run had begun is undone ({why}): the release is as it was before."
@@ -169,6 +172,6 @@ fn print_report(report: &Report, output: &Output) -> Result<(), CommandError> {
 }
 
 /// Reads a file of the person's.
-fn read_file(path: &std::path::Path) -> Result<Vec<u8>, CommandError> {
+pub(super) fn read_file(path: &std::path::Path) -> Result<Vec<u8>, CommandError> {
     Ok(fs_err::read(path).map_err(|source| Cause::File { path: path.to_owned(), source })?)
 }

@@ -40,6 +40,7 @@ pub async fn run(args: &RecoverArgs, global: &GlobalArgs, output: &Output) -> Re
     match recover::recover(&context, &options, output, &cancel_on_interrupt()).await? {
         Recovered::Nothing => output.talk("Nothing to recover: no run that died has left anything."),
         Recovered::Completed(report) => print_report(&report, output)?,
+        Recovered::Savepoint(path) => output.talk(&format!("Recorded: the savepoint {path}.")),
         Recovered::Undone(why) => {
             output.talk(&format!("Undone ({why}): the release is as it was before."));
             output.talk(&format!("  kubectl flink history {}", args.name));

@@ -1,10 +1,8 @@
 //! `kubectl flink upgrade NAME [PACKAGE]`.
 
-use std::path::PathBuf;
-
 use clap::Args;
 
-use super::{begin, cancel_on_interrupt, change, read_file};
+use super::{begin, cancel_on_interrupt, change};
 use crate::cli::args::{ChangeArgs, GlobalArgs, MoveArgs, ValuesArgs};
 use crate::cli::{CommandError, Output};
 use crate::ops::change::ChangeOptions;
@@ -37,9 +35,6 @@ pub struct UpgradeArgs {
     /// Keep the package's old defaults too
     #[arg(long)]
     pub reuse_values: bool,
-    /// A job's jar, where the cluster does not keep it: JOB=FILE
-    #[arg(long, value_name = "JOB=FILE")]
-    pub jar: Vec<String>,
     /// How jobs get from one revision to the next.
     #[command(flatten)]
     pub moves: MoveArgs,
@@ -55,12 +50,6 @@ impl UpgradeArgs {
     fn change_options(&self) -> Result<ChangeOptions, CommandError> {
         let mut change = self.moves.options(self.change.options(&self.name))?;
         change.create_namespace = self.create_namespace;
-        for jar in &self.jar {
-            let Some((job, file)) = jar.split_once('=') else {
-                return Err(CommandError::usage(format!("--jar {jar}: it must be JOB=FILE")));
-            };
-            change.jars.insert(job.to_owned(), read_file(&PathBuf::from(file))?);
-        }
         Ok(change)
     }
 }

@@ -29,6 +29,9 @@ pub struct Downtime {
     /// Writing the savepoint may take longer than Flink allows it (`execution.checkpointing.timeout`, seconds).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exceeds: Option<f64>,
+    /// The job takes no checkpoints: from when it runs as the new revision has it, nothing goes back by itself.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub takes_no_checkpoints: bool,
 }
 
 impl Downtime {
@@ -56,6 +59,7 @@ impl Downtime {
             state_seconds,
             state_bytes: last.filter(|_| times > 0.0).map(|last| last.state_size),
             starts_pods,
+            takes_no_checkpoints: config.is_some_and(|config| !config.enabled),
             exceeds: limit.filter(|limit| full.is_some_and(|full| full > *limit)),
         }
     }
@@ -78,6 +82,12 @@ impl fmt::Display for Downtime {
                 "; its savepoint may take longer than the {} that Flink gives it: raise execution.checkpointing.timeout first, \
                  or try --savepoint-format native",
                 seconds(limit)
+            )?;
+        }
+        if self.takes_no_checkpoints {
+            write!(
+                f,
+                "; it takes no checkpoints, so once it runs as the new revision has it nothing goes back by itself"
             )?;
         }
         Ok(())

@@ -136,8 +136,28 @@ pub(crate) struct Desired {
     pub submitted: Vec<JobRecord>,
     /// The revision that is returned to.
     pub returns_to: Option<Record>,
-    /// Jobs that are stopped and not started, by name (`job stop`, `job cancel`).
-    pub stop_only: BTreeSet<String>,
+    /// The one job that is meant, if not all are; the others stay as they are.
+    pub only: Option<Only>,
+}
+
+/// What happens to one job of a release.
+pub(crate) enum Only {
+    /// It is started (`job submit`).
+    Start(String),
+    /// It is stopped and not started (`job stop`, `job cancel`).
+    Stop(String),
+}
+
+impl Desired {
+    /// Whether a job is stopped and not started.
+    fn stops(&self, job: &str) -> bool {
+        matches!(&self.only, Some(Only::Stop(name)) if name == job)
+    }
+
+    /// Whether a job is none of those that are meant.
+    fn leaves(&self, job: &str) -> bool {
+        matches!(&self.only, Some(Only::Start(name) | Only::Stop(name)) if name != job)
+    }
 }
 
 /// A change, decided but not begun.
@@ -307,7 +327,10 @@ pub(crate) async fn plan(
     } else {
         (Strategy::Recreate, None)
     };
+    let (old_claims, new_claims) = (pods::claims(&situation.objects), pods::claims(&rendered.objects));
     let moves = Moves {
+        claims_left: old_claims.difference(&new_claims).map(|claim| (*claim).to_owned()).collect(),
+        keeps_volume: !old_claims.is_empty() && old_claims.is_subset(&new_claims),
         context,
         options,
         situation,
@@ -316,7 +339,6 @@ pub(crate) async fn plan(
         pods,
         starts_pods: pods == Pods::New && strategy == Strategy::Recreate,
         revision,
-        gathers: kind != Kind::Jobs,
         starts_by_pods: pods == Pods::New && descriptor.as_ref().is_some_and(Descriptor::is_standalone),
     };
     let Decided { moves, jobs, changes, choice_needed } = moves.decide().await?;

@@ -11,7 +11,7 @@ use crate::ops::descriptor::{DeclaredJob, Descriptor};
 use crate::ops::preflight::savepoint_trigger;
 use crate::ops::situation::{Live, Situation, newest_savepoint};
 use crate::ops::{Cause, Context, Failure};
-use crate::release::{JobRecord, JobState};
+use crate::release::{JobRecord, JobState, Summary};
 
 /// From how many failed checkpoints on, and none completed, a savepoint is not worth a try.
 const FAILED: u64 = 3;
@@ -24,11 +24,13 @@ pub(super) struct Moves<'a> {
     pub desired: &'a Desired,
     pub descriptor: Option<&'a Descriptor>,
     pub pods: Pods,
+    /// Claims that the old Pods mount and the new ones do not.
+    pub claims_left: Vec<String>,
+    /// The new Pods mount the claims of the old ones, at least one: what is in them stays within reach.
+    pub keeps_volume: bool,
     /// The new Pods start while the jobs are down.
     pub starts_pods: bool,
     pub revision: u32,
-    /// Jobs that an earlier operation left in another generation move too; a change of single jobs leaves them there.
-    pub gathers: bool,
     /// New Pods start the job, whoever wants it.
     pub starts_by_pods: bool,
 }
@@ -56,6 +58,7 @@ impl Moves<'_> {
             })
             .next([format!("kubectl flink status {}", self.options.name)]));
         }
+        self.refuse_other_pods(base_jobs)?;
         let mut wanted: Vec<JobRecord> = Vec::new();
         for declared in self.descriptor.map_or(&[][..], |descriptor| &descriptor.jobs) {
             wanted.push(self.declared(declared)?);
@@ -65,27 +68,23 @@ impl Moves<'_> {
                 wanted.push(submitted.clone());
             }
         }
+        self.refuse_path_for_all(&wanted)?;
         for job in &wanted {
             let adopted = job.id.is_some().then_some(job); // a stranger that is to be stopped
             let before = base_jobs.iter().find(|record| record.name == job.name).or(adopted);
-            match before.filter(|before| self.stays_elsewhere(before)) {
+            match before.filter(|before| self.desired.leaves(&before.name)) {
                 Some(before) => decided.jobs.push(before.clone()),
                 None => self.decide_job(job, before, &mut decided).await?,
             }
         }
         for before in base_jobs.iter().filter(|record| !wanted.iter().any(|job| job.name == record.name)) {
-            if self.stays_elsewhere(before) {
+            if self.desired.leaves(&before.name) {
                 decided.jobs.push(before.clone());
             } else {
                 self.decide_removed(before, &mut decided).await?;
             }
         }
         Ok(decided)
-    }
-
-    /// Another job is meant: this one stays in the generation that it was left in.
-    fn stays_elsewhere(&self, before: &JobRecord) -> bool {
-        !self.gathers && before.elsewhere.is_some() && !self.desired.stop_only.contains(&before.name)
     }
 
     fn is_silent(&self, before: Option<&JobRecord>) -> bool {
@@ -112,6 +111,50 @@ impl Moves<'_> {
             format!("kubectl flink savepoint list {name}"),
             "for a job that is submitted: kubectl flink job submit NAME JAR --from-savepoint PATH".to_owned(),
         ]))
+    }
+
+    /// A change of one job replaces no Pods under the others.
+    fn refuse_other_pods(&self, base_jobs: &[JobRecord]) -> Result<(), Failure> {
+        let others = base_jobs.iter().filter(|job| self.desired.leaves(&job.name));
+        let Some(other) = others.into_iter().find(|job| self.situation.running(job).is_some()) else {
+            return Ok(());
+        };
+        if self.pods == Pods::Same {
+            return Ok(());
+        }
+        let name = &self.options.name;
+        Err(Failure::refused(Cause::Usage(format!(
+            "the release's objects would become others: its Pods would be replaced, and the job {} runs in them",
+            other.name
+        )))
+        .next([format!("kubectl flink plan upgrade {name}"), format!("kubectl flink upgrade {name} --with-savepoint")]))
+    }
+
+    /// One path is the state of one job.
+    fn refuse_path_for_all(&self, wanted: &[JobRecord]) -> Result<(), Failure> {
+        let Some(StateChoice::Paths(paths)) = &self.options.choice else { return Ok(()) };
+        let is_started = |job: &&JobRecord| {
+            job.state == JobState::Running
+                && !self.desired.leaves(&job.name)
+                && !self.desired.stops(&job.name)
+        };
+        let takers: Vec<_> = wanted.iter().filter(is_started).map(|job| job.name.as_str()).collect();
+        for (job, path) in paths {
+            let wrong = match job {
+                None if takers.len() < 2 => continue,
+                None => {
+                    format!("{path}: which of the jobs {} it is the state of is not said", takers.join(", "))
+                }
+                Some(job) if takers.contains(&job.as_str()) => continue,
+                Some(job) => format!("{job}={path}: no job {job} is started"),
+            };
+            let example = takers.first().map_or("JOB", |job| *job);
+            return Err(Failure::refused(Cause::Usage(wrong)).next([
+                format!("the same command with {example}={path}"),
+                format!("kubectl flink job list {}", self.options.name),
+            ]));
+        }
+        Ok(())
     }
 
     /// Somebody's own job, submitted by hand, would be lost with the generation.
@@ -175,17 +218,13 @@ impl Moves<'_> {
     ) -> Result<(), Failure> {
         let live = before.and_then(|before| self.situation.running(before));
         // A revision in which a job was stopped on purpose keeps it stopped.
-        let stop_only = self.desired.stop_only.contains(&job.name) || job.state != JobState::Running;
+        let stop_only = self.desired.stops(&job.name) || job.state != JobState::Running;
         if let (Some(live), Some(before)) = (live, before) {
-            let asked = matches!(
-                self.options.choice,
-                Some(
-                    StateChoice::Recorded
-                        | StateChoice::Paths(_)
-                        | StateChoice::LatestCheckpoint
-                        | StateChoice::Stateless
-                )
-            );
+            let asked = match &self.options.choice {
+                None | Some(StateChoice::Savepoint) => false,
+                Some(StateChoice::Paths(paths)) => path_for(paths, &job.name).is_some(),
+                Some(_) => true,
+            };
             let here = self.situation.place_of(before).is_none();
             let stays = self.pods == Pods::Same && here && same_job(job, before);
             if !stop_only && stays && !asked {
@@ -200,6 +239,10 @@ impl Moves<'_> {
                 taken: vec![],
                 ..job.clone()
             };
+            if !stop_only {
+                self.refuse_lost_jar(job)?;
+                self.refuse_other_storage(&job.name)?;
+            }
             let mut change = leave(self.situation, before, live);
             self.plan_stop(&mut change, before, live, decided).await?;
             if stop_only {
@@ -239,8 +282,14 @@ impl Moves<'_> {
             decided.jobs.push(JobRecord { state, elsewhere: None, ..before.clone() });
             return Ok(());
         }
+        // Its start was decided and never sent: its state is what it was to be.
+        let waiting =
+            before.filter(|before| before.id.is_none()).and_then(|before| before.restored_from.clone());
         let had_state = before.is_some_and(|before| before.id.is_some());
-        if had_state && self.options.choice.is_none() {
+        let recorded =
+            |summary: &Summary| summary.savepoints.iter().any(|savepoint| savepoint.job == job.name);
+        let is_known = before.is_none() && self.situation.history.iter().any(recorded);
+        if (had_state || is_known) && self.options.choice.is_none() {
             decided.choice_needed.push(job.name.clone());
         }
         if had_state && self.options.choice == Some(StateChoice::Savepoint) {
@@ -251,7 +300,13 @@ impl Moves<'_> {
             };
             return Err(self.no_savepoint(&job.name, reason));
         }
-        let from = self.state_for(job, had_state, false).await?;
+        let from = match waiting {
+            Some(path) if self.options.choice.is_none_or_savepoint() => StateFrom::Path(path),
+            None if is_known && self.options.choice == Some(StateChoice::Savepoint) => {
+                StateFrom::Path(self.newest_recorded(job).await?)
+            }
+            _ => self.state_for(job, had_state, false).await?,
+        };
         let id = (self.context.new_id)();
         let mut change = JobMove::new(&job.name);
         // It cannot be asked: that generation goes before the job is started.
@@ -289,6 +344,41 @@ impl Moves<'_> {
         Ok(())
     }
 
+    /// A jar that was uploaded into a Pod goes with the Pod.
+    fn refuse_lost_jar(&self, job: &JobRecord) -> Result<(), Failure> {
+        let kept = self.pods == Pods::Same || self.keeps_volume || self.options.jars.contains_key(&job.name);
+        if kept || !job.jar.starts_with("upload:") {
+            return Ok(());
+        }
+        Err(Failure::refused(Cause::CannotStart {
+            job: job.name.clone(),
+            reason: "its jar was uploaded into a Pod that will be replaced, and no volume keeps it"
+                .to_owned(),
+        })
+        .next([format!("the same command with --jar {}=FILE", job.name)]))
+    }
+
+    /// State in a volume that the new Pods do not mount cannot be read by them.
+    fn refuse_other_storage(&self, job: &str) -> Result<(), Failure> {
+        let moves = matches!(
+            self.options.choice,
+            Some(StateChoice::Savepoint | StateChoice::LatestCheckpoint | StateChoice::Recorded)
+        );
+        let [claim, ..] = self.claims_left.as_slice() else { return Ok(()) };
+        if self.pods == Pods::Same || !moves {
+            return Ok(());
+        }
+        Err(Failure::refused(Cause::CannotStart {
+            job: job.to_owned(),
+            reason: format!("its state would be in the volume {claim}, which the new Pods do not mount"),
+        })
+        .next([
+            "leave storage as it is in this change".to_owned(),
+            "the same command with --from-savepoint PATH   (one that the new Pods can read)".to_owned(),
+            "the same command with --stateless   (its state is dropped)".to_owned(),
+        ]))
+    }
+
     /// How a running job is stopped, and how it comes back if the operation fails.
     async fn plan_stop(
         &self,
@@ -320,22 +410,43 @@ impl Moves<'_> {
             }
             Some(StateChoice::LatestCheckpoint) => {
                 self.refuse_unreadable(&change.name, self.running_version(before))?;
-                // The job's own directory: there the newest is found where Flink has forgotten the job.
                 let path = self.latest_checkpoint(before, live.id).await?;
-                let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory).to_owned();
-                change.trigger = Some(Trigger { id: (self.context.new_id)(), directory });
-                change.stop = Some(Stop::LatestCheckpoint);
-                change.back = stop_state(StateFrom::ItsStop);
+                self.to_latest_checkpoint(change, &path);
             }
             Some(StateChoice::Stateless) => {
                 change.stop = Some(Stop::Cancel);
                 change.back = stop_state(StateFrom::Nothing);
             }
+            // Its newest state is given up, but it is what it goes back to.
             Some(StateChoice::Recorded | StateChoice::Paths(_)) => {
-                change.stop = Some(Stop::Cancel);
+                if let Ok(path) = self.latest_checkpoint(before, live.id).await {
+                    self.to_latest_checkpoint(change, &path);
+                } else {
+                    change.stop = Some(Stop::Cancel);
+                    if !self.has_completed_checkpoint(before, live.id).await {
+                        let from = before.restored_from.clone().map_or(StateFrom::Nothing, StateFrom::Path);
+                        change.back = stop_state(from);
+                    }
+                }
             }
         }
         Ok(())
+    }
+
+    /// The job is cancelled, and goes back to its newest checkpoint.
+    fn to_latest_checkpoint(&self, change: &mut JobMove, path: &str) {
+        // The job's own directory: there the newest is found where Flink has forgotten the job.
+        let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory).to_owned();
+        change.trigger = Some(Trigger { id: (self.context.new_id)(), directory });
+        change.stop = Some(Stop::LatestCheckpoint);
+        change.back = Some(Start { id: (self.context.new_id)(), from: StateFrom::ItsStop });
+    }
+
+    /// Whether a job has state that is newer than what it was restored from; so too where that is not known.
+    async fn has_completed_checkpoint(&self, job: &JobRecord, id: JobId) -> bool {
+        let Some(descriptor) = self.situation.descriptor_of(job) else { return true };
+        let checkpoints = self.context.flink(descriptor).checkpoints(id).await;
+        checkpoints.map_or(true, |checkpoints| checkpoints.latest.completed.is_some())
     }
 
     /// A job whose checkpoints all fail: its savepoint would fail like them, and Flink, which stops the sources for it, would
@@ -372,19 +483,15 @@ impl Moves<'_> {
                 }
             }
             Some(StateChoice::Recorded) => self.recorded(job).await.map(StateFrom::Path),
-            Some(StateChoice::Paths(paths)) => {
-                let only = paths.iter().find(|(name, _)| name.is_none());
-                let named = paths.iter().find(|(name, _)| name.as_deref() == Some(&job.name));
-                match named.or(only) {
-                    Some((_, path)) => Ok(StateFrom::Path(path.clone())),
-                    None if had_state => Err(Failure::refused(Cause::Usage(format!(
-                        "--from-savepoint names no path for the job {}",
-                        job.name
-                    )))
-                    .next([format!("add --from-savepoint {}=PATH", job.name)])),
-                    None => Ok(StateFrom::Nothing),
-                }
-            }
+            Some(StateChoice::Paths(paths)) => match path_for(paths, &job.name) {
+                Some(path) => Ok(StateFrom::Path(path.clone())),
+                None if had_state => Err(Failure::refused(Cause::Usage(format!(
+                    "--from-savepoint names no path for the job {}",
+                    job.name
+                )))
+                .next([format!("add --from-savepoint {}=PATH", job.name)])),
+                None => Ok(StateFrom::Nothing),
+            },
             _ => Ok(StateFrom::Nothing),
         }
     }
@@ -402,6 +509,10 @@ impl Moves<'_> {
                     .next([format!("kubectl flink savepoint list {}", self.options.name)])
             });
         }
+        self.newest_recorded(job).await
+    }
+
+    async fn newest_recorded(&self, job: &JobRecord) -> Result<String, Failure> {
         let newest =
             newest_savepoint(self.context, &self.options.name, &self.situation.history, &job.name).await?;
         if let Some((_, savepoint)) = &newest {
@@ -452,7 +563,7 @@ impl Moves<'_> {
         let Some(reader) = self.descriptor.map(|descriptor| descriptor.flink_version.as_str()) else {
             return Ok(());
         };
-        let starts = !self.desired.stop_only.contains(job);
+        let starts = !self.desired.stops(job);
         if !starts || can_read(reader, writer) != Some(false) {
             return Ok(());
         }
@@ -498,6 +609,9 @@ impl Moves<'_> {
                 "must stop: say what happens to its state".to_owned()
             }
             (Some(Stop::Savepoint { .. }), Some(_)) => "stop with a savepoint, start from it".to_owned(),
+            (Some(Stop::LatestCheckpoint), Some(StateFrom::Path(path))) => {
+                format!("cancel, start from {path}")
+            }
             (Some(Stop::LatestCheckpoint), _) => "cancel, start from its latest checkpoint".to_owned(),
             (Some(Stop::Savepoint { .. }), None) => "stop with a savepoint".to_owned(),
             (Some(Stop::Cancel), Some(StateFrom::Path(path))) => format!("cancel, start from {path}"),
@@ -507,7 +621,7 @@ impl Moves<'_> {
             (None, _) => "start".to_owned(),
         };
         let state = match from {
-            _ if change.stop == Some(Stop::LatestCheckpoint) => Some(
+            Some(StateFrom::ItsStop) if change.stop == Some(Stop::LatestCheckpoint) => Some(
                 "what it has put out since that checkpoint, but for transactions, is put out again"
                     .to_owned(),
             ),
@@ -547,6 +661,12 @@ impl Moves<'_> {
 /// A move of a running job.
 pub(in crate::ops) fn leave(situation: &Situation, before: &JobRecord, live: &JobOverview) -> JobMove {
     JobMove { old: Some(live.id), source: situation.place_of(before), ..JobMove::new(&before.name) }
+}
+
+/// The path that was given for a job: under its name, or for the only one.
+fn path_for<'a>(paths: &'a [(Option<String>, String)], job: &str) -> Option<&'a String> {
+    let named = paths.iter().find(|(name, _)| name.as_deref() == Some(job));
+    named.or_else(|| paths.iter().find(|(name, _)| name.is_none())).map(|(_, path)| path)
 }
 
 fn path_of(from: &StateFrom) -> Option<String> {

@@ -41,6 +41,13 @@ fn is_task_manager(object: &Object) -> bool {
     object.kind() == "Deployment" && object.label("app.kubernetes.io/component") == Some("taskmanager")
 }
 
+/// The claims that a generation's Pods mount, by name.
+pub(super) fn claims(objects: &[Object]) -> BTreeSet<&str> {
+    let pods = objects.iter().filter(|object| object.generation().is_some());
+    let volumes = pods.filter_map(|object| object.value["spec"]["template"]["spec"]["volumes"].as_array());
+    volumes.flatten().filter_map(|volume| volume["persistentVolumeClaim"]["claimName"].as_str()).collect()
+}
+
 /// Raises the number of TaskManagers to that of `other`, where that is greater.
 pub(super) fn at_least_the_task_managers_of(other: &[Object], objects: &mut [Object]) {
     for object in objects.iter_mut().filter(|object| is_task_manager(object)) {

@@ -61,12 +61,17 @@ impl<W: World> Engine<W> {
                     let finished = health.state == flink::JobState::Finished;
                     let runs = health.is_fully_running();
                     let quiet = quiet.for_how_long(runs, health.restarts);
+                    let confirmed = expected.is_none() || restored.is_some();
+                    if gate && !checkpointing && runs && confirmed && !self.journal.jobs[index].checkpointed {
+                        // Without checkpoints its output counts at once: there is no later line.
+                        self.record(Event::Checkpointed(index)).await?;
+                    }
                     let wanted = waits.quiet;
                     if finished {
                         None
                     } else if !runs {
                         Some(waits_for_tasks(&health))
-                    } else if expected.is_some() && restored.is_none() {
+                    } else if !confirmed {
                         Some("all tasks run, the restore is not confirmed yet".to_owned())
                     } else if gate && checkpointing && health.completed_checkpoints == 0 {
                         Some("all tasks run, its first checkpoint is awaited".to_owned())

@@ -22,6 +22,7 @@ use crate::release::{Lock, Status};
 use crate::render::{Object, ObjectKey};
 
 pub(super) use records::{bring_back, keep_savepoints_of};
+pub(super) use search::search;
 
 /// A release that an operation holds the lock of.
 pub(crate) struct Site<'a> {
@@ -192,7 +193,7 @@ impl World for Site<'_> {
     }
 
     async fn find_savepoint(&self, trigger: &Trigger) -> Option<String> {
-        self.search(trigger).await
+        search(&self.context, self.descriptor(Target::Old)?, trigger).await
     }
 
     fn waits(&self) -> Waits {

@@ -4,7 +4,7 @@ use super::Site;
 use crate::operation::{JobMove, Journal, Kind, Outcome, StateFrom, Target};
 use crate::ops::engine::path_for;
 use crate::ops::preflight::{left_by, savepoint_of};
-use crate::ops::{Cause, uninstall};
+use crate::ops::{Cause, jobs, uninstall};
 use crate::release::{Elsewhere, JobRecord, JobState, Record, SavepointRef, Status, Summary};
 
 impl Site<'_> {
@@ -255,6 +255,12 @@ pub(in crate::ops) fn keep_savepoints_of(
     new: &str,
     now: jiff::Timestamp,
 ) {
+    // Somebody's own job, which goes with the release: only its savepoint stays.
+    let is_known = base.jobs.iter().any(|job| job.name == moved.name);
+    if let (false, Some(id), Some(_)) = (is_known, moved.old, &moved.savepoint) {
+        let state = if moved.stopped { JobState::Stopped } else { JobState::Running };
+        base.jobs.push(JobRecord { state, ..jobs::unknown(moved.name.clone(), id) });
+    }
     for job in base.jobs.iter_mut().filter(|job| job.name == moved.name) {
         if let Some(savepoint) = savepoint_of(moved, source, now) {
             if moved.stopped {

@@ -1,35 +1,37 @@
 //! Looking for a savepoint or a checkpoint whose path no answer of Flink gave: in the directory that was its trigger's or
 //! its job's alone, with the eyes of a Pod that mounts it.
 
-use super::Site;
 use crate::cluster::pods;
-use crate::operation::{Target, Trigger};
+use crate::operation::Trigger;
+use crate::ops::Context;
+use crate::ops::descriptor::Descriptor;
 
 /// Prints the savepoints in the directory `$1` that are whole: Flink writes `_metadata` last.
 const WHOLE: &str = r#"for f in "$1"/*/_metadata; do if [ -f "$f" ]; then echo "${f%/_metadata}"; fi; done"#;
 
-impl Site<'_> {
-    /// `None` where there is none that is whole, or where no Pod can look (an object store).
-    pub(super) async fn search(&self, trigger: &Trigger) -> Option<String> {
-        let folder = local(&trigger.directory)?;
-        let descriptor = self.descriptor(Target::Old)?;
-        for selector in [&descriptor.job_manager_selector, &descriptor.task_manager_selector] {
-            let found = pods::list(&self.context.cluster, &self.context.namespace, selector).await.ok()?;
-            let Some(name) = pods::serving(&found) else { continue };
-            let Some(pod) = found.iter().find(|pod| pod.metadata.name.as_deref() == Some(name)) else {
-                continue;
-            };
-            let command = ["sh", "-c", WHOLE, "sh", folder];
-            match pods::output_of(&self.context.cluster, &self.context.namespace, pod, &command).await {
-                Ok(printed) => {
-                    return only_or_newest(printed.lines().filter(|line| line.starts_with('/')))
-                        .map(|path| format!("file://{path}"));
-                }
-                Err(error) => tracing::warn!(%error, pod = name, "the savepoint could not be looked for"),
+/// `None` where there is none that is whole, or where no Pod can look (an object store).
+pub(in crate::ops) async fn search(
+    context: &Context,
+    descriptor: &Descriptor,
+    trigger: &Trigger,
+) -> Option<String> {
+    let folder = local(&trigger.directory)?;
+    for selector in [&descriptor.job_manager_selector, &descriptor.task_manager_selector] {
+        let found = pods::list(&context.cluster, &context.namespace, selector).await.ok()?;
+        let Some(name) = pods::serving(&found) else { continue };
+        let Some(pod) = found.iter().find(|pod| pod.metadata.name.as_deref() == Some(name)) else {
+            continue;
+        };
+        let command = ["sh", "-c", WHOLE, "sh", folder];
+        match pods::output_of(&context.cluster, &context.namespace, pod, &command).await {
+            Ok(printed) => {
+                return only_or_newest(printed.lines().filter(|line| line.starts_with('/')))
+                    .map(|path| format!("file://{path}"));
             }
+            Err(error) => tracing::warn!(%error, pod = name, "the savepoint could not be looked for"),
         }
-        None
     }
+    None
 }
 
 /// Of savepoints the only one: with two nobody knows which ended the job. Of checkpoints the newest.

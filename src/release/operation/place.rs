@@ -2,12 +2,15 @@
 //!
 //! Every change names the version that it is made on; none is sent twice.
 
+use std::sync::Arc;
+
 use super::super::store::{Store, base64, bytes, secrets};
 use super::super::{ReleaseError, codec, labels};
 use super::LockError;
 use crate::cluster::call::Call;
 use crate::cluster::clock::{Moment, ServerClock};
 use crate::cluster::{Cluster, ClusterError};
+use crate::fence::Unfenced;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -90,7 +93,8 @@ pub(super) struct Place {
 impl Place {
     pub(super) fn new(store: &Store, release: &str) -> Self {
         Self {
-            cluster: store.cluster().clone(),
+            // Its own writes are no transitions: each is the first half of the one that it precedes.
+            cluster: store.cluster().with_fence(Arc::new(Unfenced)),
             namespace: store.namespace().to_owned(),
             release: release.to_owned(),
         }

@@ -23,6 +23,10 @@ final class Options implements Serializable {
     boolean failCommits;
     /** While this file exists every checkpoint and savepoint fails. */
     String failSnapshotWhile = "";
+    /** While this file exists a task fails as it ends, after the savepoint that it was stopped with. */
+    String failStopWhile = "";
+    /** While this file exists every checkpoint and savepoint waits for its end, at most a minute. */
+    String slowSnapshotWhile = "";
     /** How long each checkpoint and savepoint takes at least, in milliseconds. */
     long snapshotMillis;
     /** Extra keyed state, in KiB for each key. */
@@ -51,6 +55,8 @@ final class Options implements Serializable {
                 case "--fail-after": o.failAfter = Long.parseLong(value); break;
                 case "--fail-commits": o.failCommits = Boolean.parseBoolean(value); break;
                 case "--fail-snapshot-while": o.failSnapshotWhile = value; break;
+                case "--fail-stop-while": o.failStopWhile = value; break;
+                case "--slow-snapshot-while": o.slowSnapshotWhile = value; break;
                 case "--snapshot-millis": o.snapshotMillis = Long.parseLong(value); break;
                 case "--state-kib": o.stateKib = Integer.parseInt(value); break;
                 default: throw new IllegalArgumentException("unknown argument " + e.getKey());

@@ -13,6 +13,7 @@ import org.apache.flink.streaming.api.checkpoint.CheckpointedFunction;
  */
 final class Trouble extends RichMapFunction<String, String> implements CheckpointedFunction {
     private static final long serialVersionUID = 1L;
+    private static final long SLOW_MILLIS = 60_000;
     private final Options options;
     private transient long passed;
 
@@ -38,16 +39,32 @@ final class Trouble extends RichMapFunction<String, String> implements Checkpoin
     @Override
     public void snapshotState(FunctionSnapshotContext context) throws InterruptedException {
         Thread.sleep(options.snapshotMillis);
+        long begun = System.nanoTime();
+        while (isThere(options.slowSnapshotWhile) && (System.nanoTime() - begun) / 1_000_000 < SLOW_MILLIS) {
+            Thread.sleep(50);
+        }
         if (!options.failCommits) {
             failUntilHealed();
         }
-        if (!options.failSnapshotWhile.isEmpty() && exists(options.failSnapshotWhile)) {
+        if (isThere(options.failSnapshotWhile)) {
             throw new IllegalStateException("told to fail snapshots while " + options.failSnapshotWhile + " exists");
         }
     }
 
     @Override
     public void initializeState(FunctionInitializationContext context) {}
+
+    /** A task that was stopped comes here after its savepoint was complete; one that failed before fails no more for it. */
+    @Override
+    public void close() {
+        if (isThere(options.failStopWhile)) {
+            throw new IllegalStateException("told to fail as it stops while " + options.failStopWhile + " exists");
+        }
+    }
+
+    private static boolean isThere(String path) {
+        return !path.isEmpty() && exists(path);
+    }
 
     private static boolean exists(String path) {
         return Files.exists(Paths.get(path));
