@@ -18,6 +18,8 @@ mod jobs;
 mod multipart;
 mod port_forward;
 mod proxy;
+#[cfg(test)]
+mod recordings;
 mod requests;
 mod rest;
 pub mod roles;
