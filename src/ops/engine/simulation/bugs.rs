@@ -41,9 +41,11 @@ pub(super) enum Bug {
     NotBroughtBack,
     /// A run that goes on late does not look at what the run that took over left in charge.
     RecordsNotRead,
+    /// A JobManager that restarted counts from zero: that is taken for a job that never completed a checkpoint.
+    CountsTrusted,
 }
 
-pub(super) const ALL: [Bug; 18] = [
+pub(super) const ALL: [Bug; 19] = [
     Bug::NoLookUp,
     Bug::AnotherIdForEachTry,
     Bug::AnotherIdForEachRun,
@@ -62,6 +64,7 @@ pub(super) const ALL: [Bug; 18] = [
     Bug::CheckpointForgotten,
     Bug::NotBroughtBack,
     Bug::RecordsNotRead,
+    Bug::CountsTrusted,
 ];
 
 impl Bug {

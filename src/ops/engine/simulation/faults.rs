@@ -10,6 +10,8 @@ pub(super) enum Fault {
     DiesBefore,
     /// It dies after the request has arrived, without the answer.
     DiesAfter,
+    /// As `DiesAfter`, and the next run comes when Flink has forgotten what became of the request.
+    DiesForLong,
     /// It is suspended between its last look and the sending, and goes on when another run has finished.
     Suspended,
     /// The request never arrives, and nobody knows.
@@ -18,19 +20,23 @@ pub(super) enum Fault {
     AnswerLost,
     /// It arrives much later than the sender waits.
     Late,
+    /// A proxy on the way waits in vain for the answer, sends the request once more, and hands on the answer to that.
+    Repeated,
     /// The JobManager dies before the request arrives.
     RestartsBefore,
     /// It dies after it.
     RestartsAfter,
 }
 
-pub(super) const ALL: [Fault; 8] = [
+pub(super) const ALL: [Fault; 10] = [
     Fault::DiesBefore,
     Fault::DiesAfter,
+    Fault::DiesForLong,
     Fault::Suspended,
     Fault::RequestLost,
     Fault::AnswerLost,
     Fault::Late,
+    Fault::Repeated,
     Fault::RestartsBefore,
     Fault::RestartsAfter,
 ];

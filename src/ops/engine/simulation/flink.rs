@@ -20,6 +20,8 @@ const SUBMITTING: Duration = Duration::from_secs(1);
 const NEVER: Duration = Duration::from_hours(10_000);
 /// From a savepoint to the end of the job that it stops.
 const FINISHING: Duration = Duration::from_millis(300);
+/// For how long Flink keeps the answer of an operation that is over, where nobody sets it otherwise.
+pub(super) const KEPT: Duration = Duration::from_mins(5);
 
 /// What comes of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +33,8 @@ pub(super) enum Fate {
     CrashLoops,
     /// It fails after its first checkpoint.
     FailsLate,
+    /// It runs, until its JobManager restarts: it cannot restore its own checkpoint.
+    FailsOnceBack,
 }
 
 /// What comes of a stop with a savepoint.
@@ -65,11 +69,14 @@ pub(super) struct Job {
     base: u64,
     /// Since when all its tasks run; in the future while they are deployed.
     runs_from: Instant,
+    /// What it was started from.
+    pub origin: Option<String>,
     pub restored: Option<String>,
     pub restores: u64,
-    /// Since this JobManager has it.
+    /// Since this JobManager has it, as are the two that follow.
     pub completed: u64,
     pub restarts: u64,
+    pub savepoint: Option<String>,
     checkpoints: u64,
     next_checkpoint: Instant,
     /// The newest completed checkpoint or the savepoint that it came from.
@@ -116,6 +123,13 @@ struct Stopping {
     status: SavepointStatus,
 }
 
+impl Stopping {
+    /// Whether Flink has forgotten what became of it: an answer is kept for so long.
+    fn is_forgotten(&self, kept: Duration, now: Instant) -> bool {
+        self.status != SavepointStatus::InProgress && now >= self.written_at + kept
+    }
+}
+
 /// A generation's JobManager and its TaskManagers.
 pub(super) struct Generation {
     answers_from: Instant,
@@ -153,6 +167,8 @@ pub(super) struct Flink {
     pub fates: BTreeMap<JobId, Fate>,
     /// What comes of stops.
     pub stop_fate: StopFate,
+    /// For how long the answer of an operation that is over is kept (`rest.async.store-duration`).
+    pub kept: Duration,
     /// The job result store forgets: an id that has ended runs again.
     pub forgetful: bool,
     /// Jobs that failed for good after they had gone on: nothing brings them back by itself.
@@ -183,6 +199,7 @@ impl Flink {
             older_is_planned: false,
             fates: BTreeMap::new(),
             stop_fate: StopFate::Ends(Duration::from_millis(600)),
+            kept: KEPT,
             forgetful: false,
             failed_late: BTreeSet::new(),
             broken: Vec::new(),
@@ -224,7 +241,9 @@ impl Flink {
         let generation = self.generations.get_mut(&number)?;
         generation.halted = true;
         generation.answers_from = now + NEVER;
-        let job = generation.jobs.iter_mut().find(|job| job.id == id && job.is_live())?;
+        // One that it has ended, not Flink: what high availability knows of it stays.
+        let halted = |job: &Job| job.state == JobState::Canceled && job.ends.is_none();
+        let job = generation.jobs.iter_mut().find(|job| job.id == id && (job.is_live() || halted(job)))?;
         let completed = job.checkpoints > 0;
         job.ends = None;
         if completed {
@@ -306,7 +325,8 @@ impl Flink {
             for job in &mut generation.jobs {
                 if let Some((_, state, position)) = job.ends.filter(|(at, ..)| *at <= now && job.is_live()) {
                     job.state = state;
-                    if job.fate == Fate::FailsLate && state == JobState::Failed {
+                    let late = matches!(job.fate, Fate::FailsLate | Fate::FailsOnceBack);
+                    if late && job.checkpoints > 0 && state == JobState::Failed {
                         self.failed_late.insert(job.name.clone());
                     }
                     generation.ended.insert(job.id);
@@ -323,6 +343,10 @@ impl Flink {
         }
         if matches!(job.state, JobState::Initializing | JobState::Restarting) && now >= job.runs_from {
             match job.fate {
+                Fate::FailsOnceBack if job.state == JobState::Restarting => {
+                    job.ends = Some((job.runs_from, JobState::Failed, 0));
+                    return;
+                }
                 Fate::FailsAtRestore => {
                     job.ends = Some((job.runs_from, JobState::Failed, 0));
                     return;
@@ -334,7 +358,7 @@ impl Flink {
                     job.next_checkpoint = job.runs_from + CHECKPOINT;
                     return;
                 }
-                Fate::Runs | Fate::FailsLate => job.state = JobState::Running,
+                Fate::Runs | Fate::FailsLate | Fate::FailsOnceBack => job.state = JobState::Running,
             }
         }
         let until =
@@ -378,6 +402,8 @@ impl Flink {
             job.still_from = Some(stop.written_at);
             let location = format!("{}/savepoint-{id}", stop.directory);
             self.storage.insert(location.clone(), Saved { job: job.name.clone(), position });
+            job.completed += 1;
+            job.savepoint = Some(location.clone());
             let end = stop.written_at + FINISHING;
             match stop.fate {
                 StopFate::Ends(_) => {
@@ -447,10 +473,12 @@ impl Flink {
             since: now,
             base,
             runs_from,
+            origin: request.savepoint.clone(),
             restored: request.savepoint.clone(),
             restores: u64::from(request.savepoint.is_some()),
             completed: 0,
             restarts: 0,
+            savepoint: None,
             checkpoints: 0,
             next_checkpoint: runs_from + CHECKPOINT,
             latest: None,
@@ -468,29 +496,27 @@ impl Flink {
         request: &StopRequest,
         now: Instant,
     ) -> Result<(), FlinkError> {
-        let fate = self.stop_fate;
+        let (fate, kept) = (self.stop_fate, self.kept);
         let generation = self.answering(number, now)?;
-        if generation.stopping.contains_key(&request.trigger) {
+        if generation.stopping.get(&request.trigger).is_some_and(|stop| !stop.is_forgotten(kept, now)) {
             return Ok(()); // the same trigger twice is one savepoint
         }
-        match generation.jobs.iter().find(|one| one.id == job) {
-            None => Err(unknown("the job")),
-            Some(found) if !found.all_run(now) => Err(refused("not all tasks run", Refusal::Other)),
-            Some(_) => {
-                let takes = if let StopFate::Ends(takes) = fate { takes } else { Duration::from_millis(600) };
-                generation.stopping.insert(
-                    request.trigger,
-                    Stopping {
-                        job,
-                        directory: request.directory.clone(),
-                        written_at: now + takes,
-                        fate,
-                        status: SavepointStatus::InProgress,
-                    },
-                );
-                Ok(())
-            }
+        let takes = if let StopFate::Ends(takes) = fate { takes } else { Duration::from_millis(600) };
+        let mut stopping = Stopping {
+            job,
+            directory: request.directory.clone(),
+            written_at: now + takes,
+            fate,
+            status: SavepointStatus::InProgress,
+        };
+        // Flink accepts this all the same, and says so under the trigger only.
+        if !generation.jobs.iter().any(|one| one.id == job && one.all_run(now)) {
+            let cause = "it is unknown, or not all its tasks run".to_owned();
+            stopping.status = SavepointStatus::Failed { cause, location: None };
+            stopping.written_at = now;
         }
+        generation.stopping.insert(request.trigger, stopping);
+        Ok(())
     }
 
     /// What became of a trigger.
@@ -500,12 +526,10 @@ impl Flink {
         trigger: TriggerId,
         now: Instant,
     ) -> Result<SavepointStatus, FlinkError> {
-        let generation = self.answering(number, now)?;
-        generation
-            .stopping
-            .get(&trigger)
-            .map(|stop| stop.status.clone())
-            .ok_or_else(|| unknown("the trigger"))
+        let kept = self.kept;
+        let stop = self.answering(number, now)?.stopping.get(&trigger);
+        let stop = stop.filter(|stop| !stop.is_forgotten(kept, now));
+        stop.map(|stop| stop.status.clone()).ok_or_else(|| unknown("the trigger"))
     }
 
     /// `PATCH /jobs/{id}?mode=cancel`.
@@ -550,8 +574,8 @@ impl Flink {
         let back = generation.recovering_until;
         for job in &mut generation.jobs {
             job.ends = None;
-            job.completed = 0;
             come_back(job, back);
+            (job.completed, job.restarts, job.savepoint) = (0, 0, None);
         }
     }
 

@@ -20,7 +20,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use self::bugs::Bug;
 use self::faults::{Dice, Fault, Visits};
-use self::flink::{Fate, Flink, StopFate};
+use self::flink::{Fate, Flink, KEPT, StopFate};
 use self::world::{Fortune, Model, Operation, Outside, Process, Records};
 use super::Engine;
 use crate::flink::RunRequest;
@@ -50,15 +50,26 @@ const TRANSITIONS: [&str; 18] = [
     "close",
 ];
 
-/// What is not tried. A request to the API server alone does not meet a JobManager. And a gap: a run that is suspended while
-/// it cancels the new job on its way back, and goes on when another run has left that job in charge, because it had
-/// completed a checkpoint by then, ends it; nothing in Flink fences a cancel, and the rule of the first checkpoint forbids to
-/// bring the old one back. Its state is in its latest checkpoint (`upgrade --from-checkpoint PATH`).
+/// What is not tried.
+///
+/// A request to the API server alone does not meet a JobManager.
+///
+/// A proxy repeats what is idempotent (RFC 9110, 9.2.2): of Flink's requests its DELETE, not POST, nor the PATCH that cancels.
+/// What changes objects is idempotent here whatever its method, and the journal's own PUT is known again by its epoch. Of what
+/// is left out the ends are known: a stop whose trigger was forgotten between the two, by a JobManager that restarted or in
+/// time, is answered as that of a job that is not there; a cancel that meets no JobManager the second time counts as not sent;
+/// and where the job result store forgets, a job that has failed is run twice.
+///
+/// And a gap: a run that is suspended while it cancels the new job on its way back, and goes on when another run has left that
+/// job in charge, because it had completed a checkpoint by then, ends it; nothing in Flink fences a cancel, and the rule of the
+/// first checkpoint forbids to bring the old one back. Its state is in its latest checkpoint (`upgrade --from-checkpoint PATH`).
 fn is_possible(transition: &str, fault: Fault) -> bool {
+    let by_post_or_patch = ["plan", "stop", "cancel old", "cancel new", "run new", "run back"];
     let of_flink =
-        ["plan", "stop", "cancel old", "cancel new", "run new", "run back", "shut down old", "shut down new"];
+        by_post_or_patch.contains(&transition) || ["shut down old", "shut down new"].contains(&transition);
     match fault {
-        Fault::RestartsBefore | Fault::RestartsAfter => of_flink.contains(&transition),
+        Fault::RestartsBefore | Fault::RestartsAfter => of_flink,
+        Fault::Repeated => !by_post_or_patch.contains(&transition),
         Fault::Suspended => transition != "cancel new",
         _ => true,
     }
@@ -122,6 +133,8 @@ struct History {
     faults: Vec<(u32, Fault)>,
     /// Seconds after the beginning at which the JobManager of a generation dies.
     restarts: Vec<(u64, u32)>,
+    /// For how long Flink keeps the answers of operations that are over.
+    kept: Duration,
     forgetful: bool,
     noise: bool,
     /// Somebody's own job is submitted to the old generation in the middle.
@@ -138,6 +151,7 @@ impl History {
             stop: StopFate::Ends(Duration::from_millis(600)),
             faults: Vec::new(),
             restarts: Vec::new(),
+            kept: KEPT,
             forgetful: false,
             noise: false,
             stranger: false,
@@ -146,7 +160,14 @@ impl History {
     }
 
     fn random(dice: &mut Dice) -> Self {
-        let fates = [Fate::Runs, Fate::Runs, Fate::FailsAtRestore, Fate::CrashLoops, Fate::FailsLate];
+        let fates = [
+            Fate::Runs,
+            Fate::Runs,
+            Fate::FailsAtRestore,
+            Fate::CrashLoops,
+            Fate::FailsLate,
+            Fate::FailsOnceBack,
+        ];
         let quick = StopFate::Ends(Duration::from_millis(200 + dice.below(3000)));
         let stops = [quick, quick, quick, StopFate::Fails, StopFate::FailsWhileStopping, StopFate::ComesBack];
         let faults: Vec<_> =
@@ -156,17 +177,22 @@ impl History {
         let restart = |fault: &Fault| matches!(fault, Fault::RestartsBefore | Fault::RestartsAfter);
         let steady = restarts.is_empty() && !faults.iter().any(|(_, fault)| restart(fault));
         let late = faults.iter().any(|(_, fault)| *fault == Fault::Suspended);
-        let fate = dice.one_of(&fates);
+        let (fate, scene) = (dice.one_of(&fates), dice.one_of(&SCENES));
+        let by_itself = matches!(fate, Fate::FailsLate | Fate::FailsOnceBack);
+        // A gap: Pods start a job for a run that dies, it completes a checkpoint and fails, and its JobManager restarts. Nothing
+        // but the job result store says then that it ever ran, and nobody reads that: the old one goes on from its savepoint.
+        let fate = if scene == Scene::Standalone && by_itself && !steady { Fate::Runs } else { fate };
         Self {
-            scene: dice.one_of(&SCENES),
+            scene,
             fate,
             spared: dice.below(2) == 0,
             stop: dice.one_of(&stops),
             faults,
             restarts,
+            kept: dice.one_of(&[KEPT, KEPT, Duration::from_secs(20), Duration::from_millis(400)]),
             // The package keeps the job result store. Where somebody lets it forget, a job that failed by itself cannot be
             // told from one that never ran once its JobManager restarts, and nothing refuses a submission that comes late.
-            forgetful: !late && (fate != Fate::FailsLate || steady) && dice.below(2) == 0,
+            forgetful: !late && (!by_itself || steady) && dice.below(2) == 0,
             noise: dice.below(3) == 0,
             stranger: dice.below(4) == 0,
             seed: dice.next(),
@@ -259,7 +285,7 @@ fn outside(history: &History, bug: Option<Bug>) -> Outside {
     let mut flink = Flink::new();
     let begin = Instant::now();
     let plan = journal(history.scene);
-    flink.forgetful = history.forgetful;
+    (flink.forgetful, flink.kept) = (history.forgetful, history.kept);
     flink.older_is_planned = matches!(history.scene, Scene::WarmFromRecorded | Scene::WarmStateless);
     let saved = flink::Saved { job: "job-0".to_owned(), position: 1 };
     flink.storage.insert(RECORDED.to_owned(), saved);
@@ -301,6 +327,7 @@ fn outside(history: &History, bug: Option<Bug>) -> Outside {
         bug,
         restarts: restarts.map(|(at, number)| (begin + Duration::from_secs(*at), *number)).collect(),
         late: Vec::new(),
+        away: Duration::ZERO,
     }
 }
 
@@ -406,7 +433,8 @@ async fn carry_out(
                 Err(_) => outside.borrow_mut().flink.broken.push("it does not end".to_owned()),
             },
         }
-        sleep(LOCK).await;
+        let away = std::mem::take(&mut outside.borrow_mut().away);
+        sleep(LOCK + away).await;
         *number += 1;
         journal = take_over(outside, *number, bug);
     }

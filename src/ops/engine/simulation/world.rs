@@ -28,6 +28,10 @@ const WAY: Duration = Duration::from_millis(20);
 pub(super) const DEADLINE: Duration = Duration::from_secs(10);
 /// When what is late arrives: within the time after which another run may take over.
 const LATE: Duration = Duration::from_secs(14);
+/// Within what time a proxy repeats a request: the sender still waits for its answer.
+const REPEATED: Duration = Duration::from_secs(9);
+/// For how long nobody comes where it is long: more than Flink keeps an answer.
+const AWAY: Duration = Duration::from_mins(6);
 
 /// The operation object.
 pub(super) struct Operation {
@@ -64,6 +68,8 @@ pub(super) struct Outside {
     pub restarts: Vec<(Instant, u32)>,
     /// Requests that arrive late.
     pub late: Vec<(Instant, Effect)>,
+    /// For how much longer than needed nobody takes over.
+    pub away: Duration,
 }
 
 /// What a request does when it arrives.
@@ -163,13 +169,22 @@ impl Process {
                 sleep(DEADLINE).await;
                 return Err(Broken::Silence);
             }
+            Some(Fault::Repeated) => {
+                late(&mut self.outside.borrow_mut());
+                let pause = self.outside.borrow_mut().dice.below(REPEATED.as_millis() as u64);
+                sleep(Duration::from_millis(pause)).await;
+                self.outside.borrow_mut().advance();
+            }
             _ => {}
         }
         restart(Fault::RestartsBefore);
         let answer = effect(&mut self.outside.borrow_mut());
         restart(Fault::RestartsAfter);
         match fault {
-            Some(Fault::DiesAfter) => {
+            Some(Fault::DiesAfter | Fault::DiesForLong) => {
+                if fault == Some(Fault::DiesForLong) {
+                    self.outside.borrow_mut().away = AWAY;
+                }
                 self.fortune.died.notify_one();
                 pending().await
             }
@@ -328,24 +343,28 @@ impl Rest for Api {
     }
 
     async fn checkpoints(&self, job: JobId) -> Result<Checkpoints, FlinkError> {
+        let trusted = self.is(Bug::CountsTrusted);
         self.of(job, |job, _| {
-            let restored = job.restored.clone().map(|path| RestoredFrom {
+            let restored = if trusted { &job.origin } else { &job.restored };
+            let restored = restored.clone().map(|path| RestoredFrom {
                 id: 1,
                 restore_timestamp: 1,
                 is_savepoint: !path.contains("/chk-"),
                 external_path: Some(path),
             });
-            let completed = job.latest_checkpoint().map(|path| CompletedCheckpoint {
+            let whole = |path: String, is_savepoint| CompletedCheckpoint {
                 id: 1,
                 external_path: Some(path),
-                is_savepoint: false,
+                is_savepoint,
                 trigger_timestamp: 0,
                 latest_ack_timestamp: 0,
                 state_size: 0,
                 checkpointed_size: None,
                 end_to_end_duration: 0,
                 discarded: false,
-            });
+            };
+            let completed = job.latest_checkpoint().map(|path| whole(path, false));
+            let savepoint = job.savepoint.clone().map(|path| whole(path, true));
             Checkpoints {
                 counts: CheckpointCounts {
                     restored: job.restores,
@@ -354,7 +373,7 @@ impl Rest for Api {
                     completed: job.completed,
                     failed: 0,
                 },
-                latest: LatestCheckpoints { completed, restored, ..LatestCheckpoints::default() },
+                latest: LatestCheckpoints { completed, savepoint, failed: None, restored },
             }
         })
     }
