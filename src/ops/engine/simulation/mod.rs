@@ -224,16 +224,12 @@ fn job(scene: Scene, index: usize) -> JobMove {
     job.back = start(3, StateFrom::ItsStop);
     match scene {
         Scene::Uninstall | Scene::StopOne => {}
-        Scene::WarmFromCheckpoint => {
+        Scene::WarmFromCheckpoint | Scene::WarmFromRecorded => {
             job.stop = Some(Stop::LatestCheckpoint);
             job.trigger = Some(Trigger { id: id(4, index), directory: format!("file:/c/{}", id(1, index)) });
-            job.start = start(2, StateFrom::ItsStop);
-        }
-        Scene::WarmFromRecorded => {
-            job.stop = Some(Stop::Cancel);
-            job.trigger = None;
-            job.start = start(2, StateFrom::Path(RECORDED.to_owned()));
-            job.back = start(3, StateFrom::Path(RECORDED.to_owned()));
+            let recorded = StateFrom::Path(RECORDED.to_owned());
+            let from = if scene == Scene::WarmFromRecorded { recorded } else { StateFrom::ItsStop };
+            job.start = start(2, from);
         }
         Scene::WarmStateless => {
             job.stop = Some(Stop::Cancel);
