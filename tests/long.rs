@@ -5,7 +5,7 @@ use crate::support::tally::{Expect, State};
 use std::time::Duration;
 
 use crate::cluster;
-use crate::support::{JAR, JobTally, Namespace, statuses, wait_for, wait_within};
+use crate::support::{JAR, JobTally, statuses, wait_within};
 
 /// Expected: killed at each transition in its turn, the next run completes or undoes the upgrade; nothing is lost, nothing is
 /// repeated.
@@ -137,40 +137,18 @@ fn moves(test: &str, layout: &str, strategy: &str, flink: &str) {
     let options = r#"flinkConfiguration={"taskmanager.network.memory.fraction":0.12}"#;
     let upgrade = ["upgrade", "demo", "--with-savepoint"];
     namespace.flink([upgrade.as_slice(), &["--set-json", options]].concat()).ok();
-    restored_as_recorded(&namespace, 1);
+    namespace.restored_as_recorded("demo", 1);
     go_on();
     namespace.flink([upgrade.as_slice(), &["--set", "parallelism=1"]].concat()).ok();
-    restored_as_recorded(&namespace, 2);
+    namespace.restored_as_recorded("demo", 2);
     go_on();
     namespace.flink(["rollback", "demo", "1", "--with-savepoint"]).ok();
-    restored_as_recorded(&namespace, 3);
+    namespace.restored_as_recorded("demo", 3);
     go_on();
     let history = "1 superseded, 2 superseded, 3 superseded, 4 deployed";
     assert_eq!(statuses(&namespace.history("demo")), history);
     namespace.flink(["uninstall", "demo", "--with-savepoint"]).ok();
     for tally in tallies() {
         tally.check(State::Ended, &Expect { runs: 4..=4, ..Expect::default() });
-    }
-}
-
-/// Each running job was restored from exactly the savepoint that ended that revision.
-#[track_caller]
-fn restored_as_recorded(namespace: &Namespace, revision: u64) {
-    let recorded = namespace.flink(["savepoint", "list", "demo", "-o", "json"]).ok().json();
-    let status = wait_for("where the jobs were restored from", || {
-        let status = namespace.status("demo");
-        let jobs = status["jobs"].as_array().unwrap().clone();
-        jobs.iter().all(|job| job["restoredFrom"].is_string()).then_some(jobs)
-    });
-    for job in status {
-        let path = recorded
-            .as_array()
-            .unwrap()
-            .iter()
-            .find(|row| row["revision"] == revision && row["job"] == job["name"])
-            .unwrap_or_else(|| {
-                panic!("no savepoint of {} in revision {revision}: {recorded:#}", job["name"])
-            });
-        assert_eq!(job["restoredFrom"], path["path"], "{job:#}");
     }
 }

@@ -11,7 +11,7 @@ pub mod tally;
 #[allow(unused_imports, reason = "each test takes the part it needs")]
 pub use namespace::{IMAGE, JAR, JobTally, Namespace, job_args};
 #[allow(unused_imports, reason = "each test takes the part it needs")]
-pub use run::{Run, flink, kubectl, program, run};
+pub use run::{Run, flink, kubectl, program, run, run_until};
 #[allow(unused_imports, reason = "each test takes the part it needs")]
 pub use snapshot::{assert_snapshot, redact};
 

@@ -131,6 +131,42 @@ impl Namespace {
         self.status(release)["jobs"][0]["id"].as_str().unwrap().to_owned()
     }
 
+    /// A path of Flink's REST API behind a Service, by way of the API server.
+    pub fn proxied(&self, service: &str, path: &str) -> String {
+        format!("/api/v1/namespaces/{}/services/{service}:8081/proxy{path}", self.name)
+    }
+
+    /// What the Flink in charge of a release answers, asked without the program.
+    #[track_caller]
+    pub fn ask_flink(&self, release: &str, path: &str) -> Value {
+        self.kubectl(["get", "--raw", &self.proxied(&format!("{release}-rest"), path)]).ok().json()
+    }
+
+    /// Each running job of a release was restored from exactly the savepoint that is recorded to have ended it in that
+    /// revision: by Flink's word, not by the program's own.
+    #[track_caller]
+    pub fn restored_as_recorded(&self, release: &str, revision: u64) {
+        let recorded = self.flink(["savepoint", "list", release, "-o", "json"]).ok().json();
+        let status = self.status(release);
+        let running = |job: &&Value| job["state"] == "RUNNING";
+        let jobs: Vec<_> = status["jobs"].as_array().unwrap().iter().filter(running).collect();
+        assert!(!jobs.is_empty(), "no job runs: {status:#}");
+        for job in jobs {
+            let row = recorded.as_array().unwrap().iter().find(|row| {
+                row["revision"] == revision && row["job"] == job["name"] && row["origin"] == "stop"
+            });
+            let Some(row) = row else {
+                panic!("no savepoint ended {} in revision {revision}: {recorded:#}", job["name"])
+            };
+            let path = format!("/jobs/{}/checkpoints", job["id"].as_str().unwrap());
+            let restored = wait_for("where Flink restored a job from", || {
+                let restored = self.ask_flink(release, &path)["latest"]["restored"].take();
+                restored["external_path"].as_str().map(ToOwned::to_owned)
+            });
+            assert_eq!(local(&restored), local(row["path"].as_str().unwrap()), "{job:#}");
+        }
+    }
+
     /// Makes a claim that no release owns.
     #[track_caller]
     pub fn claim(&self, name: &str) {
@@ -260,6 +296,13 @@ impl JobTally {
     pub fn check(&self, state: State, expected: &Expect) -> Verdict {
         assert_tally(&[&self.folder], &self.job, state, expected)
     }
+}
+
+/// The path of a `file:` URI, which is written with one slash or with three.
+#[track_caller]
+fn local(uri: &str) -> String {
+    let path = uri.strip_prefix("file:").unwrap_or_else(|| panic!("not a file: {uri}"));
+    format!("/{}", path.trim_start_matches('/'))
 }
 
 /// `--set` for the test job's arguments.

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fmt;
+use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 
 /// A program that has ended.
@@ -85,6 +86,29 @@ pub fn run(command: &mut Command) -> Run {
         },
         Err(error) => panic!("{line}: {error}"),
     }
+}
+
+/// Runs a command to its end, and does something the moment that a line of its stderr has the text; fails where none had it.
+#[track_caller]
+pub fn run_until(command: &mut Command, text: &str, act: impl FnOnce()) -> Run {
+    let line = shown(command);
+    let mut child =
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let (mut stderr, mut act) = (String::new(), Some(act));
+    for said in BufReader::new(child.stderr.take().unwrap()).lines() {
+        let said = said.unwrap();
+        if said.contains(text)
+            && let Some(act) = act.take()
+        {
+            act();
+        }
+        stderr.push_str(&said);
+        stderr.push('\n');
+    }
+    let code = child.wait().unwrap().code().unwrap_or(-1);
+    let run = Run { line, code, stdout: String::new(), stderr };
+    assert!(act.is_none(), "stderr never said {text:?}: {run}");
+    run
 }
 
 fn shown(command: &Command) -> String {
