@@ -2,37 +2,85 @@
 
 use crate::cluster;
 use crate::support::tally::{Expect, State};
-use crate::support::{job_args, statuses, wait_for};
+use crate::support::{JobTally, Namespace, job_args, statuses, wait_for};
 
-/// Expected: the job fails on every record, again and again; fixed, it goes on from its latest checkpoint. Nothing is lost,
-/// committed repeats nothing, and emitted repeats what it put out after that checkpoint, over and over.
+/// Expected: the job fails on every record, again and again, so that it can take no savepoint (exit code 3, no revision); fixed
+/// by an upgrade, by a rollback and by an upgrade that names the checkpoint, it goes on from its latest checkpoint each time.
+/// Nothing is lost, committed repeats nothing, and emitted repeats what it put out after those checkpoints, over and over.
 #[test]
 fn a_job_that_crashes_again_and_again_is_fixed_from_its_latest_checkpoint() {
     let namespace = cluster!("checkpoint", tally);
     namespace.install_job("demo", &[]).ok();
     let tally = namespace.tally("demo-storage");
     tally.await_committed(40);
+
+    let latest = crash_loop(&namespace, &tally);
+    let mended = ["upgrade", "demo", "--set-json", "job.args=[]"];
+    // It has just crashed for the third time: the next attempt is two seconds away.
+    namespace
+        .flink([mended.as_slice(), &["--with-savepoint"]].concat())
+        .exits(3)
+        .says("the job counter can take no savepoint: it is ");
+    assert_eq!(statuses(&namespace.history("demo")), "1 superseded, 2 deployed", "no revision");
+    namespace
+        .flink([mended.as_slice(), &["--from-checkpoint", "latest"]].concat())
+        .ok()
+        .says("cancel, start from its latest checkpoint");
+    went_on(&namespace, &tally, &latest);
+
+    let latest = crash_loop(&namespace, &tally);
+    namespace
+        .flink(["rollback", "demo", "3", "--from-checkpoint", "latest"])
+        .ok()
+        .says("cancel, start from its latest checkpoint");
+    went_on(&namespace, &tally, &latest);
+
+    let latest = crash_loop(&namespace, &tally);
+    namespace
+        .flink([mended.as_slice(), &["--from-checkpoint", &latest]].concat())
+        .ok()
+        .says(&format!("cancel, start from {latest}"));
+    went_on(&namespace, &tally, &latest);
+    let history =
+        "1 superseded, 2 superseded, 3 superseded, 4 superseded, 5 superseded, 6 superseded, 7 deployed";
+    assert_eq!(statuses(&namespace.history("demo")), history);
+
+    let repeated: u64 = tally.read().judge(State::Running).repeated_emitted.values().sum();
+    namespace.flink(["uninstall", "demo", "--with-savepoint"]).ok();
+    let expected = Expect { repeated_emitted: repeated.max(1)..=repeated.max(1), ..Expect::default() };
+    tally.check(State::Ended, &expected);
+}
+
+/// Has the job crash on every record; gives its latest checkpoint, the moment that it has crashed for the third time.
+#[track_caller]
+fn crash_loop(namespace: &Namespace, tally: &JobTally) -> String {
     let healed = tally.folder.join("healed");
     fs_err::write(&healed, "").unwrap();
     let fragile = job_args("--fail-until,/flink-storage/tally/healed");
     namespace.flink(["upgrade", "demo", "--with-savepoint", "--set", &fragile]).ok();
     tally.await_committed(40);
     let runs = tally.read().runs.len();
+    let id = namespace.job_id("demo");
     fs_err::remove_file(&healed).unwrap();
     wait_for("the job to crash again and again", || (tally.read().runs.len() > runs + 2).then_some(()));
+    let checkpoints = namespace.ask_flink("demo", &format!("/jobs/{id}/checkpoints"));
+    let latest = checkpoints["latest"]["completed"]["external_path"].as_str().unwrap().to_owned();
+    assert!(latest.contains("/chk-"), "{checkpoints:#}");
+    latest
+}
 
-    namespace
-        .flink(["upgrade", "demo", "--from-checkpoint", "latest", "--set-json", "job.args=[]"])
-        .ok()
-        .says("cancel, start from its latest checkpoint");
-    let restored = namespace.status("demo")["jobs"][0]["restoredFrom"].as_str().unwrap().to_owned();
-    assert!(restored.contains("/chk-"), "{restored}");
+/// The job runs again, restored from that checkpoint, by Flink's word, and is past all that it had put out before.
+#[track_caller]
+fn went_on(namespace: &Namespace, tally: &JobTally, checkpoint: &str) {
+    let id = namespace.job_id("demo");
+    let restored = wait_for("where Flink restored it from", || {
+        let checkpoints = namespace.ask_flink("demo", &format!("/jobs/{id}/checkpoints"));
+        checkpoints["latest"]["restored"]["external_path"].as_str().map(ToOwned::to_owned)
+    });
+    assert_eq!(restored, checkpoint);
+    assert_eq!(namespace.status("demo")["jobs"][0]["restoredFrom"], checkpoint);
     tally.await_caught_up();
     tally.await_committed(40);
-    let repeated: u64 = tally.read().judge(State::Running).repeated_emitted.values().sum();
-    namespace.flink(["uninstall", "demo", "--with-savepoint"]).ok();
-    let expected = Expect { repeated_emitted: repeated.max(1)..=repeated.max(1), ..Expect::default() };
-    tally.check(State::Ended, &expected);
 }
 
 /// Expected: started from a path that does not exist the job fails, and goes back to its own latest checkpoint, not to nothing: exit
