@@ -1,11 +1,13 @@
-//! A change of the number of TaskManagers: the Pods that are there stay, and no job is stopped.
+//! A change of the number of TaskManagers: the Pods that are there stay, and no job is stopped. And a namespace that has room
+//! for these Pods only.
 
 use crate::cluster;
-use crate::support::statuses;
 use crate::support::tally::{Expect, State};
+use crate::support::{statuses, wait_for};
 
 /// Expected: the same job, the same attempt, one run in the tally; nothing lost, nothing repeated.
-/// Then the same command again: nothing changes, and nothing is stopped.
+/// Then the same command again: nothing changes, and nothing is stopped. With a quota that leaves no room for a second generation
+/// new Pods are refused (exit code 3, no revision), and `auto` takes the classic order: one move, nothing lost, nothing repeated.
 #[test]
 fn the_number_of_task_managers_stops_no_job() {
     let namespace = cluster!("scale", tally);
@@ -37,7 +39,30 @@ fn the_number_of_task_managers_stops_no_job() {
     namespace.flink(["upgrade", "demo", "--with-savepoint"]).ok().prints("Nothing to change");
     assert_eq!(statuses(&namespace.history("demo")), "1 superseded, 2 deployed");
 
+    assert_eq!(tally.read().runs.len(), 1, "no job was stopped");
+
+    let quota = serde_json::json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "few"},
+        "spec": {"hard": {"pods": "5"}}});
+    namespace.apply(&quota);
+    wait_for("the quota's count", || {
+        let quota = namespace.get("resourcequota", "few")?;
+        (quota["status"]["used"]["pods"] == "3").then_some(())
+    });
+    let upgrade = ["upgrade", "demo", "--set", "taskManager.memory=1100m", "--with-savepoint"];
+    namespace
+        .flink(upgrade)
+        .exits(3)
+        .says("the quota few leaves no room for a second generation beside the first: pods 3 of 5 are used")
+        .says("--strategy recreate");
+    assert_eq!(statuses(&namespace.history("demo")), "1 superseded, 2 deployed");
+    namespace
+        .flink([upgrade.as_slice(), &["--strategy", "auto", "--yes"]].concat())
+        .ok()
+        .says("recreate: stop, replace, start")
+        .says("the quota few leaves no room");
+    assert_eq!(statuses(&namespace.history("demo")), "1 superseded, 2 superseded, 3 deployed");
+    tally.await_committed(40);
+
     namespace.flink(["uninstall", "demo", "--with-savepoint"]).ok();
-    let expected = Expect { runs: 1..=1, ..Expect::default() };
-    tally.check(State::Ended, &expected);
+    tally.check(State::Ended, &Expect { runs: 2..=2, ..Expect::default() });
 }
