@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt as _, chown};
 
 use crate::cluster;
 use crate::support::tally::{Expect, Run as JobRun, State};
-use crate::support::{JobTally, Namespace, Run, statuses, wait_for};
+use crate::support::{JobTally, Namespace, Run, run, statuses, wait_for};
 
 /// Runs an upgrade that must fail before its job's first checkpoint, and holds what the release is then.
 #[track_caller]
@@ -164,8 +164,61 @@ fn after_a_completed_checkpoint_a_job_does_not_go_back_by_itself() {
     bad.check(State::Ended, &Expect { repeated_emitted: 1..=failing, ..Expect::default() });
 }
 
-/// Expected: a savepoint that cannot be written leaves the job as it was (exit code 5, N deployed), and so does the
-/// refusal where not all its tasks run (exit code 3, no revision). When the reason is gone the same command succeeds.
+/// The new job, in new Pods, completes checkpoints of its own, fails, restarts twice and is FAILED. Expected: exit code 1, N+1
+/// `failed`, and nothing goes back by itself, for its output is committed: both generations stay as they are. The command that is
+/// printed, taken, goes on from where that job had got to: nothing is lost, committed repeats nothing, and emitted only what the
+/// attempts had put out since a checkpoint.
+#[test]
+fn a_job_that_fails_after_its_own_first_checkpoint_stays_until_a_person_decides() {
+    let namespace = cluster!("own-checkpoint", tally);
+    namespace.install_job("demo", &[]).ok();
+    let tally = namespace.tally("demo-storage");
+    tally.await_committed(40);
+    let restarts = r#"flinkConfiguration={"restart-strategy.type":"fixed-delay","restart-strategy.fixed-delay.attempts":2,
+        "restart-strategy.fixed-delay.delay":"1s"}"#;
+    // About four seconds of each attempt: some checkpoints.
+    let fails = r#"job.args=["--fail-until","/flink-storage/tally/healed","--fail-commits","true","--fail-after","150"]"#;
+    let mut upgrade = namespace.program();
+    upgrade.args(["upgrade", "demo", "--with-savepoint", "--set-json", fails, "--set-json", restarts]);
+    // Longer than it takes to fail for good.
+    let failed = run(upgrade.env("KUBECTL_FLINK_GATE_QUIET", "2m"))
+        .exits(1)
+        .says("told to fail until")
+        .says("the job counter stays as revision 2 has it, in generation demo-g2")
+        .says("the new job counter completed a checkpoint")
+        .never_says("is stopped; its state is in")
+        .never_says("as it was");
+    assert_eq!(statuses(&namespace.history("demo")), "1 deployed, 2 failed", "{failed}");
+    let status = namespace.status("demo");
+    assert_eq!((&status["revision"], &status["generation"]), (&2.into(), &"demo-g2".into()), "{status:#}");
+    assert_eq!(status["jobs"][0]["state"], "FAILED", "{status:#}");
+    let deployments = |number: u32| {
+        namespace
+            .names("deployments", &format!("flink.kubectl/release=demo,flink.kubectl/generation={number}"))
+    };
+    assert_eq!((deployments(1).len(), deployments(2).len()), (2, 2), "both generations are kept: {failed}");
+    let stayed = tally.read();
+    let attempts = &stayed.runs[1..];
+    assert_eq!(attempts.len(), 3, "the new job and its two restarts, and nothing after them: {failed}");
+    assert!(attempts.iter().all(|run| run.job == attempts[0].job && run.job != stayed.runs[0].job));
+    let theirs = |attempt: &String| attempts.iter().any(|run| run.attempts.contains(attempt));
+    assert!(stayed.committed.iter().any(|line| theirs(&line.attempt)), "the new job committed nothing");
+
+    take_the_printed_way_back(&namespace, &failed);
+    assert_eq!(statuses(&namespace.history("demo")), "1 superseded, 2 failed, 3 deployed");
+    assert_eq!((deployments(1).len(), deployments(2).len(), deployments(3).len()), (0, 0, 2));
+    tally.await_caught_up();
+    tally.await_committed(40);
+    let repeated: u64 = tally.read().judge(State::Running).repeated_emitted.values().sum();
+    namespace.flink(["uninstall", "demo", "--with-savepoint"]).ok();
+    let expected = Expect { repeated_emitted: repeated..=repeated, runs: 5..=5, ..Expect::default() };
+    tally.check(State::Ended, &expected);
+}
+
+/// Expected: a savepoint that cannot be written leaves the job as it was (exit code 5, N deployed), and so does the refusal (exit
+/// code 3, no revision) where not all its tasks run, and where the JobManager is gone. When the reason is gone the same command
+/// succeeds, even where the job fails on its way to the end, after its savepoint: Flink gives it up then, the savepoint is on
+/// record, and the new job goes on from it, one job at a time, nothing lost, nothing repeated.
 #[test]
 fn a_savepoint_that_fails_leaves_the_job_running() {
     let namespace = cluster!("savepoint", tally);
@@ -257,13 +310,7 @@ fn what_is_not_undone_comes_back_by_the_command_that_is_printed() {
         .exits(1)
         .says("its state is in ");
     assert_eq!(statuses(&namespace.history("demo")), "1 deployed, 2 failed", "{failed}");
-    let printed = failed
-        .stderr
-        .lines()
-        .find_map(|line| line.strip_prefix("hint: kubectl flink rollback "))
-        .unwrap_or_else(|| panic!("no command brings it back: {failed}"))
-        .to_owned();
-    namespace.flink(["rollback"].into_iter().chain(printed.split_whitespace())).ok();
+    take_the_printed_way_back(&namespace, &failed);
     tally.await_committed(40);
     assert_eq!(statuses(&namespace.history("demo")), "1 superseded, 2 failed, 3 deployed");
     let left = namespace.names("deployments", "flink.kubectl/release=demo");
@@ -271,6 +318,15 @@ fn what_is_not_undone_comes_back_by_the_command_that_is_printed() {
     namespace.flink(["uninstall", "demo", "--with-savepoint"]).ok();
     tally.check(State::Ended, &Expect::default());
 }
+/// Runs the first command that brings the old revision back, as a failed upgrade printed it.
+#[track_caller]
+fn take_the_printed_way_back(namespace: &Namespace, failed: &Run) -> Run {
+    let printed = failed.stderr.lines().find_map(|line| line.strip_prefix("hint: kubectl flink rollback "));
+    let printed = printed.unwrap_or_else(|| panic!("no command brings it back: {failed}"));
+    let command = printed.split("   (").next().unwrap_or(printed);
+    namespace.flink(["rollback"].into_iter().chain(command.split_whitespace())).ok()
+}
+
 
 /// Expected: a job whose checkpoints all take longer than Flink gives them would fail its savepoint as well, and Flink would then
 /// start it again from nothing. Refused (exit code 3) before anything is stopped: one run, nothing repeated.

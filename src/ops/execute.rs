@@ -379,7 +379,7 @@ impl Ended<'_> {
         let split = self.journal.stays_with_old();
         for job in &self.journal.jobs {
             match (&job.savepoint, &job.trigger) {
-                _ if split && job.is_moved() => left.push(format!(
+                _ if job.is_moved() && (split || job.checkpointed) => left.push(format!(
                     "the job {} stays as revision {} has it, in generation {}",
                     job.name,
                     self.journal.to,
@@ -433,9 +433,16 @@ impl Ended<'_> {
                 ]
             }
             Some(from) if self.journal.kind != Kind::Uninstall => {
+                let back = format!("kubectl flink rollback {name} {from}");
+                // From a savepoint before them it would commit what its checkpoints have committed once more.
+                if self.journal.jobs.iter().any(|job| job.checkpointed && job.is_moved()) {
+                    return vec![
+                        format!("{back} --from-checkpoint latest   (from where the new job has got to)"),
+                        format!("{back} --from-savepoint recorded   (what it has put out is put out again)"),
+                    ];
+                }
                 let stopped = self.journal.jobs.iter().any(|job| job.savepoint.is_some());
-                let state = if stopped { " --from-savepoint recorded" } else { " --stateless" };
-                vec![format!("kubectl flink rollback {name} {from}{state}")]
+                vec![format!("{back} {}", if stopped { "--from-savepoint recorded" } else { "--stateless" })]
             }
             _ => vec![format!("kubectl flink upgrade {name} …   or   kubectl flink uninstall {name}")],
         }
