@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt as _, chown};
 
 use crate::cluster;
 use crate::support::tally::{Expect, Run as JobRun, State};
-use crate::support::{JobTally, Namespace, Run, run, statuses, wait_for};
+use crate::support::{JobTally, Namespace, Run, job_args, run, run_until, statuses, wait_for};
 
 /// Runs an upgrade that must fail before its job's first checkpoint, and holds what the release is then.
 #[track_caller]
@@ -54,9 +54,18 @@ fn a_warm_upgrade_that_cannot_start_never_stops_the_job() {
     assert!(left.iter().all(|name| name.contains("demo-g1-")), "left behind: {left:?}");
     let after = namespace.status("demo");
     assert_eq!(after["jobs"][0]["id"], before["jobs"][0]["id"], "{after:#}");
-    let log = namespace.kubectl(["logs", "deployment/demo-g1-jobmanager"]).ok().stdout;
-    for word in ["savepoint for job", "Cancelling job", "Stopping job"] {
-        assert!(!log.contains(word), "the JobManager was asked: {word}");
+    let id = before["jobs"][0]["id"].as_str().unwrap();
+    let log = || namespace.kubectl(["logs", "deployment/demo-g1-jobmanager"]).ok().stdout;
+    // What Flink writes when it is asked for a savepoint of the job, and when the job stops, is cancelled, fails or restarts.
+    let of_the_job = |phrase: &str| log().lines().any(|line| line.contains(id) && line.contains(phrase));
+    let phrases = ["savepoint for job", "switched from state RUNNING to"];
+    for phrase in phrases {
+        assert!(!of_the_job(phrase), "the JobManager was asked: {phrase}");
+    }
+    // The same phrases are there once the job has really been stopped.
+    namespace.flink(["job", "stop", "demo", "counter"]).ok();
+    for phrase in phrases {
+        assert!(of_the_job(phrase), "Flink does not write any more: {phrase}");
     }
     namespace.flink(["uninstall", "demo", "--with-savepoint"]).ok();
     tally.check(State::Ended, &Expect { runs: 1..=1, ..Expect::default() });
@@ -222,7 +231,9 @@ fn a_job_that_fails_after_its_own_first_checkpoint_stays_until_a_person_decides(
 #[test]
 fn a_savepoint_that_fails_leaves_the_job_running() {
     let namespace = cluster!("savepoint", tally);
-    namespace.install_job("demo", &[]).ok();
+    namespace
+        .install_job("demo", &["--set", &job_args("--fail-stop-while,/flink-storage/tally/no-stop")])
+        .ok();
     let tally = namespace.tally("demo-storage");
     tally.await_committed(40);
     let id = namespace.job_id("demo");
@@ -249,16 +260,37 @@ fn a_savepoint_that_fails_leaves_the_job_running() {
     };
     wait_for("some tasks to be gone", || tasks(false));
     namespace.flink(upgrade).exits(3).says("the job counter can take no savepoint").says("tasks run");
+    namespace.kubectl(["scale", "deployment/demo-g1-jobmanager", "--replicas=0"]).ok();
+    let job_manager = "app.kubernetes.io/component=jobmanager";
+    wait_for("the JobManager to be gone", || namespace.names("pods", job_manager).is_empty().then_some(()));
+    namespace
+        .flink(upgrade)
+        .exits(3)
+        .says("the job counter can take no savepoint: the JobManager does not answer");
     assert_eq!(statuses(&namespace.history("demo")), "1 deployed, 2 failed", "no revision");
+    namespace.kubectl(["scale", "deployment/demo-g1-jobmanager", "--replicas=1"]).ok();
     namespace.kubectl(["scale", "deployment/demo-g1-taskmanager", "--replicas=1"]).ok();
     wait_for("all tasks", || tasks(true));
     tally.await_caught_up();
     let repeated: u64 = tally.read().judge(State::Running).repeated_emitted.values().sum();
 
-    namespace.flink(upgrade).ok();
+    // The savepoint is complete, then the job fails for good on its way to the end.
+    let reason = tally.folder.join("no-stop");
+    fs_err::write(&reason, "").unwrap();
+    let upgraded = namespace.flink(upgrade).ok();
+    let upgraded =
+        upgraded.says("the job counter failed while it was stopping, after its savepoint was complete");
+    fs_err::remove_file(&reason).unwrap();
+    assert_eq!(statuses(&namespace.history("demo")), "1 superseded, 2 failed, 3 deployed", "{upgraded}");
+    let recorded = namespace.flink(["savepoint", "list", "demo", "-o", "json"]).ok().json();
+    assert_eq!(recorded.as_array().unwrap().len(), 1, "one savepoint, and no second one: {recorded:#}");
+    namespace.restored_as_recorded("demo", 1);
     tally.await_committed(40);
+    let runs = tally.read().runs;
+    let (new, old) = runs.split_last().unwrap();
+    assert!(old.iter().all(|run| run.job == id) && new.job != id && new.continues_exactly(), "{upgraded}");
     namespace.flink(["uninstall", "demo", "--with-savepoint"]).ok();
-    // Only the loss of the TaskManager repeats anything, in emitted.
+    // Only the loss of the Pods repeats anything, in emitted.
     let expected = Expect { repeated_emitted: repeated..=repeated, ..Expect::default() };
     tally.check(State::Ended, &expected);
 }
@@ -292,6 +324,15 @@ fn auto_asks_before_it_stops_a_job_for_want_of_room() {
     tally.check(State::Ended, &Expect { runs: 2..=2, ..Expect::default() });
 }
 
+/// Runs the first command that brings the old revision back, as a failed upgrade printed it.
+#[track_caller]
+fn take_the_printed_way_back(namespace: &Namespace, failed: &Run) -> Run {
+    let printed = failed.stderr.lines().find_map(|line| line.strip_prefix("hint: kubectl flink rollback "));
+    let printed = printed.unwrap_or_else(|| panic!("no command brings it back: {failed}"));
+    let command = printed.split("   (").next().unwrap_or(printed);
+    namespace.flink(["rollback"].into_iter().chain(command.split_whitespace())).ok()
+}
+
 /// Expected: with `--no-rollback-on-failure` the failed revision stays (exit code 1) and the command that is printed brings the
 /// old one back, from the savepoint just taken: nothing is lost, nothing is repeated.
 #[test]
@@ -318,26 +359,19 @@ fn what_is_not_undone_comes_back_by_the_command_that_is_printed() {
     namespace.flink(["uninstall", "demo", "--with-savepoint"]).ok();
     tally.check(State::Ended, &Expect::default());
 }
-/// Runs the first command that brings the old revision back, as a failed upgrade printed it.
-#[track_caller]
-fn take_the_printed_way_back(namespace: &Namespace, failed: &Run) -> Run {
-    let printed = failed.stderr.lines().find_map(|line| line.strip_prefix("hint: kubectl flink rollback "));
-    let printed = printed.unwrap_or_else(|| panic!("no command brings it back: {failed}"));
-    let command = printed.split("   (").next().unwrap_or(printed);
-    namespace.flink(["rollback"].into_iter().chain(command.split_whitespace())).ok()
-}
-
 
 /// Expected: a job whose checkpoints all take longer than Flink gives them would fail its savepoint as well, and Flink would then
-/// start it again from nothing. Refused (exit code 3) before anything is stopped: one run, nothing repeated.
+/// start it again from nothing. Refused (exit code 3) before anything is stopped: one run, nothing repeated. Where they were good
+/// until then and the savepoint alone takes too long: exit code 5, N+1 `failed`, N deployed, and the job, which Flink starts again
+/// from its latest checkpoint, runs on; nothing is lost, committed repeats nothing. The same command succeeds later.
 #[test]
 fn a_savepoint_that_would_time_out_is_not_tried() {
     let namespace = cluster!("times-out", tally);
-    let options = r#"flinkConfiguration={"execution.checkpointing.timeout":"2s","execution.checkpointing.tolerable-failed-checkpoints":1000}"#;
+    let options = r#"flinkConfiguration={"execution.checkpointing.timeout":"4s","execution.checkpointing.tolerable-failed-checkpoints":1000}"#;
     namespace
         .install_job(
             "demo",
-            &["--set-json", options, "--set-json", r#"job.args=["--snapshot-millis","5000"]"#],
+            &["--set-json", options, "--set-json", r#"job.args=["--snapshot-millis","6000"]"#],
         )
         .ok();
     let tally = namespace.tally("demo-storage");
@@ -360,5 +394,30 @@ fn a_savepoint_that_would_time_out_is_not_tried() {
     assert!(verdict.lost.is_empty() && verdict.repeated_emitted.is_empty(), "{verdict}");
     assert_eq!(verdict.runs.len(), 1, "{verdict}");
     println!("{verdict}");
-    namespace.flink(["uninstall", "demo", "--stateless"]).ok();
+
+    // Another job in its place, whose snapshots are quick until that file is there.
+    let args = r#"job.args=["--name","second","--slow-snapshot-while","/flink-storage/tally/slow"]"#;
+    namespace.flink(["upgrade", "demo", "--stateless", "--set-json", args]).ok();
+    let tally = JobTally { job: "second".to_owned(), ..tally };
+    tally.await_committed(40);
+    let id = namespace.job_id("demo");
+    let slow = tally.folder.join("slow");
+    let late = run_until(namespace.program().args(upgrade), "→ try out the job counter", || {
+        fs_err::write(&slow, "").unwrap();
+    });
+    fs_err::remove_file(&slow).unwrap();
+    let late = late.exits(5).says("the savepoint of counter failed").says("the operation was undone");
+    assert_eq!(statuses(&namespace.history("demo")), "1 superseded, 2 deployed, 3 failed", "{late}");
+    assert_eq!(namespace.job_id("demo"), id, "the job that ran runs on: {late}");
+    assert!(namespace.names("deployments", "flink.kubectl/generation=2").is_empty(), "{late}");
+    tally.await_caught_up();
+    tally.await_committed(40);
+    let verdict = tally.read().judge(State::Running);
+    assert!(verdict.runs.iter().all(|run| run.job == id), "a second job ran: {verdict}");
+    let repeated: u64 = verdict.repeated_emitted.values().sum();
+    namespace.flink(upgrade).ok();
+    tally.await_committed(40);
+    namespace.flink(["uninstall", "demo", "--with-savepoint"]).ok();
+    let expected = Expect { repeated_emitted: repeated..=repeated, ..Expect::default() };
+    tally.check(State::Ended, &expected);
 }
