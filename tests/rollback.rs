@@ -37,6 +37,7 @@ fn a_rollback_says_where_its_state_comes_from() {
         .says("what it has put out since that savepoint was taken is put out again");
     let status = namespace.status("demo");
     assert_eq!(status["jobs"][0]["restoredFrom"], path.as_str(), "{status:#}");
+    namespace.restored_as_recorded("demo", 1);
     let second = wait_for("the third run", || tally.read().runs.get(2).map(|_| tally.read().runs[1].clone()));
     tally.await_committed(second.lines.try_into().unwrap());
     let third = tally.read();
@@ -46,32 +47,41 @@ fn a_rollback_says_where_its_state_comes_from() {
     assert!(verdict.lost.is_empty(), "{verdict}");
     println!("{verdict}");
 
-    // The user's own value is a choice, a package's default would not be one.
+    // The user's own value is a choice, a package's default would not be one. From here on it completes no checkpoint.
     let upgraded = namespace
         .flink([
             "upgrade",
             "demo",
             "--set",
-            "taskManager.memory=1150m,upgrade.state=savepoint,upgrade.rehearsal=false",
+            "taskManager.memory=1150m,upgrade.state=savepoint,upgrade.rehearsal=false,checkpointing.interval=",
         ])
         .ok();
     assert!(upgraded.stderr.contains("stop with a savepoint, start from it"), "{upgraded}");
     assert!(!upgraded.stderr.contains("rehearsed"), "{upgraded}");
-    tally.await_committed(40);
+    tally.await_more(40);
     let before = tally.read().judge(State::Running).repeated_emitted.values().sum::<u64>();
 
+    // What it was restored from is all that it could go back to.
+    let kept = || namespace.flink(["savepoint", "list", "demo", "-o", "json"]).ok().json();
+    let only = kept()[1]["path"].as_str().unwrap().to_owned();
     namespace
-        .flink(["rollback", "demo", "--stateless"])
+        .flink(["savepoint", "dispose", "demo", &only, "--yes"])
+        .exits(3)
+        .says("revision 4 was restored from it, and its job counter has completed no checkpoint");
+    let none = namespace.flink(["savepoint", "prune", "demo", "--keep", "0", "--dry-run"]).ok();
+    assert_eq!(none.stdout, format!("{path} would be deleted\n"), "{none}");
+    assert_eq!(kept().as_array().unwrap().len(), 2);
+
+    // Of five revisions two are to stay, and those whose savepoints exist stay beside them.
+    assert_eq!(statuses(&namespace.history("demo")), "1 superseded, 2 superseded, 3 superseded, 4 deployed");
+    namespace
+        .flink(["rollback", "demo", "--stateless", "--history-max", "2"])
         .ok()
         .says("its state is dropped: it counts from the start");
     tally.await_committed(40);
-    assert_eq!(
-        statuses(&namespace.history("demo")),
-        "1 superseded, 2 superseded, 3 superseded, 4 superseded, 5 deployed"
-    );
+    assert_eq!(statuses(&namespace.history("demo")), "1 superseded, 3 superseded, 5 deployed");
 
     // All but the newest savepoint go, from the storage and from the records, which say so.
-    let kept = || namespace.flink(["savepoint", "list", "demo", "-o", "json"]).ok().json();
     let before_pruning = kept();
     assert_eq!(before_pruning.as_array().unwrap().len(), 2, "{before_pruning:#}");
     namespace.flink(["savepoint", "prune", "demo", "--keep", "1"]).exits(3).says(&path).says("--yes");
@@ -90,6 +100,9 @@ fn a_rollback_says_where_its_state_comes_from() {
     let history = namespace.flink(["history", "demo"]).ok();
     assert!(history.stdout.contains("a savepoint of counter was disposed of"), "{history}");
     namespace.flink(["savepoint", "dispose", "demo", &path, "--yes"]).exits(3).says("knows no savepoint");
+    // Now the revision of the one that is gone may go as well.
+    namespace.flink(["upgrade", "demo", "--set", "labels.team=streams", "--history-max", "2"]).ok();
+    assert_eq!(statuses(&namespace.history("demo")), "3 superseded, 6 deployed");
 
     namespace.flink(["uninstall", "demo", "--with-savepoint"]).ok();
     let last = tally.read().runs.last().cloned().unwrap();
