@@ -1,11 +1,10 @@
 //! Upgrades of a session with several jobs, some of which do things of their own meanwhile.
 
-use std::io::{BufRead as _, BufReader};
-use std::process::Stdio;
+use std::path::{Path, PathBuf};
 
 use crate::cluster;
 use crate::support::tally::{Expect, State};
-use crate::support::{JAR, JobTally, Namespace, statuses, wait_for};
+use crate::support::{JAR, JobTally, Namespace, run_until, statuses, wait_for};
 
 fn job(name: &str, class: &str, args: &[&str]) -> String {
     let args: Vec<&str> = ["--name", name].iter().chain(args).copied().collect();
@@ -17,28 +16,37 @@ fn tally_of(namespace: &Namespace, job: &str) -> JobTally {
     JobTally { folder: namespace.volume("demo-storage").join("tally"), job: job.to_owned() }
 }
 
-/// Expected: one job moves, and nothing of it is lost or repeated; the other one finishes by itself while the new generation
-/// comes up, is recorded as finished, never starts again, and everything that it emitted is committed once.
+/// An option of Flink changes, then the image. Expected: two jobs move, each from exactly the savepoint that is recorded, and
+/// nothing of them is lost or repeated; the third one finishes by itself while the new generation comes up, is recorded as
+/// finished, never starts again, and everything that it emitted is committed once.
 #[test]
 fn a_job_that_finishes_by_itself_meanwhile_stays_finished() {
     let namespace = cluster!("finishes", tally);
     let jobs = format!(
-        "jobs=[{},{}]",
+        "jobs=[{},{},{}]",
         job("moves", "tally.Counter", &[]),
+        job("second", "tally.Counter", &[]),
         job("finite", "tally.Finite", &["--count", "500"])
     );
-    namespace.install_session("demo", &["--set-json", &jobs]).ok();
-    let (moves, finite) = (tally_of(&namespace, "moves"), tally_of(&namespace, "finite"));
+    namespace.install_session("demo", &["--set-json", &jobs, "--set", "taskManager.slots=3"]).ok();
+    let tally = |job: &str| tally_of(&namespace, job);
+    let (moves, second, finite) = (tally("moves"), tally("second"), tally("finite"));
     moves.await_committed(40);
     // Ten seconds are left to it: longer than a plan takes, shorter than new Pods.
     wait_for("the finite job to be near its end", || {
         finite.read().position().values().all(|at| *at >= 300).then_some(())
     });
-    let upgraded =
-        namespace.flink(["upgrade", "demo", "--set", "taskManager.memory=1100m", "--with-savepoint"]).ok();
+    let upgrade = ["upgrade", "demo", "--with-savepoint"];
+    let option = r#"flinkConfiguration={"taskmanager.network.memory.fraction":0.12}"#;
+    let upgraded = namespace.flink([upgrade.as_slice(), &["--set-json", option]].concat()).ok();
     println!("{upgraded}");
     assert_eq!(statuses(&namespace.history("demo")), "1 superseded, 2 deployed");
+    namespace.restored_as_recorded("demo", 1);
+    let set = &namespace.ask_flink("demo", "/jobmanager/config");
+    let set = set.as_array().unwrap().iter().find(|row| row["key"] == "taskmanager.network.memory.fraction");
+    assert_eq!(set.unwrap()["value"], "0.12");
     moves.await_committed(40);
+    second.await_committed(40);
     let status = namespace.status("demo");
     let state = |name: &str| {
         let jobs = status["jobs"].as_array().unwrap();
@@ -46,10 +54,17 @@ fn a_job_that_finishes_by_itself_meanwhile_stays_finished() {
     };
     assert_eq!((state("moves").as_str(), state("finite").as_str()), ("running", "finished"), "{status:#}");
     // The next upgrade leaves it alone as well.
-    namespace.flink(["upgrade", "demo", "--set", "taskManager.memory=1150m", "--with-savepoint"]).ok();
+    namespace.flink([upgrade.as_slice(), &["--set", "image.tag=2.3.0-v2"]].concat()).ok();
+    namespace.restored_as_recorded("demo", 2);
+    let image = "jsonpath={.items[*].spec.containers[*].image}";
+    let images = namespace.kubectl(["get", "pods", "-l", "flink.kubectl/generation=3", "-o", image]).ok();
+    assert_eq!(images.stdout, "flink-test:2.3.0-v2 flink-test:2.3.0-v2");
     moves.await_committed(40);
+    second.await_committed(40);
     namespace.flink(["uninstall", "demo", "--with-savepoint"]).ok();
-    moves.check(State::Ended, &Expect { runs: 3..=3, ..Expect::default() });
+    for tally in [moves, second] {
+        tally.check(State::Ended, &Expect { runs: 3..=3, ..Expect::default() });
+    }
     let verdict = finite.check(State::Ended, &Expect { runs: 1..=1, ..Expect::default() });
     assert_eq!(verdict.emitted, 2000, "all of it: {verdict}");
 }
@@ -65,29 +80,13 @@ fn a_job_submitted_meanwhile_keeps_its_generation_alive() {
     let (moves, guest) = (tally_of(&namespace, "moves"), tally_of(&namespace, "guest"));
     moves.await_committed(40);
 
-    let mut upgrade = namespace
-        .program()
-        .args(["upgrade", "demo", "--set", "taskManager.memory=1100m", "--with-savepoint"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut said = String::new();
-    let mut submitted = None;
-    let mut lines = BufReader::new(upgrade.stderr.take().unwrap());
-    loop {
-        let from = said.len();
-        if lines.read_line(&mut said).unwrap() == 0 {
-            break;
-        }
-        if said[from..].contains("→ wait for generation 2") {
-            submitted = Some(submit(&namespace, "demo-g1", "guest"));
-        }
-    }
-    assert!(upgrade.wait().unwrap().success(), "{said}");
-    let id = submitted.expect("a job was submitted meanwhile");
-    assert!(said.contains("generation demo-g1 is kept") && said.contains(&id), "{said}");
+    let mut upgrade = namespace.program();
+    upgrade.args(["upgrade", "demo", "--set", "taskManager.memory=1100m", "--with-savepoint"]);
+    let mut id = String::new();
+    let upgraded = run_until(&mut upgrade, "→ wait for generation 2", || {
+        id = submit(&namespace, "demo-g1", "guest");
+    });
+    upgraded.ok().says("generation demo-g1 is kept").says(&id);
     moves.await_committed(40);
     guest.await_committed(40);
     let status = namespace.status("demo");
@@ -95,7 +94,9 @@ fn a_job_submitted_meanwhile_keeps_its_generation_alive() {
 
     // Stopped by whoever owns it; then its generation goes, and nothing of its high availability stays.
     let ha = |generation: &str| namespace.names("configmaps", &format!("app={generation}"));
-    assert!(!ha("demo-g1").is_empty());
+    let folder = namespace.volume("demo-storage").join(&namespace.name).join("demo/ha");
+    let files = |generation: &str| files_below(&folder.join(generation));
+    assert!(!ha("demo-g1").is_empty() && !files("demo-g1").is_empty());
     let path = proxied(&namespace, "demo-g1", &format!("/jobs/{id}/stop"));
     namespace.kubectl(["create", "--raw", &path, "-f", body("{}").path().to_str().unwrap()]).ok();
     wait_for("the guest's end", || {
@@ -107,7 +108,8 @@ fn a_job_submitted_meanwhile_keeps_its_generation_alive() {
     namespace.flink(["upgrade", "demo", "--set", "labels.team=streams"]).ok();
     let left = namespace.names("deployments,services", "flink.kubectl/generation=1");
     assert!(left.is_empty() && ha("demo-g1").is_empty(), "left behind: {left:?} {:?}", ha("demo-g1"));
-    assert!(!ha("demo-g2").is_empty(), "the neighbour's is still there");
+    assert!(files("demo-g1").is_empty(), "left behind: {:?}", files("demo-g1"));
+    assert!(!ha("demo-g2").is_empty() && !files("demo-g2").is_empty(), "the neighbour's is still there");
     // A number is never used again.
     namespace.flink(["rollback", "demo", "1", "--with-savepoint"]).ok();
     assert_eq!(namespace.status("demo")["generation"], "demo-g3");
@@ -271,6 +273,12 @@ fn with_keep_going_the_others_move_on() {
     bad.check(State::Ended, &Expect::default());
 }
 
+/// All files in a folder and the folders in it; none where there is no such folder.
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs_err::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
+}
+
 /// Starts the test job as somebody does who knows nothing of the release; its id.
 fn submit(namespace: &Namespace, generation: &str, name: &str) -> String {
     let path = proxied(namespace, generation, &format!("/jars/{generation}_counter.jar/run"));
@@ -280,7 +288,7 @@ fn submit(namespace: &Namespace, generation: &str, name: &str) -> String {
 }
 
 fn proxied(namespace: &Namespace, generation: &str, path: &str) -> String {
-    format!("/api/v1/namespaces/{}/services/{generation}-jobmanager:8081/proxy{path}", namespace.name)
+    namespace.proxied(&format!("{generation}-jobmanager"), path)
 }
 
 fn body(text: &str) -> tempfile::NamedTempFile {
