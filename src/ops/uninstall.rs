@@ -253,6 +253,7 @@ async fn moves(
 /// has lost it, or it has failed, or somebody cancelled it. That would go without a word.
 async fn gone_with_state(context: &Context, situation: &Situation, job: &JobRecord) -> Option<String> {
     let id = job.id.filter(|_| job.state == JobState::Running && job.ended_by.is_none())?;
+    let descriptor = situation.descriptor_of(job).filter(|descriptor| descriptor.durable)?;
     if !matches!(situation.live_of(job), Live::Jobs(_)) {
         return None;
     }
@@ -263,7 +264,7 @@ async fn gone_with_state(context: &Context, situation: &Situation, job: &JobReco
         return None;
     }
     let reason = format!("it is {}: its state is its latest checkpoint", seen.state);
-    match context.flink(situation.descriptor_of(job)?).checkpoints(id).await {
+    match context.flink(descriptor).checkpoints(id).await {
         Ok(known) if known.latest.completed.is_none() && job.restored_from.is_none() => None,
         _ => Some(reason),
     }
