@@ -17,6 +17,7 @@ fn an_application_moves_with_its_state() {
 
     let upgrade = ["upgrade", "demo", "--with-savepoint", "--set"];
     namespace.flink([upgrade.as_slice(), &["taskManager.memory=1100m"]].concat()).ok();
+    namespace.restored_as_recorded("demo", 1);
     tally.await_committed(40);
     is_an_application(&namespace);
     namespace
@@ -27,6 +28,7 @@ fn an_application_moves_with_its_state() {
     tally.await_committed(40);
     let classic = ["taskManager.memory=1150m", "--strategy", "recreate"];
     namespace.flink([upgrade.as_slice(), &classic].concat()).ok();
+    namespace.restored_as_recorded("demo", 2);
     tally.await_committed(40);
     is_an_application(&namespace);
 
@@ -101,6 +103,7 @@ fn an_application_as_a_kubernetes_job_moves_with_its_state() {
     namespace.flink(["upgrade", "demo", "--set", "labels.team=streams"]).ok(); // stops nothing
     jobs(1);
     namespace.flink([upgrade.as_slice(), &["taskManager.memory=1100m"]].concat()).ok().says("recreate");
+    namespace.restored_as_recorded("demo", 2);
     tally.await_committed(40);
     jobs(2);
     let path = namespace.status("demo")["jobs"][0]["restoredFrom"].as_str().unwrap().to_owned();

@@ -22,6 +22,7 @@ fn from_1_20_to_2_3_and_back() {
     let before = tally.read().runs.len();
     namespace.flink([upgrade.as_slice(), &["image.tag=2.3.0"]].concat()).ok();
     assert_eq!(namespace.status("demo")["flink"]["version"], "2.3.0");
+    namespace.restored_as_recorded("demo", 1);
     tally.await_committed(40);
     let verdict = tally.read().judge(State::Running);
     assert!(verdict.repeated_emitted.is_empty() && verdict.repeated_committed.is_empty(), "{verdict}");
