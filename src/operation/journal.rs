@@ -235,6 +235,11 @@ impl JobMove {
         self.checkpointed || !self.can_go_back()
     }
 
+    /// Whether the state that it has when it is stopped is not what it is started from: it is there for the way back only.
+    pub fn gives_up_its_state(&self) -> bool {
+        self.start.as_ref().is_some_and(|start| matches!(start.from, StateFrom::Path(_)))
+    }
+
     /// Whether it runs, or may run, as the new revision has it.
     pub fn is_moved(&self) -> bool {
         self.start.is_some() && self.start_asked && !self.ended

@@ -251,6 +251,9 @@ async fn write_down(context: &Context, name: &str, dead: &Journal, plan: &Plan) 
             let stray = moved.source.and_then(|number| plan.strays.iter().find(|one| one.number == number));
             let descriptor = stray.and_then(|stray| stray.descriptor.as_ref());
             let source = descriptor.map_or(&flink_version, |descriptor| &descriptor.flink_version);
+            if dead.committed.is_some() && moved.gives_up_its_state() {
+                continue;
+            }
             keep_savepoints_of(moved, &mut base, source, &plan.record.package.flink_version, now);
         }
         bring_back(dead, &mut base, &plan.record);

@@ -210,6 +210,15 @@ impl Moves<'_> {
         })
     }
 
+    /// Whether a job is to start from other state than what it has, though nothing else of it changes.
+    fn asks_for_state(&self, job: &str) -> bool {
+        match &self.options.choice {
+            None | Some(StateChoice::Savepoint) => false,
+            Some(StateChoice::Paths(paths)) => path_for(paths, job).is_some(),
+            Some(_) => true,
+        }
+    }
+
     async fn decide_job(
         &self,
         job: &JobRecord,
@@ -220,11 +229,7 @@ impl Moves<'_> {
         // A revision in which a job was stopped on purpose keeps it stopped.
         let stop_only = self.desired.stops(&job.name) || job.state != JobState::Running;
         if let (Some(live), Some(before)) = (live, before) {
-            let asked = match &self.options.choice {
-                None | Some(StateChoice::Savepoint) => false,
-                Some(StateChoice::Paths(paths)) => path_for(paths, &job.name).is_some(),
-                Some(_) => true,
-            };
+            let asked = self.asks_for_state(&job.name);
             let here = self.situation.place_of(before).is_none();
             let stays = self.pods == Pods::Same && here && same_job(job, before);
             if !stop_only && stays && !asked {
@@ -276,7 +281,7 @@ impl Moves<'_> {
             && same_job(job, before)
             && self.stays_ended(before)
             && !self.starts_by_pods
-            && self.options.choice.is_none_or_savepoint()
+            && !self.asks_for_state(&job.name)
         {
             let state = self.ended_state(before);
             decided.jobs.push(JobRecord { state, elsewhere: None, ..before.clone() });

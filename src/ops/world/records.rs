@@ -11,7 +11,7 @@ impl Site<'_> {
     /// Writes into the records how it ended.
     pub(super) async fn close_records(&mut self, outcome: Outcome, journal: &Journal) -> Result<(), Cause> {
         let now = (self.context.now)();
-        self.keep_savepoints(journal, now);
+        self.keep_savepoints(journal, outcome, now);
         self.keep_finished(journal);
         let mut record = self.plan.record.clone();
         record.updated = now;
@@ -67,9 +67,11 @@ impl Site<'_> {
         Ok(())
     }
 
-    /// The base revision's record keeps the savepoints that ended its jobs.
-    fn keep_savepoints(&mut self, journal: &Journal, now: jiff::Timestamp) {
-        for job in &journal.jobs {
+    /// The base revision's record keeps the savepoints that ended its jobs, but for state that was given up for another: the newest
+    /// that is recorded would be that.
+    fn keep_savepoints(&mut self, journal: &Journal, outcome: Outcome, now: jiff::Timestamp) {
+        let given_up = |job: &JobMove| outcome == Outcome::Deployed && job.gives_up_its_state();
+        for job in journal.jobs.iter().filter(|job| !given_up(job)) {
             let version = |target| {
                 let descriptor = self.descriptor(target);
                 descriptor.map(|descriptor| descriptor.flink_version.clone()).unwrap_or_default()
