@@ -98,6 +98,8 @@ pub enum StateFrom {
     Nothing,
     /// From the savepoint with which this operation stopped it, or the checkpoint that it left.
     ItsStop,
+    /// From the checkpoint that it left when it was stopped; where it had completed none, from this path, or from the start.
+    ItsStopOr(Option<String>),
     /// From this path.
     Path(String),
 }

@@ -426,12 +426,12 @@ impl Moves<'_> {
             Some(StateChoice::Recorded | StateChoice::Paths(_)) => {
                 if let Ok(path) = self.latest_checkpoint(before, live.id).await {
                     self.to_latest_checkpoint(change, &path);
-                } else {
+                } else if self.has_completed_checkpoint(before, live.id).await {
                     change.stop = Some(Stop::Cancel);
-                    if !self.has_completed_checkpoint(before, live.id).await {
-                        let from = before.restored_from.clone().map_or(StateFrom::Nothing, StateFrom::Path);
-                        change.back = stop_state(from);
-                    }
+                } else {
+                    // So Flink's statistics say; when it is stopped they are looked at again.
+                    change.stop = Some(Stop::LatestCheckpoint);
+                    change.back = stop_state(StateFrom::ItsStopOr(before.restored_from.clone()));
                 }
             }
         }

@@ -233,6 +233,7 @@ pub(super) fn path_for(change: &JobMove, from: &StateFrom) -> Option<String> {
     match from {
         StateFrom::Nothing => None,
         StateFrom::ItsStop => change.savepoint.clone(),
+        StateFrom::ItsStopOr(before) => change.savepoint.clone().or_else(|| before.clone()),
         StateFrom::Path(path) => Some(path.clone()),
     }
 }

@@ -7,10 +7,13 @@ use tokio::time::Instant;
 use super::{Engine, World};
 use crate::flink::{self, End, Source, StopError, Waiting};
 use crate::id::JobId;
-use crate::operation::{Event, JobMove, Pods, Setback, Stop, Target};
+use crate::operation::{Event, JobMove, Pods, Setback, StateFrom, Stop, Target};
 use crate::ops::execute::chain;
 use crate::ops::progress::ticker;
 use crate::ops::{Cause, Progress};
+
+/// Flink's statistics are up to three seconds old.
+const STATISTICS: Duration = Duration::from_secs(4);
 
 impl<W: World> Engine<W> {
     pub(super) async fn stop(&mut self, index: usize) -> Result<Option<String>, Cause> {
@@ -109,6 +112,11 @@ impl<W: World> Engine<W> {
         let told = match cluster.latest_checkpoint(id).await {
             // Another JobManager: it does not know a job that has ended.
             Err(error) if error.is_not_found() => Ok(None),
+            // It may have completed its first one a moment ago, and there is no directory known to look into.
+            Ok(None) if change.trigger.is_none() => {
+                tokio::time::sleep(STATISTICS).await;
+                cluster.latest_checkpoint(id).await
+            }
             told => told,
         };
         let told = told.map_err(|source| Cause::Flink {
@@ -119,10 +127,17 @@ impl<W: World> Engine<W> {
             (None, Some(trigger)) => self.world.find_savepoint(trigger).await,
             (told, _) => told,
         };
-        let path = found.ok_or_else(|| Cause::Step {
-            step: format!("the job {} is cancelled", change.name),
-            reason: "neither Flink nor its directory knows a completed checkpoint of it".to_owned(),
-        })?;
+        let Some(path) = found else {
+            let back = change.back.as_ref().map(|back| &back.from);
+            if matches!(back, Some(StateFrom::ItsStopOr(_))) {
+                self.record(Event::Stopped(index)).await?;
+                return Ok(Some(format!("cancelled {}, which had completed no checkpoint", change.name)));
+            }
+            return Err(Cause::Step {
+                step: format!("the job {} is cancelled", change.name),
+                reason: "neither Flink nor its directory knows a completed checkpoint of it".to_owned(),
+            });
+        };
         self.record(Event::Savepoint(index, path.clone())).await?;
         self.record(Event::Stopped(index)).await?;
         Ok(Some(format!("cancelled {}; its latest checkpoint is {path}", change.name)))
