@@ -135,7 +135,10 @@ async fn recover_savepoint(
         }
         _ => taking.settle(&fenced, name, observer).await,
     };
-    lock.release().await.ok();
+    // What could not be written down stays where the next run finds it, unless the person has enough of it.
+    if settled.is_ok() || options.abandon {
+        lock.release().await.ok();
+    }
     Ok(settled?.map_or_else(|| Recovered::Undone(taking.position()), |row| Recovered::Savepoint(row.path)))
 }
 

@@ -177,9 +177,10 @@ pub async fn trigger(
             .next([format!("kubectl flink recover {name}   (looks for it)")]));
         }
     };
-    let row = taking.record(&fenced, name, path, &descriptor.flink_version).await;
+    // Where that fails nothing is given back either.
+    let row = taking.record(&fenced, name, path, &descriptor.flink_version).await?;
     lock.release().await.ok();
-    row
+    Ok(row)
 }
 
 /// A savepoint that is being taken of a job which goes on: what the operation object holds meanwhile, so that whoever finds it
