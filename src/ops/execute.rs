@@ -128,49 +128,50 @@ fn refuse_missing_choice(plan: &Plan) -> Result<(), Failure> {
     if plan.summary.choice_needed.is_empty() {
         return Ok(());
     }
-    let (what, command) = match plan.summary.operation {
-        Kind::Uninstall => ("the uninstall", format!("kubectl flink uninstall {}", plan.options.name)),
-        Kind::Jobs => {
-            let again = format!(
-                "the same command with --from-savepoint recorded|PATH   (its name was used before in release {})",
-                plan.options.name
-            );
-            return Err(Failure::refused(Cause::ChoiceNeeded {
-                what: "the job".to_owned(),
-                jobs: plan.summary.choice_needed.join(", "),
-            })
-            .next([again, "the same command with another --name   (it counts from the start)".to_owned()]));
+    let name = &plan.options.name;
+    let with_savepoint = "--with-savepoint   (a new savepoint; nothing lost, nothing repeated)";
+    let stateless = "--stateless   (the state is dropped)";
+    let moved = |command: String| {
+        vec![
+            format!("{command} {with_savepoint}"),
+            format!("{command} --from-savepoint recorded|PATH   (what came since is put out again)"),
+            format!("{command} --from-checkpoint latest   (for a job that can take no savepoint)"),
+            format!("{command} {stateless}"),
+        ]
+    };
+    let (what, next) = match plan.summary.operation {
+        Kind::Uninstall => {
+            let command = format!("kubectl flink uninstall {name}");
+            ("the uninstall", vec![format!("{command} {with_savepoint}"), format!("{command} {stateless}")])
         }
-        Kind::Install => {
-            let name = &plan.options.name;
-            let command = format!("kubectl flink install {name} …");
-            return Err(Failure::refused(Cause::ChoiceNeeded {
-                what: "the install".to_owned(),
-                jobs: plan.summary.choice_needed.join(", "),
-            })
-            .next([
+        Kind::Jobs => (
+            "the job",
+            vec![
                 format!(
-                    "{command} --from-savepoint recorded   (the state that the release of this name had)"
+                    "the same command with --from-savepoint recorded|PATH   (its name was used before in release {name})"
                 ),
-                format!("{command} --stateless   (it counts from the start; what is recorded stays)"),
-                format!("kubectl flink savepoint list {name}"),
-            ]));
+                "the same command with another --name   (it counts from the start)".to_owned(),
+            ],
+        ),
+        Kind::Install => {
+            let command = format!("kubectl flink install {name} …");
+            (
+                "the install",
+                vec![
+                    format!(
+                        "{command} --from-savepoint recorded   (the state that the release of this name had)"
+                    ),
+                    format!("{command} --stateless   (it counts from the start; what is recorded stays)"),
+                    format!("kubectl flink savepoint list {name}"),
+                ],
+            )
         }
         Kind::Rollback => {
             let revision = plan.returns_to.map(|revision| format!(" {revision}")).unwrap_or_default();
-            ("the rollback", format!("kubectl flink rollback {}{revision}", plan.options.name))
+            ("the rollback", moved(format!("kubectl flink rollback {name}{revision}")))
         }
-        Kind::Upgrade => ("the upgrade", format!("kubectl flink upgrade {} …", plan.options.name)),
+        Kind::Upgrade => ("the upgrade", moved(format!("kubectl flink upgrade {name} …"))),
     };
-    let mut next =
-        vec![format!("{command} --with-savepoint   (a new savepoint; nothing lost, nothing repeated)")];
-    if plan.summary.operation != Kind::Uninstall {
-        next.push(format!("{command} --from-savepoint recorded|PATH   (what came since is put out again)"));
-    }
-    if plan.summary.operation != Kind::Uninstall {
-        next.push(format!("{command} --from-checkpoint latest   (for a job that can take no savepoint)"));
-    }
-    next.push(format!("{command} --stateless   (the state is dropped)"));
     Err(Failure::refused(Cause::ChoiceNeeded {
         what: what.to_owned(),
         jobs: plan.summary.choice_needed.join(", "),

@@ -115,13 +115,12 @@ impl Moves<'_> {
 
     /// A change of one job replaces no Pods under the others.
     fn refuse_other_pods(&self, base_jobs: &[JobRecord]) -> Result<(), Failure> {
-        let others = base_jobs.iter().filter(|job| self.desired.leaves(&job.name));
-        let Some(other) = others.into_iter().find(|job| self.situation.running(job).is_some()) else {
-            return Ok(());
-        };
         if self.pods == Pods::Same {
             return Ok(());
         }
+        let runs_beside =
+            |job: &&JobRecord| self.desired.leaves(&job.name) && self.situation.running(job).is_some();
+        let Some(other) = base_jobs.iter().find(runs_beside) else { return Ok(()) };
         let name = &self.options.name;
         Err(Failure::refused(Cause::Usage(format!(
             "the release's objects would become others: its Pods would be replaced, and the job {} runs in them",
@@ -214,7 +213,7 @@ impl Moves<'_> {
     fn asks_for_state(&self, job: &str) -> bool {
         match &self.options.choice {
             None | Some(StateChoice::Savepoint) => false,
-            Some(StateChoice::Paths(paths)) => path_for(paths, job).is_some(),
+            Some(StateChoice::Paths(paths)) => path_given(paths, job).is_some(),
             Some(_) => true,
         }
     }
@@ -488,7 +487,7 @@ impl Moves<'_> {
                 }
             }
             Some(StateChoice::Recorded) => self.recorded(job).await.map(StateFrom::Path),
-            Some(StateChoice::Paths(paths)) => match path_for(paths, &job.name) {
+            Some(StateChoice::Paths(paths)) => match path_given(paths, &job.name) {
                 Some(path) => Ok(StateFrom::Path(path.clone())),
                 None if had_state => Err(Failure::refused(Cause::Usage(format!(
                     "--from-savepoint names no path for the job {}",
@@ -669,7 +668,7 @@ pub(in crate::ops) fn leave(situation: &Situation, before: &JobRecord, live: &Jo
 }
 
 /// The path that was given for a job: under its name, or for the only one.
-fn path_for<'a>(paths: &'a [(Option<String>, String)], job: &str) -> Option<&'a String> {
+fn path_given<'a>(paths: &'a [(Option<String>, String)], job: &str) -> Option<&'a String> {
     let named = paths.iter().find(|(name, _)| name.as_deref() == Some(job));
     named.or_else(|| paths.iter().find(|(name, _)| name.is_none())).map(|(_, path)| path)
 }
