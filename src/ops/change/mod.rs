@@ -604,6 +604,11 @@ fn on_failure(
             "{warm}the new revision is left as it is, failed; the command that goes back is printed"
         );
     }
+    let state = if moves.iter().any(JobMove::gives_up_its_state) {
+        "its own latest checkpoint"
+    } else {
+        "the state named above"
+    };
     let one_by_one = strategy == Strategy::Warm || pods == Pods::Same;
     if one_by_one && moves.iter().filter(|job| job.stop.is_some()).count() > 1 {
         let which = if options.keep_going {
@@ -612,13 +617,13 @@ fn on_failure(
             "each job that has completed no checkpoint by then goes back"
         };
         return format!(
-            "{warm}{which} to the revision that runs now, from the state named above; the others stay, and are named"
+            "{warm}{which} to the revision that runs now, from {state}; the others stay, and are named"
         );
     }
     if moves.iter().any(|job| job.stop.is_some()) {
         return format!(
-            "{warm}before the new job's first completed checkpoint: back to the revision that runs now, from the state \
-             named above; after it nothing goes back by itself"
+            "{warm}before the new job's first completed checkpoint: back to the revision that runs now, from {state}; \
+             after it nothing goes back by itself"
         );
     }
     "back to the revision that runs now".to_owned()
