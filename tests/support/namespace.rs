@@ -23,8 +23,9 @@ pub const IMAGE: &[&str] = &[
     "--set",
     "parallelism=2,checkpointing.interval=1s,terminationGracePeriodSeconds=5,storage.claim.size=1Gi",
     // Many short-lived JVMs on two cores: what a quick start costs in the long run does not matter here.
-    "--set-literal",
-    "javaOptions=-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+    // By the environment, for those too that Flink's scripts start to read its configuration.
+    "--set-json",
+    r#"env=[{"name":"JAVA_TOOL_OPTIONS","value":"-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"}]"#,
 ];
 
 /// Where the test job is in the image.

@@ -6,6 +6,7 @@
 use std::io::{BufRead as _, BufReader, IsTerminal as _, Write as _};
 use std::path::Path;
 use std::process::Stdio;
+use std::thread::available_parallelism;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
@@ -21,7 +22,8 @@ const CLUSTER: &str = "KUBECTL_FLINK_TEST_CLUSTER";
 const STORAGE: &str = "KUBECTL_FLINK_STORAGE";
 /// Set to 1 where tests that take minutes are wanted.
 const LONG: &str = "KUBECTL_FLINK_TEST_LONG";
-
+/// How many tests Rust's test runner runs at the same time.
+const THREADS: &str = "RUST_TEST_THREADS";
 /// A file that gets a line for each test that was left out.
 const LEFT_OUT: &str = "KUBECTL_FLINK_TEST_LEFT_OUT";
 
@@ -140,6 +142,11 @@ fn once(project: &Path, target: &Target, options: &Options) -> Result<Counts> {
     }
     if options.long {
         command.env(LONG, "1");
+    }
+    if std::env::var_os(THREADS).is_none() {
+        // One more than there are processors: each test waits a good part of its time.
+        let processors = available_parallelism().context("cannot tell the number of processors")?;
+        command.env(THREADS, (processors.get() + 1).to_string());
     }
     let mut child =
         command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("cannot run cargo test")?;
