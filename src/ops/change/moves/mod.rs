@@ -2,19 +2,19 @@
 //!
 //! Decides and refuses; it never changes anything.
 
+mod refused;
+mod state;
+
+use self::state::path_given;
 use super::downtime::Downtime;
 use super::{ChangeOptions, Desired, JobChange, StateChoice};
-use crate::flink::{FlinkError, JobOverview, Rest, can_read};
-use crate::id::JobId;
-use crate::operation::{JobMove, Pods, Start, StateFrom, Stop, Trigger};
+use crate::flink::{JobOverview, Rest};
+use crate::operation::{JobMove, Pods, Start, StateFrom, Stop};
 use crate::ops::descriptor::{DeclaredJob, Descriptor};
 use crate::ops::preflight::savepoint_trigger;
-use crate::ops::situation::{Live, Situation, newest_savepoint};
+use crate::ops::situation::{Live, Situation};
 use crate::ops::{Cause, Context, Failure};
 use crate::release::{JobRecord, JobState, Summary};
-
-/// From how many failed checkpoints on, and none completed, a savepoint is not worth a try.
-const FAILED: u64 = 3;
 
 /// Decides what happens to each job.
 pub(super) struct Moves<'a> {
@@ -90,92 +90,6 @@ impl Moves<'_> {
     fn is_silent(&self, before: Option<&JobRecord>) -> bool {
         let live = before.map_or(&self.situation.live, |before| self.situation.live_of(before));
         matches!(live, Live::Silent(_))
-    }
-
-    /// State was named for a release in which nothing could take it: the person expects something that would not happen.
-    fn refuse_unused_choice(&self) -> Result<(), Failure> {
-        let name = &self.options.name;
-        let recorded = self.situation.history.iter().any(|summary| !summary.savepoints.is_empty());
-        let jobs = self.descriptor.is_some_and(|descriptor| !descriptor.jobs.is_empty())
-            || !self.desired.submitted.is_empty();
-        let cause = match self.options.choice {
-            Some(StateChoice::Recorded) if !recorded => {
-                format!("no savepoint is recorded for release {name:?}")
-            }
-            Some(StateChoice::Recorded | StateChoice::Paths(_)) if !jobs => {
-                format!("--from-savepoint: no savepoint is of use to release {name:?}, it declares no job")
-            }
-            _ => return Ok(()),
-        };
-        Err(Failure::refused(Cause::Usage(cause)).next([
-            format!("kubectl flink savepoint list {name}"),
-            "for a job that is submitted: kubectl flink job submit NAME JAR --from-savepoint PATH".to_owned(),
-        ]))
-    }
-
-    /// A change of one job replaces no Pods under the others.
-    fn refuse_other_pods(&self, base_jobs: &[JobRecord]) -> Result<(), Failure> {
-        if self.pods == Pods::Same {
-            return Ok(());
-        }
-        let runs_beside =
-            |job: &&JobRecord| self.desired.leaves(&job.name) && self.situation.running(job).is_some();
-        let Some(other) = base_jobs.iter().find(runs_beside) else { return Ok(()) };
-        let name = &self.options.name;
-        Err(Failure::refused(Cause::Usage(format!(
-            "the release's objects would become others: its Pods would be replaced, and the job {} runs in them",
-            other.name
-        )))
-        .next([format!("kubectl flink plan upgrade {name}"), format!("kubectl flink upgrade {name} --with-savepoint")]))
-    }
-
-    /// One path is the state of one job.
-    fn refuse_path_for_all(&self, wanted: &[JobRecord]) -> Result<(), Failure> {
-        let Some(StateChoice::Paths(paths)) = &self.options.choice else { return Ok(()) };
-        let is_started = |job: &&JobRecord| {
-            job.state == JobState::Running
-                && !self.desired.leaves(&job.name)
-                && !self.desired.stops(&job.name)
-        };
-        let takers: Vec<_> = wanted.iter().filter(is_started).map(|job| job.name.as_str()).collect();
-        for (job, path) in paths {
-            let wrong = match job {
-                None if takers.len() < 2 => continue,
-                None => {
-                    format!("{path}: which of the jobs {} it is the state of is not said", takers.join(", "))
-                }
-                Some(job) if takers.contains(&job.as_str()) => continue,
-                Some(job) => format!("{job}={path}: no job {job} is started"),
-            };
-            let example = takers.first().map_or("JOB", |job| *job);
-            return Err(Failure::refused(Cause::Usage(wrong)).next([
-                format!("the same command with {example}={path}"),
-                format!("kubectl flink job list {}", self.options.name),
-            ]));
-        }
-        Ok(())
-    }
-
-    /// Somebody's own job, submitted by hand, would be lost with the generation.
-    fn refuse_unknown_jobs(&self, known: &[JobRecord]) -> Result<(), Failure> {
-        if self.pods == Pods::Same {
-            return Ok(());
-        }
-        let stranger = self
-            .situation
-            .live_jobs()
-            .into_values()
-            .find(|live| !live.state.is_terminal() && !known.iter().any(|job| job.id == Some(live.id)));
-        match stranger {
-            None => Ok(()),
-            Some(live) => {
-                let name = &self.options.name;
-                Err(Failure::refused(Cause::UnknownJob { job: live.name.clone(), id: live.id.to_string() }).next([
-                    format!("kubectl flink job stop {name} {}   (with a savepoint), then", live.id),
-                    format!("kubectl flink job submit {name} JAR --name JOB --from-savepoint recorded   (so that the release knows it)"),
-                ]))
-            }
-        }
     }
 
     fn declared(&self, declared: &DeclaredJob) -> Result<JobRecord, Failure> {
@@ -348,41 +262,6 @@ impl Moves<'_> {
         Ok(())
     }
 
-    /// A jar that was uploaded into a Pod goes with the Pod.
-    fn refuse_lost_jar(&self, job: &JobRecord) -> Result<(), Failure> {
-        let kept = self.pods == Pods::Same || self.keeps_volume || self.options.jars.contains_key(&job.name);
-        if kept || !job.jar.starts_with("upload:") {
-            return Ok(());
-        }
-        Err(Failure::refused(Cause::CannotStart {
-            job: job.name.clone(),
-            reason: "its jar was uploaded into a Pod that will be replaced, and no volume keeps it"
-                .to_owned(),
-        })
-        .next([format!("the same command with --jar {}=FILE", job.name)]))
-    }
-
-    /// State in a volume that the new Pods do not mount cannot be read by them.
-    fn refuse_other_storage(&self, job: &str) -> Result<(), Failure> {
-        let moves = matches!(
-            self.options.choice,
-            Some(StateChoice::Savepoint | StateChoice::LatestCheckpoint | StateChoice::Recorded)
-        );
-        let [claim, ..] = self.claims_left.as_slice() else { return Ok(()) };
-        if self.pods == Pods::Same || !moves {
-            return Ok(());
-        }
-        Err(Failure::refused(Cause::CannotStart {
-            job: job.to_owned(),
-            reason: format!("its state would be in the volume {claim}, which the new Pods do not mount"),
-        })
-        .next([
-            "leave storage as it is in this change".to_owned(),
-            "the same command with --from-savepoint PATH   (one that the new Pods can read)".to_owned(),
-            "the same command with --stateless   (its state is dropped)".to_owned(),
-        ]))
-    }
-
     /// How a running job is stopped, and how it comes back if the operation fails.
     async fn plan_stop(
         &self,
@@ -435,159 +314,6 @@ impl Moves<'_> {
             }
         }
         Ok(())
-    }
-
-    /// The job is cancelled, and goes back to its newest checkpoint.
-    fn to_latest_checkpoint(&self, change: &mut JobMove, path: &str) {
-        // The job's own directory: there the newest is found where Flink has forgotten the job.
-        let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory).to_owned();
-        change.trigger = Some(Trigger { id: (self.context.new_id)(), directory });
-        change.stop = Some(Stop::LatestCheckpoint);
-        change.back = Some(Start { id: (self.context.new_id)(), from: StateFrom::ItsStop });
-    }
-
-    /// Whether a job has state that is newer than what it was restored from; so too where that is not known.
-    async fn has_completed_checkpoint(&self, job: &JobRecord, id: JobId) -> bool {
-        let Some(descriptor) = self.situation.descriptor_of(job) else { return true };
-        let checkpoints = self.context.flink(descriptor).checkpoints(id).await;
-        checkpoints.map_or(true, |checkpoints| checkpoints.latest.completed.is_some())
-    }
-
-    /// A job whose checkpoints all fail: its savepoint would fail like them, and Flink, which stops the sources for it, would
-    /// then start the job again from where it began. A few in the beginning say nothing: they can come before all tasks run.
-    async fn checkpoints_fail(&self, job: &JobRecord, id: JobId) -> Option<String> {
-        let client = self.context.flink(self.situation.descriptor_of(job)?);
-        let checkpoints = client.checkpoints(id).await.ok()?;
-        let (failed, completed) = (checkpoints.counts.failed, checkpoints.counts.completed);
-        if completed > 0 || failed < FAILED {
-            return None;
-        }
-        let last = checkpoints.latest.failed.and_then(|last| last.failure_message);
-        let last = last.map(|message| format!(", the last one: {message}")).unwrap_or_default();
-        Some(format!("it has completed no checkpoint, {failed} have failed{last}"))
-    }
-
-    /// Where a started job's state comes from.
-    async fn state_for(&self, job: &JobRecord, had_state: bool, runs: bool) -> Result<StateFrom, Failure> {
-        match &self.options.choice {
-            Some(StateChoice::Savepoint) if had_state => Ok(StateFrom::ItsStop),
-            Some(StateChoice::LatestCheckpoint) if runs => Ok(StateFrom::ItsStop),
-            Some(StateChoice::LatestCheckpoint) if had_state => {
-                let before = self
-                    .situation
-                    .base
-                    .as_ref()
-                    .and_then(|base| base.jobs.iter().find(|j| j.name == job.name));
-                match before.and_then(|before| Some((before, before.id?))) {
-                    Some((before, id)) => {
-                        self.refuse_unreadable(&job.name, self.running_version(before))?;
-                        self.latest_checkpoint(before, id).await.map(StateFrom::Path)
-                    }
-                    None => Ok(StateFrom::Nothing),
-                }
-            }
-            Some(StateChoice::Recorded) => self.recorded(job).await.map(StateFrom::Path),
-            Some(StateChoice::Paths(paths)) => match path_given(paths, &job.name) {
-                Some(path) => Ok(StateFrom::Path(path.clone())),
-                None if had_state => Err(Failure::refused(Cause::Usage(format!(
-                    "--from-savepoint names no path for the job {}",
-                    job.name
-                )))
-                .next([format!("add --from-savepoint {}=PATH", job.name)])),
-                None => Ok(StateFrom::Nothing),
-            },
-            _ => Ok(StateFrom::Nothing),
-        }
-    }
-
-    async fn recorded(&self, job: &JobRecord) -> Result<String, Failure> {
-        if let Some(target) = &self.desired.returns_to {
-            let newest = target.savepoints_of(&job.name).into_iter().max_by_key(|one| one.taken_at);
-            let ended_by = target.jobs.iter().find(|before| before.name == job.name);
-            let savepoint = ended_by.and_then(|before| before.ended_by.clone()).or(newest);
-            if let Some(savepoint) = &savepoint {
-                self.refuse_unreadable(&job.name, &savepoint.flink_version)?;
-            }
-            return savepoint.map(|savepoint| savepoint.path).ok_or_else(|| {
-                Failure::refused(Cause::NothingRecorded { job: job.name.clone(), at: Some(target.revision) })
-                    .next([format!("kubectl flink savepoint list {}", self.options.name)])
-            });
-        }
-        self.newest_recorded(job).await
-    }
-
-    async fn newest_recorded(&self, job: &JobRecord) -> Result<String, Failure> {
-        let newest =
-            newest_savepoint(self.context, &self.options.name, &self.situation.history, &job.name).await?;
-        if let Some((_, savepoint)) = &newest {
-            self.refuse_unreadable(&job.name, &savepoint.flink_version)?;
-        }
-        newest.map(|(_, savepoint)| savepoint.path).ok_or_else(|| {
-            Failure::refused(Cause::NothingRecorded { job: job.name.clone(), at: None })
-                .next([format!("kubectl flink savepoint list {}", self.options.name)])
-        })
-    }
-
-    /// The newest completed checkpoint of a job that Flink knows, running or ended; refused where it would not outlive the
-    /// job's end.
-    async fn latest_checkpoint(&self, job: &JobRecord, id: JobId) -> Result<String, Failure> {
-        let name = &self.options.name;
-        let refuse = |reason: String| {
-            Failure::refused(Cause::NoCheckpoint { job: job.name.clone(), reason }).next([
-                format!(
-                    "the same command with --from-checkpoint PATH   (look for {id}/chk-* in the release's checkpoint directory)"
-                ),
-                format!("kubectl flink savepoint list {name}   (and --from-savepoint recorded|PATH)"),
-            ])
-        };
-        let Some(descriptor) = self.situation.descriptor_of(job) else {
-            return Err(refuse("no generation of the release runs".to_owned()));
-        };
-        let client = self.context.flink(descriptor);
-        let silent = |error: FlinkError| refuse(format!("the JobManager does not tell ({error})"));
-        let config = client.checkpoint_config(id).await.map_err(silent)?;
-        if !config.retained {
-            let option =
-                "execution.checkpointing.externalized-checkpoint-retention is not RETAIN_ON_CANCELLATION";
-            return Err(refuse(format!("its checkpoints go when it ends ({option})")));
-        }
-        let newest = client.checkpoints(id).await.map_err(silent)?.latest.completed;
-        newest
-            .and_then(|checkpoint| checkpoint.external_path)
-            .ok_or_else(|| refuse("it has completed none".to_owned()))
-    }
-
-    /// The version of the Flink that runs a job now.
-    fn running_version(&self, job: &JobRecord) -> &str {
-        self.situation.descriptor_of(job).map_or("", |descriptor| &descriptor.flink_version)
-    }
-
-    /// An older Flink does not read what a newer one wrote: known before anything stops.
-    fn refuse_unreadable(&self, job: &str, writer: &str) -> Result<(), Failure> {
-        let Some(reader) = self.descriptor.map(|descriptor| descriptor.flink_version.as_str()) else {
-            return Ok(());
-        };
-        let starts = !self.desired.stops(job);
-        if !starts || can_read(reader, writer) != Some(false) {
-            return Ok(());
-        }
-        let name = &self.options.name;
-        Err(Failure::refused(Cause::Unreadable {
-            job: job.to_owned(),
-            reader: reader.to_owned(),
-            writer: writer.to_owned(),
-        })
-        .next([
-            format!("kubectl flink savepoint list {name}   (which Flink wrote which savepoint)"),
-            "the same command with --from-savepoint recorded|PATH   (one that the older Flink wrote; what came since is put out again)".to_owned(),
-        ]))
-    }
-
-    fn no_savepoint(&self, job: &str, reason: String) -> Failure {
-        Failure::refused(Cause::NoSavepoint { job: job.to_owned(), reason }).next([
-            format!("kubectl flink status {}   (to see what is wrong)", self.options.name),
-            "the same command with --from-savepoint recorded|PATH, or with --stateless".to_owned(),
-        ])
     }
 
     /// A job that ended because somebody wanted it, or by itself, is not started by an upgrade.
@@ -665,12 +391,6 @@ impl Moves<'_> {
 /// A move of a running job.
 pub(in crate::ops) fn leave(situation: &Situation, before: &JobRecord, live: &JobOverview) -> JobMove {
     JobMove { old: Some(live.id), source: situation.place_of(before), ..JobMove::new(&before.name) }
-}
-
-/// The path that was given for a job: under its name, or for the only one.
-fn path_given<'a>(paths: &'a [(Option<String>, String)], job: &str) -> Option<&'a String> {
-    let named = paths.iter().find(|(name, _)| name.as_deref() == Some(job));
-    named.or_else(|| paths.iter().find(|(name, _)| name.is_none())).map(|(_, path)| path)
 }
 
 fn path_of(from: &StateFrom) -> Option<String> {
