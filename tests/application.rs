@@ -1,5 +1,7 @@
 //! `job.mode: application`: a `main()` that Flink runs as an application of its own, and that waits for its job.
 
+use std::process::Stdio;
+
 use crate::cluster;
 use crate::support::tally::{Expect, State};
 use crate::support::{JobTally, Namespace, statuses, wait_for};
@@ -140,6 +142,76 @@ fn an_application_as_a_kubernetes_job_moves_with_its_state() {
     let left = namespace.names("deployments,jobs,pods", "flink.kubectl/release=demo");
     assert!(left.is_empty(), "left behind: {left:?}");
     tally.check(State::Ended, &Expect { repeated_emitted: repeated..=repeated, ..Expect::default() });
+}
+
+/// The plugin dies when the new JobManager's Pod has been let go, before it has seen the job. That completes checkpoints and fails for
+/// good, and Flink forgets it with its JobManager. Expected: `recover` finds what it left, so the old job does not start again from
+/// the savepoint before it; from what is on record then nothing is lost, and nothing that was committed is committed again.
+#[test]
+fn what_pods_committed_after_the_run_had_died_is_not_undone() {
+    let namespace = cluster!("let-go", tally);
+    let awaits = "job.mode=application,job.entryClass=tally.Awaits,image.tag=1.20.5";
+    namespace.install_job("demo", &["--set", awaits]).ok();
+    let tally = namespace.tally("demo-storage");
+    tally.await_committed(40);
+    let fails = r#"job.args=["--fail-until","/flink-storage/tally/healed","--fail-commits","true","--fail-after","150"]"#;
+    let once = r#"flinkConfiguration={"restart-strategy.type":"none"}"#;
+    let mut upgrade = namespace.program();
+    upgrade.args(["upgrade", "demo", "--with-savepoint", "--set-json", fails, "--set-json", once]);
+    let mut upgrade =
+        upgrade.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    wait_for("the new JobManager to be let go", || {
+        let job = namespace.get("job", "demo-g2-jobmanager")?;
+        (job["spec"]["suspend"] == false).then_some(())
+    });
+    upgrade.kill().unwrap();
+    upgrade.wait().unwrap();
+    let job_manager = || {
+        let selector = "app.kubernetes.io/component=jobmanager,flink.kubectl/generation=2";
+        namespace.names("pods", selector).first().cloned()
+    };
+    // What its REST API says of jobs; none while it does not answer.
+    let states = || {
+        let pod = job_manager()?;
+        let path = format!("/api/v1/namespaces/{}/{pod}:8081/proxy/jobs", namespace.name);
+        let path = path.replace("/pod/", "/pods/");
+        let asked = namespace.kubectl(["get", "--raw", &path]);
+        let jobs = (asked.code == 0).then(|| asked.json()["jobs"].clone())?;
+        Some(
+            jobs.as_array()?.iter().map(|job| job["status"].as_str().unwrap().to_owned()).collect::<Vec<_>>(),
+        )
+    };
+    wait_for("the end of the new job", || states().filter(|states| states == &["FAILED"]));
+    let died = job_manager().unwrap();
+    namespace.kubectl(["delete", "--grace-period=0", "--force", &died]).ok();
+    wait_for("another JobManager, that knows no job", || {
+        states().filter(|states| states.is_empty() && job_manager().is_some_and(|pod| pod != died))
+    });
+    let theirs = tally.read();
+    let new = theirs.runs.last().unwrap();
+    assert!(theirs.committed.iter().any(|line| new.attempts.contains(&line.attempt)), "it committed nothing");
+
+    let recovered = wait_for("the lock's expiry", || {
+        let recovered = namespace.flink(["recover", "demo", "--timeout", "30s"]);
+        (!recovered.stderr.contains("is being changed by")).then_some(recovered)
+    });
+    let recovered = recovered
+        .exits(1)
+        .says("has ended as revision 2 had it; its state is in file:///flink-storage/")
+        .says("rollback demo 1 --from-savepoint recorded   (from where the new job has got to)")
+        .never_says("put out again");
+    assert_eq!(tally.read().runs.len(), theirs.runs.len(), "something was started: {recovered}");
+    assert_eq!(statuses(&namespace.history("demo")), "1 deployed, 2 failed", "{recovered}");
+
+    namespace.flink(["rollback", "demo", "1", "--from-savepoint", "recorded"]).ok();
+    tally.await_caught_up();
+    tally.await_committed(40);
+    let repeated: u64 = tally.read().judge(State::Running).repeated_emitted.values().sum();
+    namespace.flink(["uninstall", "demo", "--with-savepoint"]).ok();
+    tally.check(
+        State::Ended,
+        &Expect { repeated_emitted: repeated..=repeated, runs: 3..=3, ..Expect::default() },
+    );
 }
 
 /// Flink 2.2 and older has no request for it: such a JobManager is a Job, and where it may not be one, that is said.

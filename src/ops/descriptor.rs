@@ -52,6 +52,9 @@ pub struct Descriptor {
     /// Where savepoints go: a URI. Absent where state is not durable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub savepoint_directory: Option<String>,
+    /// Where checkpoints go, each job's into a folder of its id: a URI. Absent where state is not durable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint_directory: Option<String>,
     /// The jobs that the release declares.
     #[serde(default)]
     pub jobs: Vec<DeclaredJob>,

@@ -379,7 +379,12 @@ impl Ended<'_> {
         }
         let split = self.journal.stays_with_old();
         for job in &self.journal.jobs {
+            let ended = job.left.as_ref().filter(|_| job.is_moved());
             match (&job.savepoint, &job.trigger) {
+                _ if let Some(path) = ended => left.push(format!(
+                    "the job {} has ended as revision {} had it; its state is in {path}",
+                    job.name, self.journal.to
+                )),
                 _ if job.is_moved() && (split || job.checkpointed) => left.push(format!(
                     "the job {} stays as revision {} has it, in generation {}",
                     job.name,
@@ -436,11 +441,20 @@ impl Ended<'_> {
             Some(from) if self.journal.kind != Kind::Uninstall => {
                 let back = format!("kubectl flink rollback {name} {from}");
                 // From a savepoint before them it would commit what its checkpoints have committed once more.
-                if self.journal.jobs.iter().any(|job| job.checkpointed && job.is_moved()) {
-                    return vec![
-                        format!("{back} --from-checkpoint latest   (from where the new job has got to)"),
-                        format!("{back} --from-savepoint recorded   (what it has put out is put out again)"),
-                    ];
+                let mut gone_on = self.journal.jobs.iter().filter(|job| job.checkpointed && job.is_moved());
+                if let Some(first) = gone_on.next() {
+                    let to_there = "(from where the new job has got to)";
+                    // What it left is recorded, and the newest that is.
+                    return if first.left.is_some() && gone_on.all(|job| job.left.is_some()) {
+                        vec![format!("{back} --from-savepoint recorded   {to_there}")]
+                    } else {
+                        vec![
+                            format!("{back} --from-checkpoint latest   {to_there}"),
+                            format!(
+                                "{back} --from-savepoint recorded   (what it has put out is put out again)"
+                            ),
+                        ]
+                    };
                 }
                 let stopped = self.journal.jobs.iter().any(|job| job.savepoint.is_some());
                 vec![format!("{back} {}", if stopped { "--from-savepoint recorded" } else { "--stateless" })]

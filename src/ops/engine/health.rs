@@ -167,14 +167,27 @@ impl<W: World> Engine<W> {
             Err(error)
                 if self.world.starts_by_pods(Target::New) && (error.is_not_found() || error.is_passing()) =>
             {
-                // That of a job which was never seen to start, and has no entry, says that there was none.
-                let completed = self.world.halt(Target::New, start.id).await?.unwrap_or(change.started);
-                if completed {
-                    // Its output is committed: it goes on from its latest checkpoint.
-                    self.record(Event::Checkpointed(index)).await?;
-                    self.world.apply(Target::New, &self.journal).await?;
-                    self.world.let_go(Target::New).await?;
-                    return Ok(None);
+                match self.world.halt(Target::New, start.id).await? {
+                    Some(false) => {}
+                    Some(true) => {
+                        // Its output is committed: it goes on from its latest checkpoint.
+                        self.record(Event::Checkpointed(index)).await?;
+                        self.world.apply(Target::New, &self.journal).await?;
+                        self.world.let_go(Target::New).await?;
+                        return Ok(None);
+                    }
+                    // There never was one, or it has come to its end: then what it left tells them apart.
+                    None => {
+                        let left = self.world.find_checkpoint(Target::New, start.id).await;
+                        let ended = change.started || left.is_some();
+                        if let Some(path) = left {
+                            self.record(Event::Left(index, path)).await?;
+                        }
+                        if ended {
+                            self.record(Event::Checkpointed(index)).await?;
+                            return Ok(None);
+                        }
+                    }
                 }
             }
             // Flink knew it and has forgotten it, with its JobManager: whether it completed a checkpoint cannot be known.

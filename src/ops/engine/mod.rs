@@ -68,6 +68,8 @@ pub(super) trait World {
     /// The savepoint in a trigger's directory, or the newest checkpoint in a job's: `None` where there is none that is whole,
     /// or nobody can look.
     async fn find_savepoint(&self, trigger: &Trigger) -> Option<String>;
+    /// The newest checkpoint that a job left in a generation whose Flink cannot be asked: `None` as above.
+    async fn find_checkpoint(&self, target: Target, job: JobId) -> Option<String>;
     /// How long waits may take.
     fn waits(&self) -> Waits;
 

@@ -193,7 +193,13 @@ impl World for Site<'_> {
     }
 
     async fn find_savepoint(&self, trigger: &Trigger) -> Option<String> {
-        search(&self.context, self.descriptor(Target::Old)?, trigger).await
+        search(&self.context, self.descriptor(Target::Old)?, &trigger.directory).await
+    }
+
+    async fn find_checkpoint(&self, target: Target, job: JobId) -> Option<String> {
+        let descriptor = self.descriptor(target)?;
+        let directory = descriptor.checkpoint_directory.as_ref()?;
+        search(&self.context, descriptor, &format!("{}/{job}", directory.trim_end_matches('/'))).await
     }
 
     fn waits(&self) -> Waits {

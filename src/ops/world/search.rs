@@ -2,7 +2,6 @@
 //! its job's alone, with the eyes of a Pod that mounts it.
 
 use crate::cluster::pods;
-use crate::operation::Trigger;
 use crate::ops::Context;
 use crate::ops::descriptor::Descriptor;
 
@@ -13,9 +12,9 @@ const WHOLE: &str = r#"for f in "$1"/*/_metadata; do if [ -f "$f" ]; then echo "
 pub(in crate::ops) async fn search(
     context: &Context,
     descriptor: &Descriptor,
-    trigger: &Trigger,
+    directory: &str,
 ) -> Option<String> {
-    let folder = local(&trigger.directory)?;
+    let folder = local(directory)?;
     for selector in [&descriptor.job_manager_selector, &descriptor.task_manager_selector] {
         let found = pods::list(&context.cluster, &context.namespace, selector).await.ok()?;
         let Some(name) = pods::serving(&found) else { continue };

@@ -43,9 +43,11 @@ pub(super) enum Bug {
     RecordsNotRead,
     /// A JobManager that restarted counts from zero: that is taken for a job that never completed a checkpoint.
     CountsTrusted,
+    /// Pods that started a job for a run that died: what it left is not looked for.
+    CheckpointNotLookedFor,
 }
 
-pub(super) const ALL: [Bug; 19] = [
+pub(super) const ALL: [Bug; 20] = [
     Bug::NoLookUp,
     Bug::AnotherIdForEachTry,
     Bug::AnotherIdForEachRun,
@@ -65,6 +67,7 @@ pub(super) const ALL: [Bug; 19] = [
     Bug::NotBroughtBack,
     Bug::RecordsNotRead,
     Bug::CountsTrusted,
+    Bug::CheckpointNotLookedFor,
 ];
 
 impl Bug {

@@ -236,6 +236,22 @@ impl Flink {
         generation.jobs.iter_mut().filter(|job| job.is_live()).for_each(|job| come_back(job, from));
     }
 
+    /// What a look into a directory finds: the newest checkpoint, or the only savepoint.
+    pub fn find(&self, directory: &str) -> Option<String> {
+        let prefix = format!("{directory}/");
+        let found: Vec<&String> = self.storage.keys().filter(|path| path.starts_with(&prefix)).collect();
+        match found.as_slice() {
+            [only] => Some((*only).clone()),
+            many => {
+                let number = |path: &&&String| path.rsplit_once("/chk-")?.1.parse::<u64>().ok();
+                many.iter()
+                    .filter(|path| number(path).is_some())
+                    .max_by_key(number)
+                    .map(|path| (*path).clone())
+            }
+        }
+    }
+
     /// Deletes a JobManager. Whether the job completed a checkpoint; `None`: nothing says so.
     pub fn halt(&mut self, number: u32, id: JobId, now: Instant) -> Option<bool> {
         let generation = self.generations.get_mut(&number)?;

@@ -77,6 +77,8 @@ fn is_possible(transition: &str, fault: Fault) -> bool {
 
 /// After how long without a sign of life an operation may be taken over: more than any request takes to arrive.
 const LOCK: Duration = Duration::from_mins(1);
+/// How long Flink's world goes on without a look while nobody is there: less than what happens in it by itself takes.
+const TICK: Duration = Duration::from_secs(2);
 /// How often a person runs the command again.
 const RUNS: u32 = 8;
 
@@ -179,9 +181,6 @@ impl History {
         let late = faults.iter().any(|(_, fault)| *fault == Fault::Suspended);
         let (fate, scene) = (dice.one_of(&fates), dice.one_of(&SCENES));
         let by_itself = matches!(fate, Fate::FailsLate | Fate::FailsOnceBack);
-        // A gap: Pods start a job for a run that dies, it completes a checkpoint and fails, and its JobManager restarts. Nothing
-        // but the job result store says then that it ever ran, and nobody reads that: the old one goes on from its savepoint.
-        let fate = if scene == Scene::Standalone && by_itself && !steady { Fate::Runs } else { fate };
         Self {
             scene,
             fate,
@@ -430,7 +429,11 @@ async fn carry_out(
             },
         }
         let away = std::mem::take(&mut outside.borrow_mut().away);
-        sleep(LOCK + away).await;
+        let over = Instant::now() + LOCK + away;
+        while Instant::now() < over {
+            sleep(TICK).await;
+            outside.borrow_mut().advance();
+        }
         *number += 1;
         journal = take_over(outside, *number, bug);
     }
@@ -545,6 +548,7 @@ fn single_faults() -> Vec<History> {
         }
     }
     histories.extend(without_an_answer());
+    histories.extend(unseen());
     histories
 }
 
@@ -555,6 +559,18 @@ fn without_an_answer() -> impl Iterator<Item = History> {
     let next = at.flat_map(|first| [1, 2].map(|later| (first, first.0 + later)));
     next.flat_map(|(first, at)| faults::ALL.map(|fault| vec![first, (at, fault)]))
         .map(|faults| History { faults, ..History::plain(Scene::Standalone) })
+}
+
+/// Pods that start a job after the run that let them go has died: it fails by itself, and its JobManager restarts before
+/// anybody has seen it.
+fn unseen() -> impl Iterator<Item = History> {
+    let died = (1..=12).flat_map(|at| [20, 40].map(|after| (at, after)));
+    died.map(|(at, after)| History {
+        fate: Fate::FailsLate,
+        faults: vec![(at, Fault::DiesAfter)],
+        restarts: vec![(after, 2)],
+        ..History::plain(Scene::Standalone)
+    })
 }
 
 #[test]

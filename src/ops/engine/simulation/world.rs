@@ -597,19 +597,18 @@ impl World for Model {
         if !outside.flink.generations.contains_key(&self.number(Target::Old)) {
             return None;
         }
-        let prefix = format!("{}/", trigger.directory);
-        let found: Vec<&String> =
-            outside.flink.storage.keys().filter(|path| path.starts_with(&prefix)).collect();
-        match found.as_slice() {
-            [only] => Some((*only).clone()),
-            many => {
-                let number = |path: &&&String| path.rsplit_once("/chk-")?.1.parse::<u64>().ok();
-                many.iter()
-                    .filter(|path| number(path).is_some())
-                    .max_by_key(number)
-                    .map(|path| (*path).clone())
-            }
+        outside.flink.find(&trigger.directory)
+    }
+
+    async fn find_checkpoint(&self, target: Target, job: JobId) -> Option<String> {
+        let mut outside = self.process.outside.borrow_mut();
+        outside.advance();
+        if outside.is(Bug::CheckpointNotLookedFor)
+            || !outside.flink.generations.contains_key(&self.number(target))
+        {
+            return None;
         }
+        outside.flink.find(&format!("file:/c/{job}"))
     }
 
     fn waits(&self) -> Waits {
