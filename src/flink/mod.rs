@@ -46,5 +46,5 @@ pub use transport::{Content, Jar, Transport};
 pub use types::{
     Application, CheckpointConfig, CheckpointCounts, Checkpoints, CompletedCheckpoint, Config,
     FailedCheckpoint, Failures, Features, JarInfo, JobDetail, JobOverview, JobState, LatestCheckpoints,
-    Overview, Plan, PlanNode, RestoredFrom, RootException, Tasks, Vertex,
+    Overview, PastCheckpoint, Plan, PlanNode, RestoredFrom, RootException, Tasks, Vertex,
 };

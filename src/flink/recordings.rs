@@ -230,6 +230,7 @@ async fn checkpoints() {
         let client = flink([(on_job("GET", "/checkpoints"), recording)]);
         let found = client.checkpoints(job()).await.unwrap();
         assert_eq!((found.counts.completed, found.counts.failed), counts, "{recording}");
+        assert_eq!(found.begun_and_failed(), 0, "{recording}: what counts as failed was never begun");
         let latest = found.latest;
         assert_eq!(latest.completed.and_then(|one| one.external_path), completed, "{recording}");
         assert_eq!(latest.savepoint.and_then(|one| one.external_path), taken, "{recording}");

@@ -232,6 +232,23 @@ pub struct Checkpoints {
     /// The newest of each kind.
     #[serde(default)]
     pub latest: LatestCheckpoints,
+    /// The last ones (`web.checkpoints.history`, 10), newest first: those that began.
+    #[serde(default)]
+    pub history: Vec<PastCheckpoint>,
+}
+
+impl Checkpoints {
+    /// How many of the last ones began and failed. `counts.failed` has those too that were never begun, because not all tasks ran.
+    pub fn begun_and_failed(&self) -> usize {
+        self.history.iter().filter(|one| one.status == "FAILED").count()
+    }
+}
+
+/// A checkpoint or savepoint that began.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct PastCheckpoint {
+    /// `IN_PROGRESS`, `COMPLETED` or `FAILED`.
+    pub status: String,
 }
 
 /// How many checkpoints and savepoints, since the `JobManager` has the job.
@@ -246,7 +263,7 @@ pub struct CheckpointCounts {
     pub in_progress: u64,
     /// Completed, savepoints included.
     pub completed: u64,
-    /// Failed; one in the first seconds says nothing (the first trigger can come before all tasks run).
+    /// Failed, or never begun: the first triggers can come before all tasks run.
     pub failed: u64,
 }
 

@@ -10,7 +10,7 @@ use crate::ops::{Cause, Failure};
 use crate::release::JobRecord;
 
 /// From how many failed checkpoints on, and none completed, a savepoint is not worth a try.
-const FAILED: u64 = 3;
+const FAILED: usize = 3;
 
 impl Moves<'_> {
     /// The job is cancelled, and goes back to its newest checkpoint.
@@ -30,12 +30,12 @@ impl Moves<'_> {
     }
 
     /// A job whose checkpoints all fail: its savepoint would fail like them, and Flink, which stops the sources for it, would
-    /// then start the job again from where it began. A few in the beginning say nothing: they can come before all tasks run.
+    /// then start the job again from where it began. One or two say nothing.
     pub(super) async fn checkpoints_fail(&self, job: &JobRecord, id: JobId) -> Option<String> {
         let client = self.context.flink(self.situation.descriptor_of(job)?);
         let checkpoints = client.checkpoints(id).await.ok()?;
-        let (failed, completed) = (checkpoints.counts.failed, checkpoints.counts.completed);
-        if completed > 0 || failed < FAILED {
+        let failed = checkpoints.begun_and_failed();
+        if checkpoints.counts.completed > 0 || failed < FAILED {
             return None;
         }
         let last = checkpoints.latest.failed.and_then(|last| last.failure_message);

@@ -374,6 +374,7 @@ impl Rest for Api {
                     failed: 0,
                 },
                 latest: LatestCheckpoints { completed, savepoint, failed: None, restored },
+                history: Vec::new(),
             }
         })
     }
