@@ -1,50 +1,158 @@
 //! What takes too long for every run: `cargo xtask test --long`.
 
-use crate::recover::{halted, one_job_runs, recovered, transitions};
-use crate::support::tally::{Expect, State};
+use std::process::Command;
 use std::time::Duration;
 
 use crate::cluster;
-use crate::support::{JAR, JobTally, statuses, wait_within};
+use crate::recover::{halted, one_job_runs, recover, requests, upgrade};
+use crate::support::tally::{Expect, State};
+use crate::support::{JAR, JobTally, Namespace, Run, statuses, wait_within};
 
 /// Expected: killed at each transition in its turn, the next run completes or undoes the upgrade; nothing is lost, nothing is
 /// repeated.
 #[test]
 fn killed_at_every_transition_warm() {
-    killed_at_every_transition("killed-warm", "warm");
+    let namespace = cluster!("killed-warm", long);
+    namespace.install_job("demo", &["--set", "upgrade.strategy=warm"]).ok();
+    killed_at_every_upgrade(&namespace, 15);
 }
 
 /// The same in the classic order.
 #[test]
 fn killed_at_every_transition_recreate() {
-    killed_at_every_transition("killed-recreate", "recreate");
+    let namespace = cluster!("killed-recreate", long);
+    namespace.install_job("demo", &["--set", "upgrade.strategy=recreate"]).ok();
+    killed_at_every_upgrade(&namespace, 15);
 }
 
-fn killed_at_every_transition(test: &str, strategy: &str) {
-    let namespace = cluster!(test, long);
-    namespace.install_job("demo", &["--set", &format!("upgrade.strategy={strategy}")]).ok();
+/// The same where the Pods start the job.
+#[test]
+fn killed_at_every_transition_application() {
+    let namespace = cluster!("killed-application", long);
+    let awaits = "job.mode=application,job.entryClass=tally.Awaits,image.tag=1.20.5";
+    namespace.install_job("demo", &["--set", awaits]).ok();
+    killed_at_every_upgrade(&namespace, 10);
+}
+
+fn killed_at_every_upgrade(namespace: &Namespace, at_least: usize) {
     let tally = namespace.tally("demo-storage");
     tally.await_committed(40);
-    let all = transitions(&namespace, "1100m");
-    tally.await_committed(40);
-    // What an upgrade finds decides how many there are: until one ends before it gets that far.
-    for at in 1.. {
-        // Another one than whatever is deployed by now.
-        let memory = format!("{}m", 1100 + at);
-        let mut killed = halted(&namespace, &memory, at);
-        if killed.try_wait().unwrap().is_some() {
-            assert!(at > all.len(), "the upgrade ended before its transition {at} of {}", all.len());
-            break;
-        }
-        let _ = killed.kill(); // SIGKILL
-        killed.wait().unwrap();
-        let said = recovered(&namespace);
-        let name = all.get(at - 1).map_or("", String::as_str);
-        println!("killed at transition {at} of {}, {strategy}: {name}", all.len());
-        one_job_runs(&namespace, &tally, &format!("killed at transition {at}, {name}; {said}"));
-    }
+    // Another one than whatever is deployed by now.
+    let command = |turn: usize| upgrade(namespace, &format!("{}m", 1100 + turn));
+    let judge = |said: Run, context: &str| {
+        let said = said.ok();
+        one_job_runs(namespace, &tally, &format!("{context}; {said}"));
+    };
+    killed_at_every_transition(
+        namespace,
+        &Killed { command: &command, code: 0, from: None, at_least, judge: &judge },
+    );
     namespace.flink(["uninstall", "demo", "--with-savepoint"]).ok();
     tally.check(State::Ended, &Expect::default());
+}
+
+/// The new job's state does not fit. Expected: killed at each transition from the stop on, and of the way back, the job runs as it
+/// did after the next run, from the savepoint that stopped it; nothing is lost, nothing is repeated.
+#[test]
+fn killed_at_every_transition_of_a_way_back() {
+    let namespace = cluster!("killed-back", long);
+    namespace.install_job("demo", &[]).ok();
+    let tally = namespace.tally("demo-storage");
+    tally.await_committed(40);
+    let command = |turn: usize| {
+        let mut command = upgrade(&namespace, &format!("{}m", 1100 + turn));
+        command.args(["--set", "job.entryClass=tally.StateChanged"]);
+        command
+    };
+    let judge = |said: Run, context: &str| {
+        // Undone for what came of it, or because it had not got far.
+        assert!([0, 5].contains(&said.code), "{context}: {said}");
+        one_job_runs(&namespace, &tally, &format!("{context}; {said}"));
+        let deployed = namespace.history("demo").into_iter().find(|(_, status)| status == "deployed");
+        assert_eq!(deployed.unwrap().0, 1, "{context}: {said}");
+    };
+    let all = killed_at_every_transition(
+        &namespace,
+        &Killed { command: &command, code: 5, from: Some("/stop"), at_least: 15, judge: &judge },
+    );
+    assert_eq!(
+        all.iter().filter(|request| request.ends_with("counter.jar/run")).count(),
+        2,
+        "there, and back: {all:?}"
+    );
+    namespace.flink(["uninstall", "demo", "--with-savepoint"]).ok();
+    tally.check(State::Ended, &Expect::default());
+}
+
+/// Expected: killed at each transition of an uninstall, the next run completes it, or the job runs on; the release comes back from
+/// what is recorded, with nothing lost and nothing repeated.
+#[test]
+fn killed_at_every_transition_of_an_uninstall() {
+    let namespace = cluster!("killed-uninstall", long);
+    let install = |args: &[&str]| namespace.install_job("demo", args).ok();
+    install(&[]);
+    let tally = namespace.tally("demo-storage");
+    tally.await_committed(40);
+    let command = |_| {
+        let mut command = namespace.program();
+        command.args(["uninstall", "demo", "--with-savepoint"]);
+        command
+    };
+    let judge = |said: Run, context: &str| {
+        let said = said.ok();
+        let history = namespace.history("demo");
+        if history.iter().all(|(_, status)| status != "deployed") {
+            let left = namespace.names("deployments,jobs,pods", "flink.kubectl/release=demo");
+            assert!(left.is_empty(), "{context}: left behind: {left:?}; {said}");
+            install(&["--from-savepoint", "recorded"]);
+        }
+        one_job_runs(&namespace, &tally, &format!("{context}; {said}"));
+    };
+    killed_at_every_transition(
+        &namespace,
+        &Killed { command: &command, code: 0, from: None, at_least: 4, judge: &judge },
+    );
+    tally.check(State::Ended, &Expect::default());
+}
+
+/// A command, and what is expected of it and of what follows where it is killed.
+struct Killed<'a> {
+    /// The command of a turn.
+    command: &'a dyn Fn(usize) -> Command,
+    /// With what it ends by itself.
+    code: i32,
+    /// The first request before which it is killed, by its end; all where there is none.
+    from: Option<&'static str>,
+    /// How many transitions it has at least.
+    at_least: usize,
+    /// After each: what `recover` said, and what had been done before.
+    judge: &'a dyn Fn(Run, &str),
+}
+
+/// Kills a command at each transition in its turn, and recovers; the requests of one that was not killed.
+fn killed_at_every_transition(namespace: &Namespace, killed: &Killed) -> Vec<String> {
+    let all = requests((killed.command)(0), killed.code);
+    assert!(all.len() > killed.at_least, "so few transitions: {all:?}");
+    (killed.judge)(recover(namespace), "not killed");
+    let from = match killed.from {
+        None => 1,
+        Some(first) => 1 + all.iter().position(|request| request.ends_with(first)).expect(first),
+    };
+    // What a run finds decides how many there are: until one ends before it gets that far.
+    for at in from.. {
+        let mut run = halted((killed.command)(at), at);
+        if run.try_wait().unwrap().is_some() {
+            assert!(at > all.len(), "it ended before its transition {at} of {}", all.len());
+            return all;
+        }
+        let _ = run.kill(); // SIGKILL
+        run.wait().unwrap();
+        let name = all.get(at - 1).map_or("", String::as_str);
+        let context = format!("killed at transition {at} of {}, {name}", all.len());
+        println!("{context}");
+        (killed.judge)(recover(namespace), &context);
+    }
+    all
 }
 
 /// Expected: a savepoint that takes more than five minutes, for which Flink keeps its answers, is waited for, whatever

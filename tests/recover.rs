@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 
 use crate::cluster;
 use crate::support::tally::{Expect, State};
-use crate::support::{JobTally, Namespace, run, statuses, wait_for};
+use crate::support::{JobTally, Namespace, Run, run, statuses, wait_for};
 
 /// Named in `src/ops/fence.rs`: the process stops itself between its last look at the lock and the sending.
 const HALT: &str = "KUBECTL_FLINK_HALT_AT_TRANSITION";
@@ -15,36 +15,33 @@ const DESCRIPTION: &str = "more memory";
 
 /// An upgrade with a savepoint that replaces the Pods, and the requests by which it changed something, in their order.
 #[track_caller]
-pub fn transitions(namespace: &Namespace, memory: &str) -> Vec<String> {
-    let mut upgrade = upgrade(namespace, memory);
-    let done = run(upgrade.env("KUBECTL_FLINK_LOG", "kubectl_flink=info")).ok();
-    let requests = done.stderr.lines().filter(|line| line.contains("transition"));
-    let requests: Vec<String> = requests
-        .filter_map(|line| line.split_once("request="))
-        .map(|(_, request)| request.to_owned())
-        .collect();
-    assert!(requests.len() > 15, "so few transitions: {requests:?}\n{done}");
-    requests
+fn transitions(namespace: &Namespace, memory: &str) -> Vec<String> {
+    let all = requests(upgrade(namespace, memory), 0);
+    assert!(all.len() > 15, "so few transitions: {all:?}");
+    all
 }
 
-fn upgrade(namespace: &Namespace, memory: &str) -> Command {
+/// Runs a command that is expected to end with that code; the requests by which it changed something, in their order.
+#[track_caller]
+pub fn requests(mut command: Command, code: i32) -> Vec<String> {
+    let done = run(command.env("KUBECTL_FLINK_LOG", "kubectl_flink=info")).exits(code);
+    let requests = done.stderr.lines().filter(|line| line.contains("transition"));
+    requests.filter_map(|line| line.split_once("request=")).map(|(_, request)| request.to_owned()).collect()
+}
+
+pub fn upgrade(namespace: &Namespace, memory: &str) -> Command {
     let mut command = namespace.program();
     command.args(["upgrade", "demo", "--with-savepoint", "--set", &format!("taskManager.memory={memory}")]);
     command.args(["--description", DESCRIPTION]);
     command
 }
 
-/// Starts an upgrade that halts at a transition; waits until it has, or has ended.
-pub fn halted(namespace: &Namespace, memory: &str, at: usize) -> Child {
-    halted_as(upgrade(namespace, memory), at)
-}
-
-/// The same of any command.
-fn halted_as(mut command: Command, at: usize) -> Child {
+/// Starts a command that halts at a transition; waits until it has, or has ended.
+pub fn halted(mut command: Command, at: usize) -> Child {
     command.env(HALT, at.to_string()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut child = command.spawn().unwrap();
     let status = format!("/proc/{}/status", child.id());
-    wait_for("the upgrade to halt", || {
+    wait_for("the command to halt", || {
         let halted = fs_err::read_to_string(&status).is_ok_and(|text| text.contains("State:\tT"));
         (halted || child.try_wait().unwrap().is_some()).then_some(())
     });
@@ -53,12 +50,17 @@ fn halted_as(mut command: Command, at: usize) -> Child {
 
 /// Recovers as soon as the dead run's lock has expired; gives what `recover` said.
 #[track_caller]
-pub fn recovered(namespace: &Namespace) -> String {
-    let recovered = wait_for("the lock's expiry", || {
+fn recovered(namespace: &Namespace) -> String {
+    recover(namespace).ok().stderr
+}
+
+/// The same, whatever comes of it.
+#[track_caller]
+pub fn recover(namespace: &Namespace) -> Run {
+    wait_for("the lock's expiry", || {
         let recovered = namespace.flink(["recover", "demo"]);
         (!recovered.stderr.contains("is being changed by")).then_some(recovered)
-    });
-    recovered.ok().stderr
+    })
 }
 
 /// One job runs, all its tasks, and the history knows what is.
@@ -77,7 +79,7 @@ pub fn one_job_runs(namespace: &Namespace, tally: &JobTally, context: &str) {
     let deployed: Vec<_> = history.iter().filter(|(_, status)| status == "deployed").collect();
     assert_eq!(deployed.len(), 1, "{context}: {history:?}");
     assert_eq!(status["revision"], deployed[0].0, "{context}: {status:#}");
-    let known = |status: &str| ["deployed", "superseded", "failed"].contains(&status);
+    let known = |status: &str| ["deployed", "superseded", "failed", "uninstalled"].contains(&status);
     assert!(history.iter().all(|(_, status)| known(status)), "{context}: {}", statuses(&history));
     let generation = status["generation"].as_str().unwrap();
     let left = namespace.names("deployments", "flink.kubectl/release=demo");
@@ -96,7 +98,7 @@ fn killed_at_any_transition_the_next_run_goes_on() {
     tally.await_committed(40);
     for (turn, at) in chosen(all.len()).into_iter().enumerate() {
         let memory = if turn % 2 == 0 { "1150m" } else { "1100m" };
-        let mut killed = halted(&namespace, memory, at);
+        let mut killed = halted(upgrade(&namespace, memory), at);
         let _ = killed.kill(); // SIGKILL
         killed.wait().unwrap();
         let said = recovered(&namespace);
@@ -128,7 +130,7 @@ fn a_suspended_run_that_goes_on_late_does_no_harm() {
     let start = all.iter().rposition(|request| request.ends_with("/run")).expect("a job was started") + 1;
     tally.await_committed(40);
 
-    let mut suspended = halted(&namespace, "1150m", start);
+    let mut suspended = halted(upgrade(&namespace, "1150m"), start);
     let said = recovered(&namespace);
     assert!(said.contains("start the job counter"), "{said}");
     run(Command::new("kill").args(["-CONT", &suspended.id().to_string()])).ok();
@@ -140,7 +142,7 @@ fn a_suspended_run_that_goes_on_late_does_no_harm() {
     // The same before the stop, which another run finds not to have happened, and undoes the operation: the late one stops
     // the job after all, sees that it is on its own, and starts it again from that savepoint.
     let stop = all.iter().position(|request| request.ends_with("/stop")).expect("a job was stopped") + 1;
-    let mut suspended = halted(&namespace, "1200m", stop);
+    let mut suspended = halted(upgrade(&namespace, "1200m"), stop);
     let said = recovered(&namespace);
     assert!(said.contains("runs on"), "{said}");
     one_job_runs(&namespace, &tally, "while the run is suspended");
@@ -165,7 +167,7 @@ fn recover_takes_a_persons_word() {
     let stop = all.iter().position(|request| request.ends_with("/stop")).expect("a job was stopped") + 1;
     tally.await_committed(40);
     let killed = |memory: &str| {
-        let mut killed = halted(&namespace, memory, stop);
+        let mut killed = halted(upgrade(&namespace, memory), stop);
         let _ = killed.kill(); // SIGKILL
         killed.wait().unwrap();
     };
@@ -212,7 +214,7 @@ fn what_a_killed_trigger_and_an_abandoned_uninstall_leave() {
     let killed = |args: &[&str], at: usize| {
         let mut command = namespace.program();
         command.args(args);
-        let mut killed = halted_as(command, at);
+        let mut killed = halted(command, at);
         assert!(killed.try_wait().unwrap().is_none(), "{args:?} has no transition {at}");
         let _ = killed.kill(); // SIGKILL
         killed.wait().unwrap();
