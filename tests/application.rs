@@ -146,7 +146,8 @@ fn an_application_as_a_kubernetes_job_moves_with_its_state() {
 
 /// The plugin dies when the new JobManager's Pod has been let go, before it has seen the job. That completes checkpoints and fails for
 /// good, and Flink forgets it with its JobManager. Expected: `recover` finds what it left, so the old job does not start again from
-/// the savepoint before it; from what is on record then nothing is lost, and nothing that was committed is committed again.
+/// the savepoint before it; from what is on record then nothing is lost, and nothing that was committed is committed again. Where
+/// the Pods never ran, it is undone.
 #[test]
 fn what_pods_committed_after_the_run_had_died_is_not_undone() {
     let namespace = cluster!("let-go", tally);
@@ -156,16 +157,28 @@ fn what_pods_committed_after_the_run_had_died_is_not_undone() {
     tally.await_committed(40);
     let fails = r#"job.args=["--fail-until","/flink-storage/tally/healed","--fail-commits","true","--fail-after","150"]"#;
     let once = r#"flinkConfiguration={"restart-strategy.type":"none"}"#;
-    let mut upgrade = namespace.program();
-    upgrade.args(["upgrade", "demo", "--with-savepoint", "--set-json", fails, "--set-json", once]);
-    let mut upgrade =
-        upgrade.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    wait_for("the new JobManager to be let go", || {
-        let job = namespace.get("job", "demo-g2-jobmanager")?;
-        (job["spec"]["suspend"] == false).then_some(())
-    });
-    upgrade.kill().unwrap();
-    upgrade.wait().unwrap();
+    let killed = |set: &[&str]| {
+        let mut upgrade = namespace.program();
+        upgrade.args(["upgrade", "demo", "--with-savepoint"]).args(set);
+        let upgrade = upgrade.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let before = namespace.names("jobs", "flink.kubectl/release=demo");
+        let mut upgrade = upgrade.spawn().unwrap();
+        wait_for("the new JobManager to be let go", || {
+            let jobs = namespace.names("jobs", "flink.kubectl/release=demo");
+            let new = jobs.iter().find(|job| !before.contains(job))?;
+            let job = namespace.get("job", new.strip_prefix("job.batch/")?)?;
+            (job["spec"]["suspend"] == false).then_some(())
+        });
+        upgrade.kill().unwrap();
+        upgrade.wait().unwrap();
+    };
+    let recovered = || {
+        wait_for("the lock's expiry", || {
+            let recovered = namespace.flink(["recover", "demo", "--timeout", "30s"]);
+            (!recovered.stderr.contains("is being changed by")).then_some(recovered)
+        })
+    };
+    killed(&["--set-json", fails, "--set-json", once]);
     let job_manager = || {
         let selector = "app.kubernetes.io/component=jobmanager,flink.kubectl/generation=2";
         namespace.names("pods", selector).first().cloned()
@@ -191,26 +204,29 @@ fn what_pods_committed_after_the_run_had_died_is_not_undone() {
     let new = theirs.runs.last().unwrap();
     assert!(theirs.committed.iter().any(|line| new.attempts.contains(&line.attempt)), "it committed nothing");
 
-    let recovered = wait_for("the lock's expiry", || {
-        let recovered = namespace.flink(["recover", "demo", "--timeout", "30s"]);
-        (!recovered.stderr.contains("is being changed by")).then_some(recovered)
-    });
-    let recovered = recovered
+    let said = recovered()
         .exits(1)
         .says("has ended as revision 2 had it; its state is in file:///flink-storage/")
         .says("rollback demo 1 --from-savepoint recorded   (from where the new job has got to)")
         .never_says("put out again");
-    assert_eq!(tally.read().runs.len(), theirs.runs.len(), "something was started: {recovered}");
-    assert_eq!(statuses(&namespace.history("demo")), "1 deployed, 2 failed", "{recovered}");
+    assert_eq!(tally.read().runs.len(), theirs.runs.len(), "something was started: {said}");
+    assert_eq!(statuses(&namespace.history("demo")), "1 deployed, 2 failed", "{said}");
 
     namespace.flink(["rollback", "demo", "1", "--from-savepoint", "recorded"]).ok();
     tally.await_caught_up();
     tally.await_committed(40);
     let repeated: u64 = tally.read().judge(State::Running).repeated_emitted.values().sum();
+
+    // Pods that have never run have put nothing out, though nobody can look.
+    killed(&["--set", "image.repository=no-such-image"]);
+    let said = recovered().ok();
+    let history = "1 superseded, 2 failed, 3 deployed, 4 failed";
+    assert_eq!(statuses(&namespace.history("demo")), history, "{said}");
+    tally.await_committed(40);
     namespace.flink(["uninstall", "demo", "--with-savepoint"]).ok();
     tally.check(
         State::Ended,
-        &Expect { repeated_emitted: repeated..=repeated, runs: 3..=3, ..Expect::default() },
+        &Expect { repeated_emitted: repeated..=repeated, runs: 4..=4, ..Expect::default() },
     );
 }
 

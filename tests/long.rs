@@ -141,7 +141,8 @@ fn killed_at_every_transition(namespace: &Namespace, killed: &Killed) -> Vec<Str
     // What a run finds decides how many there are: until one ends before it gets that far.
     for at in from.. {
         let mut run = halted((killed.command)(at), at);
-        if run.try_wait().unwrap().is_some() {
+        if let Some(ended) = run.try_wait().unwrap() {
+            assert_eq!(ended.code(), Some(killed.code), "of the last, which was not killed");
             assert!(at > all.len(), "it ended before its transition {at} of {}", all.len());
             return all;
         }

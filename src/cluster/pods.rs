@@ -6,7 +6,7 @@ use super::{Cluster, ClusterError, Selection};
 use futures::io::{AsyncBufRead, AsyncBufReadExt};
 use futures::{Stream, TryStreamExt};
 use http::Request;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{ContainerState, Pod};
 use serde_json::Value;
 
 /// Bytes that are read of what a command prints.
@@ -56,6 +56,19 @@ pub fn serving(pods: &[Pod]) -> Option<&str> {
     let youngest =
         pods.iter().filter(serves).max_by_key(|pod| pod.metadata.creation_timestamp.clone().map(|t| t.0))?;
     youngest.metadata.name.as_deref()
+}
+
+/// Whether a container of a Pod runs or has run.
+pub fn has_run(pod: &Pod) -> bool {
+    let statuses = pod.status.as_ref().and_then(|status| status.container_statuses.as_ref());
+    statuses.is_some_and(|statuses| {
+        statuses.iter().any(|status| {
+            let has = |state: Option<&ContainerState>| {
+                state.is_some_and(|state| state.running.is_some() || state.terminated.is_some())
+            };
+            status.restart_count > 0 || has(status.state.as_ref()) || has(status.last_state.as_ref())
+        })
+    })
 }
 
 /// Runs a command in a Pod's container and gives what it printed. It must end by itself, print little and change nothing:

@@ -446,7 +446,11 @@ impl Ended<'_> {
                     let to_there = "(from where the new job has got to)";
                     // What it left is recorded, and the newest that is.
                     return if first.left.is_some() && gone_on.all(|job| job.left.is_some()) {
-                        vec![format!("{back} --from-savepoint recorded   {to_there}")]
+                        let recorded = "--from-savepoint recorded";
+                        vec![
+                            format!("kubectl flink upgrade {name} … {recorded}   (what failed, mended)"),
+                            format!("{back} {recorded}   {to_there}"),
+                        ]
                     } else {
                         vec![
                             format!("{back} --from-checkpoint latest   {to_there}"),

@@ -276,7 +276,7 @@ impl Taking {
             let path = match tokio::time::timeout(context.timeout, followed).await {
                 Ok(Ok(path)) => Some(path),
                 Ok(Err(StopError::NotBegun(_) | StopError::Failed { .. })) => return Ok(None),
-                _ => search(context, descriptor, &self.trigger.directory).await,
+                _ => search(context, descriptor, &self.trigger.directory).await.found(),
             };
             if let Some(path) = path {
                 return self.record(context, name, path, &descriptor.flink_version).await.map(Some);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Engine, POLL, World, path_for};
+use super::{Engine, Look, POLL, World, path_for};
 use crate::flink::{self, Destination, FlinkError, Health, Source, StartError, savepoint};
 use crate::id::JobId;
 use crate::operation::{Event, Kind, Start, Target};
@@ -167,27 +167,28 @@ impl<W: World> Engine<W> {
             Err(error)
                 if self.world.starts_by_pods(Target::New) && (error.is_not_found() || error.is_passing()) =>
             {
-                match self.world.halt(Target::New, start.id).await? {
-                    Some(false) => {}
-                    Some(true) => {
-                        // Its output is committed: it goes on from its latest checkpoint.
-                        self.record(Event::Checkpointed(index)).await?;
-                        self.world.apply(Target::New, &self.journal).await?;
-                        self.world.let_go(Target::New).await?;
-                        return Ok(None);
-                    }
-                    // There never was one, or it has come to its end: then what it left tells them apart.
-                    None => {
-                        let left = self.world.find_checkpoint(Target::New, start.id).await;
-                        let ended = change.started || left.is_some();
-                        if let Some(path) = left {
-                            self.record(Event::Left(index, path)).await?;
-                        }
-                        if ended {
-                            self.record(Event::Checkpointed(index)).await?;
-                            return Ok(None);
-                        }
-                    }
+                let completed = self.world.halt(Target::New, start.id).await?;
+                if completed == Some(true) {
+                    // Its output is committed: it goes on from its latest checkpoint.
+                    self.stay_with_pods(index).await?;
+                    return Ok(None);
+                }
+                // It never ran, or it has come to its end: what it left tells them apart.
+                let left = match &change.left {
+                    Some(path) => Look::Found(path.clone()),
+                    None => self.world.find_checkpoint(Target::New, start.id).await,
+                };
+                if let Look::Found(path) = &left {
+                    self.record(Event::Left(index, path.clone())).await?;
+                    self.record(Event::Checkpointed(index)).await?;
+                    return Ok(None);
+                }
+                // Once the old job may run again, nothing is started beside it.
+                let alone = !change.back_asked && !self.journal.late;
+                let unseen = left == Look::Unknown && self.unseen[index] && alone;
+                if completed.is_none() && (change.started || unseen) {
+                    self.stay_with_pods(index).await?;
+                    return Ok(None);
                 }
             }
             // Flink knew it and has forgotten it, with its JobManager: whether it completed a checkpoint cannot be known.
@@ -209,6 +210,13 @@ impl<W: World> Engine<W> {
 }
 
 impl<W: World> Engine<W> {
+    /// The new job's output is committed, or may be: its Pods begin again, and Flink's high availability says from where.
+    async fn stay_with_pods(&mut self, index: usize) -> Result<(), Cause> {
+        self.record(Event::Checkpointed(index)).await?;
+        self.world.apply(Target::New, &self.journal).await?;
+        self.world.let_go(Target::New).await
+    }
+
     /// A start was asked for by a run that died, and Flink does not know the job: it was never started, or it has ended and its
     /// JobManager has restarted since, or that run is only suspended and its request comes yet. So the id is used up: submitted
     /// once more, and cancelled at once. `true`: it had been used up before, so its output may be committed, and it stays.

@@ -41,6 +41,27 @@ pub(super) struct Waits {
     pub quiet: Duration,
 }
 
+/// What a look into a directory of state has found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Look {
+    /// The path of what is whole there.
+    Found(String),
+    /// Nothing is.
+    Nothing,
+    /// Nobody could look, or there is more than one answer.
+    Unknown,
+}
+
+impl Look {
+    /// The path, if there is one.
+    pub fn found(self) -> Option<String> {
+        match self {
+            Look::Found(path) => Some(path),
+            Look::Nothing | Look::Unknown => None,
+        }
+    }
+}
+
 /// All that an operation touches besides its journal in memory. A method that changes something outside passes the fence.
 pub(super) trait World {
     /// A generation's Flink.
@@ -65,11 +86,10 @@ pub(super) trait World {
     async fn halt(&mut self, target: Target, job: JobId) -> Result<Option<bool>, Cause>;
     /// An error where the new generation has too few slots for a job.
     fn fits(&self, job: &str, plan: &Plan) -> Result<(), Cause>;
-    /// The savepoint in a trigger's directory, or the newest checkpoint in a job's: `None` where there is none that is whole,
-    /// or nobody can look.
-    async fn find_savepoint(&self, trigger: &Trigger) -> Option<String>;
-    /// The newest checkpoint that a job left in a generation whose Flink cannot be asked: `None` as above.
-    async fn find_checkpoint(&self, target: Target, job: JobId) -> Option<String>;
+    /// The savepoint in a trigger's directory, or the newest checkpoint in a job's.
+    async fn find_savepoint(&self, trigger: &Trigger) -> Look;
+    /// The newest checkpoint that a job left in a generation whose Flink cannot be asked.
+    async fn find_checkpoint(&self, target: Target, job: JobId) -> Look;
     /// How long waits may take.
     fn waits(&self) -> Waits;
 
@@ -104,13 +124,16 @@ pub(super) struct Engine<W> {
     pub journal: Journal,
     /// Why it went wrong first.
     pub cause: Option<Cause>,
+    /// Jobs whose start an earlier run may have asked for, by their places: what they did then nobody has seen.
+    unseen: Vec<bool>,
     /// The state machine; a test may give a wrong one, which must be found out.
     next: fn(&Journal) -> Step,
 }
 
 impl<W: World> Engine<W> {
     pub fn new(world: W, journal: Journal) -> Self {
-        Self { world, journal, cause: None, next: crate::operation::next }
+        let unseen = journal.jobs.iter().map(|job| job.start_asked).collect();
+        Self { world, journal, cause: None, unseen, next: crate::operation::next }
     }
 
     /// Carries the operation out to its end. An error: the lock is lost, or the records cannot be written; the journal stays

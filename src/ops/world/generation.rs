@@ -6,7 +6,7 @@ use super::Site;
 use crate::cluster::call::Call;
 use crate::cluster::discovery::Resource;
 use crate::cluster::readiness::Fatal;
-use crate::cluster::{apply, delete, readiness};
+use crate::cluster::{apply, delete, pods, readiness};
 use crate::flink::{Destination, Readiness, Want};
 use crate::id::JobId;
 use crate::operation::{Journal, Pods, Target};
@@ -110,7 +110,8 @@ impl Site<'_> {
     }
 
     /// Deletes what runs the JobManager and waits until its Pods are gone; then, whether the job completed a checkpoint: high
-    /// availability keeps an entry for each in a ConfigMap of the job's own (`KubernetesStateHandleStore`).
+    /// availability keeps an entry for each in a ConfigMap of the job's own (`KubernetesStateHandleStore`). A JobManager whose Pod
+    /// never ran has no job.
     pub(super) async fn halt_job_manager(&self, target: Target, job: JobId) -> Result<Option<bool>, Cause> {
         let descriptor = self.require(target)?;
         let keys: Vec<ObjectKey> = self
@@ -120,10 +121,15 @@ impl Site<'_> {
             .map(Object::key)
             .collect();
         let (cluster, namespace) = (&self.context.cluster, &self.context.namespace);
+        let before = pods::list(cluster, namespace, &descriptor.job_manager_selector).await;
+        let never_ran = before.is_ok_and(|pods| !pods.is_empty() && !pods.iter().any(pods::has_run));
         delete::delete(cluster, namespace, &self.plan.options.name, &keys, &mut |_, _| {})
             .await
             .map_err(Cause::not_deleted)?;
         delete::wait_gone(cluster, namespace, &keys, self.context.timeout).await?;
+        if never_ran {
+            return Ok(Some(false));
+        }
         if !descriptor.high_availability {
             return Ok(None);
         }

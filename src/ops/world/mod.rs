@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use super::change::Plan;
 use super::descriptor::Descriptor;
-use super::engine::{Recipe, Waits, World};
+use super::engine::{Look, Recipe, Waits, World};
 use super::execute::Cancellation;
 use super::situation::{Stray, render_record};
 use super::{Cause, Context, Failure, Observer, Progress, fence, uninstall};
@@ -192,13 +192,14 @@ impl World for Site<'_> {
         self.refuse_too_few_slots(job, plan)
     }
 
-    async fn find_savepoint(&self, trigger: &Trigger) -> Option<String> {
-        search(&self.context, self.descriptor(Target::Old)?, &trigger.directory).await
+    async fn find_savepoint(&self, trigger: &Trigger) -> Look {
+        let Some(descriptor) = self.descriptor(Target::Old) else { return Look::Unknown };
+        search(&self.context, descriptor, &trigger.directory).await
     }
 
-    async fn find_checkpoint(&self, target: Target, job: JobId) -> Option<String> {
-        let descriptor = self.descriptor(target)?;
-        let directory = descriptor.checkpoint_directory.as_ref()?;
+    async fn find_checkpoint(&self, target: Target, job: JobId) -> Look {
+        let Some(descriptor) = self.descriptor(target) else { return Look::Unknown };
+        let Some(directory) = &descriptor.checkpoint_directory else { return Look::Unknown };
         search(&self.context, descriptor, &format!("{}/{job}", directory.trim_end_matches('/'))).await
     }
 

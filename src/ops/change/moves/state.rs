@@ -30,7 +30,7 @@ impl Moves<'_> {
     }
 
     /// A job whose checkpoints all fail: its savepoint would fail like them, and Flink, which stops the sources for it, would
-    /// then start the job again from where it began. One or two say nothing.
+    /// then start the job again from where it began. One or two say nothing. Counted are the last ones that Flink keeps (ten).
     pub(super) async fn checkpoints_fail(&self, job: &JobRecord, id: JobId) -> Option<String> {
         let client = self.context.flink(self.situation.descriptor_of(job)?);
         let checkpoints = client.checkpoints(id).await.ok()?;

@@ -45,9 +45,11 @@ pub(super) enum Bug {
     CountsTrusted,
     /// Pods that started a job for a run that died: what it left is not looked for.
     CheckpointNotLookedFor,
+    /// Where nobody could look, that is taken for nothing.
+    NoLookTakenForNothing,
 }
 
-pub(super) const ALL: [Bug; 20] = [
+pub(super) const ALL: [Bug; 21] = [
     Bug::NoLookUp,
     Bug::AnotherIdForEachTry,
     Bug::AnotherIdForEachRun,
@@ -68,6 +70,7 @@ pub(super) const ALL: [Bug; 20] = [
     Bug::RecordsNotRead,
     Bug::CountsTrusted,
     Bug::CheckpointNotLookedFor,
+    Bug::NoLookTakenForNothing,
 ];
 
 impl Bug {

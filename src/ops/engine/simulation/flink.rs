@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use crate::flink::{FlinkError, Refusal, RunRequest, StopRequest};
 use crate::flink::{JobState, SavepointStatus, Tasks};
 use crate::id::{JobId, TriggerId};
+use crate::ops::engine::Look;
 
 /// Between two checkpoints.
 const CHECKPOINT: Duration = Duration::from_secs(2);
@@ -237,10 +238,11 @@ impl Flink {
     }
 
     /// What a look into a directory finds: the newest checkpoint, or the only savepoint.
-    pub fn find(&self, directory: &str) -> Option<String> {
+    pub fn find(&self, directory: &str) -> Look {
         let prefix = format!("{directory}/");
         let found: Vec<&String> = self.storage.keys().filter(|path| path.starts_with(&prefix)).collect();
-        match found.as_slice() {
+        let newest = match found.as_slice() {
+            [] => return Look::Nothing,
             [only] => Some((*only).clone()),
             many => {
                 let number = |path: &&&String| path.rsplit_once("/chk-")?.1.parse::<u64>().ok();
@@ -249,7 +251,8 @@ impl Flink {
                     .max_by_key(number)
                     .map(|path| (*path).clone())
             }
-        }
+        };
+        newest.map_or(Look::Unknown, Look::Found)
     }
 
     /// Deletes a JobManager. Whether the job completed a checkpoint; `None`: nothing says so.

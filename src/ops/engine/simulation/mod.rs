@@ -565,8 +565,11 @@ fn without_an_answer() -> impl Iterator<Item = History> {
 /// anybody has seen it.
 fn unseen() -> impl Iterator<Item = History> {
     let died = (1..=12).flat_map(|at| [20, 40].map(|after| (at, after)));
-    died.map(|(at, after)| History {
+    let seen = died.flat_map(|(at, after)| [0, 1, 2, 3, 4, 5].map(|seed| (at, after, seed)));
+    seen.map(|(at, after, seed)| History {
         fate: Fate::FailsLate,
+        noise: seed > 0,
+        seed,
         faults: vec![(at, Fault::DiesAfter)],
         restarts: vec![(after, 2)],
         ..History::plain(Scene::Standalone)

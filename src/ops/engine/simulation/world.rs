@@ -18,7 +18,7 @@ use crate::flink::{
 };
 use crate::id::{Id, JobId, TriggerId};
 use crate::operation::{Journal, Outcome, Target, Trigger};
-use crate::ops::engine::{Recipe, Waits, World, path_for};
+use crate::ops::engine::{Look, Recipe, Waits, World, path_for};
 use crate::ops::{Cause, Progress};
 use crate::release::{JobMode, LockError};
 
@@ -592,22 +592,24 @@ impl World for Model {
         Ok(())
     }
 
-    async fn find_savepoint(&self, trigger: &Trigger) -> Option<String> {
+    async fn find_savepoint(&self, trigger: &Trigger) -> Look {
         let mut outside = self.process.outside.borrow_mut();
         outside.advance();
         if !outside.flink.generations.contains_key(&self.number(Target::Old)) {
-            return None;
+            return Look::Unknown;
         }
         outside.flink.find(&trigger.directory)
     }
 
-    async fn find_checkpoint(&self, target: Target, job: JobId) -> Option<String> {
+    async fn find_checkpoint(&self, target: Target, job: JobId) -> Look {
         let mut outside = self.process.outside.borrow_mut();
         outside.advance();
-        if outside.is(Bug::CheckpointNotLookedFor)
-            || !outside.flink.generations.contains_key(&self.number(target))
-        {
-            return None;
+        if outside.is(Bug::CheckpointNotLookedFor) {
+            return Look::Nothing;
+        }
+        let blind = outside.noise && outside.dice.below(3) == 0;
+        if blind || !outside.flink.generations.contains_key(&self.number(target)) {
+            return if outside.is(Bug::NoLookTakenForNothing) { Look::Nothing } else { Look::Unknown };
         }
         outside.flink.find(&format!("file:/c/{job}"))
     }
