@@ -3,8 +3,12 @@
 use std::process::Stdio;
 
 use crate::cluster;
+use crate::recover::recover;
 use crate::support::tally::{Expect, State};
 use crate::support::{JobTally, Namespace, statuses, wait_for};
+
+/// An application whose Pods start the job: a Kubernetes Job, for Flink has no request for it.
+pub const STANDALONE: &str = "job.mode=application,job.entryClass=tally.Awaits,image.tag=1.20.5";
 
 /// Expected: it moves like any other job, warm, in the classic order and back, each time from exactly the savepoint just taken:
 /// nothing is lost, nothing is repeated. A `main()` that throws where it should start the job is undone, with its own words.
@@ -90,8 +94,7 @@ fn is_an_application(namespace: &Namespace) {
 #[test]
 fn an_application_as_a_kubernetes_job_moves_with_its_state() {
     let namespace = cluster!("standalone", tally);
-    let awaits = "job.mode=application,job.entryClass=tally.Awaits,image.tag=1.20.5";
-    namespace.install_job("demo", &["--set", awaits]).ok();
+    namespace.install_job("demo", &["--set", STANDALONE]).ok();
     let tally = namespace.tally("demo-storage");
     tally.await_committed(40);
     let jobs = |generation: u32| {
@@ -151,8 +154,7 @@ fn an_application_as_a_kubernetes_job_moves_with_its_state() {
 #[test]
 fn what_pods_committed_after_the_run_had_died_is_not_undone() {
     let namespace = cluster!("let-go", tally);
-    let awaits = "job.mode=application,job.entryClass=tally.Awaits,image.tag=1.20.5";
-    namespace.install_job("demo", &["--set", awaits]).ok();
+    namespace.install_job("demo", &["--set", STANDALONE]).ok();
     let tally = namespace.tally("demo-storage");
     tally.await_committed(40);
     let fails = r#"job.args=["--fail-until","/flink-storage/tally/healed","--fail-commits","true","--fail-after","150"]"#;
@@ -172,12 +174,7 @@ fn what_pods_committed_after_the_run_had_died_is_not_undone() {
         upgrade.kill().unwrap();
         upgrade.wait().unwrap();
     };
-    let recovered = || {
-        wait_for("the lock's expiry", || {
-            let recovered = namespace.flink(["recover", "demo", "--timeout", "30s"]);
-            (!recovered.stderr.contains("is being changed by")).then_some(recovered)
-        })
-    };
+    let recovered = || recover(&namespace, &["--timeout", "30s"]);
     killed(&["--set-json", fails, "--set-json", once]);
     let job_manager = || {
         let selector = "app.kubernetes.io/component=jobmanager,flink.kubectl/generation=2";
@@ -185,10 +182,7 @@ fn what_pods_committed_after_the_run_had_died_is_not_undone() {
     };
     // What its REST API says of jobs; none while it does not answer.
     let states = || {
-        let pod = job_manager()?;
-        let path = format!("/api/v1/namespaces/{}/{pod}:8081/proxy/jobs", namespace.name);
-        let path = path.replace("/pod/", "/pods/");
-        let asked = namespace.kubectl(["get", "--raw", &path]);
+        let asked = namespace.kubectl(["get", "--raw", &namespace.proxied("demo-g2-jobmanager", "/jobs")]);
         let jobs = (asked.code == 0).then(|| asked.json()["jobs"].clone())?;
         Some(
             jobs.as_array()?.iter().map(|job| job["status"].as_str().unwrap().to_owned()).collect::<Vec<_>>(),

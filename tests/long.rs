@@ -3,6 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
+use crate::application::STANDALONE;
 use crate::cluster;
 use crate::recover::{halted, one_job_runs, recover, requests, upgrade};
 use crate::support::tally::{Expect, State};
@@ -29,8 +30,7 @@ fn killed_at_every_transition_recreate() {
 #[test]
 fn killed_at_every_transition_application() {
     let namespace = cluster!("killed-application", long);
-    let awaits = "job.mode=application,job.entryClass=tally.Awaits,image.tag=1.20.5";
-    namespace.install_job("demo", &["--set", awaits]).ok();
+    namespace.install_job("demo", &["--set", STANDALONE]).ok();
     killed_at_every_upgrade(&namespace, 10);
 }
 
@@ -133,7 +133,7 @@ struct Killed<'a> {
 fn killed_at_every_transition(namespace: &Namespace, killed: &Killed) -> Vec<String> {
     let all = requests((killed.command)(0), killed.code);
     assert!(all.len() > killed.at_least, "so few transitions: {all:?}");
-    (killed.judge)(recover(namespace), "not killed");
+    (killed.judge)(recover(namespace, &[]), "not killed");
     let from = match killed.from {
         None => 1,
         Some(first) => 1 + all.iter().position(|request| request.ends_with(first)).expect(first),
@@ -151,7 +151,7 @@ fn killed_at_every_transition(namespace: &Namespace, killed: &Killed) -> Vec<Str
         let name = all.get(at - 1).map_or("", String::as_str);
         let context = format!("killed at transition {at} of {}, {name}", all.len());
         println!("{context}");
-        (killed.judge)(recover(namespace), &context);
+        (killed.judge)(recover(namespace, &[]), &context);
     }
     all
 }

@@ -51,14 +51,14 @@ pub fn halted(mut command: Command, at: usize) -> Child {
 /// Recovers as soon as the dead run's lock has expired; gives what `recover` said.
 #[track_caller]
 fn recovered(namespace: &Namespace) -> String {
-    recover(namespace).ok().stderr
+    recover(namespace, &[]).ok().stderr
 }
 
-/// The same, whatever comes of it.
+/// The same with more arguments, whatever comes of it.
 #[track_caller]
-pub fn recover(namespace: &Namespace) -> Run {
+pub fn recover(namespace: &Namespace, args: &[&str]) -> Run {
     wait_for("the lock's expiry", || {
-        let recovered = namespace.flink(["recover", "demo"]);
+        let recovered = namespace.flink([["recover", "demo"].as_slice(), args].concat());
         (!recovered.stderr.contains("is being changed by")).then_some(recovered)
     })
 }
@@ -174,11 +174,7 @@ fn recover_takes_a_persons_word() {
 
     killed("1150m");
     let path = stopped_by_hand(&namespace);
-    wait_for("the lock's expiry", || {
-        let recovered = namespace.flink(["recover", "demo", "--savepoint", &path]);
-        (!recovered.stderr.contains("is being changed by")).then_some(recovered)
-    })
-    .ok();
+    recover(&namespace, &["--savepoint", &path]).ok();
     one_job_runs(&namespace, &tally, "after a person's savepoint");
     let history = namespace.flink(["history", "demo", "-o", "json"]).ok().json();
     assert_eq!(history[2]["description"], DESCRIPTION, "the words of whoever began it: {history:#}");
@@ -188,11 +184,7 @@ fn recover_takes_a_persons_word() {
 
     killed("1200m");
     let id = namespace.job_id("demo");
-    wait_for("the lock's expiry", || {
-        let abandoned = namespace.flink(["recover", "demo", "--abandon"]);
-        (!abandoned.stderr.contains("is being changed by")).then_some(abandoned)
-    })
-    .ok();
+    recover(&namespace, &["--abandon"]).ok();
     assert_eq!(namespace.job_id("demo"), id, "the job runs on");
     assert_eq!(statuses(&namespace.history("demo")), "1 superseded, 2 superseded, 3 deployed, 4 failed");
     tally.await_committed(40);
@@ -232,11 +224,7 @@ fn what_a_killed_trigger_and_an_abandoned_uninstall_leave() {
 
     let id = namespace.job_id("demo");
     killed(&["uninstall", "demo", "--with-savepoint"], 2); // the record is first, then the stop
-    wait_for("the lock's expiry", || {
-        let abandoned = namespace.flink(["recover", "demo", "--abandon"]);
-        (!abandoned.stderr.contains("is being changed by")).then_some(abandoned)
-    })
-    .ok();
+    recover(&namespace, &["--abandon"]).ok();
     assert_eq!(statuses(&namespace.history("demo")), "1 deployed");
     assert_eq!(namespace.job_id("demo"), id, "the job runs on, and the release knows it");
     tally.await_committed(40);

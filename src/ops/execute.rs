@@ -441,24 +441,22 @@ impl Ended<'_> {
             Some(from) if self.journal.kind != Kind::Uninstall => {
                 let back = format!("kubectl flink rollback {name} {from}");
                 // From a savepoint before them it would commit what its checkpoints have committed once more.
-                let mut gone_on = self.journal.jobs.iter().filter(|job| job.checkpointed && job.is_moved());
-                if let Some(first) = gone_on.next() {
-                    let to_there = "(from where the new job has got to)";
-                    // What it left is recorded, and the newest that is.
-                    return if first.left.is_some() && gone_on.all(|job| job.left.is_some()) {
-                        let recorded = "--from-savepoint recorded";
-                        vec![
-                            format!("kubectl flink upgrade {name} … {recorded}   (what failed, mended)"),
-                            format!("{back} {recorded}   {to_there}"),
-                        ]
-                    } else {
-                        vec![
-                            format!("{back} --from-checkpoint latest   {to_there}"),
-                            format!(
-                                "{back} --from-savepoint recorded   (what it has put out is put out again)"
-                            ),
-                        ]
-                    };
+                let gone_on = |job: &&JobMove| job.checkpointed && job.is_moved();
+                let gone_on: Vec<_> = self.journal.jobs.iter().filter(gone_on).collect();
+                // What they left is recorded, and the newest that is.
+                if !gone_on.is_empty() && gone_on.iter().all(|job| job.left.is_some()) {
+                    return vec![
+                        format!(
+                            "kubectl flink upgrade {name} … --from-savepoint recorded   (what failed, mended)"
+                        ),
+                        format!("{back} --from-savepoint recorded   (from where the new job has got to)"),
+                    ];
+                }
+                if !gone_on.is_empty() {
+                    return vec![
+                        format!("{back} --from-checkpoint latest   (from where the new job has got to)"),
+                        format!("{back} --from-savepoint recorded   (what it has put out is put out again)"),
+                    ];
                 }
                 let stopped = self.journal.jobs.iter().any(|job| job.savepoint.is_some());
                 vec![format!("{back} {}", if stopped { "--from-savepoint recorded" } else { "--stateless" })]

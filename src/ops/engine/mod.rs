@@ -86,8 +86,9 @@ pub(super) trait World {
     async fn halt(&mut self, target: Target, job: JobId) -> Result<Option<bool>, Cause>;
     /// An error where the new generation has too few slots for a job.
     fn fits(&self, job: &str, plan: &Plan) -> Result<(), Cause>;
-    /// The savepoint in a trigger's directory, or the newest checkpoint in a job's.
-    async fn find_savepoint(&self, trigger: &Trigger) -> Look;
+    /// The savepoint in a trigger's directory, or the newest checkpoint in a job's: `None` where there is none that is whole,
+    /// or nobody can look.
+    async fn find_savepoint(&self, trigger: &Trigger) -> Option<String>;
     /// The newest checkpoint that a job left in a generation whose Flink cannot be asked.
     async fn find_checkpoint(&self, target: Target, job: JobId) -> Look;
     /// How long waits may take.

@@ -124,7 +124,7 @@ impl<W: World> Engine<W> {
             source,
         })?;
         let found = match (told, &change.trigger) {
-            (None, Some(trigger)) => self.world.find_savepoint(trigger).await.found(),
+            (None, Some(trigger)) => self.world.find_savepoint(trigger).await,
             (told, _) => told,
         };
         let Some(path) = found else {
@@ -207,7 +207,7 @@ impl<W: World> Engine<W> {
         if let (StopError::Forgotten { state, .. }, Some(trigger), Some(id)) =
             (&error, &change.trigger, change.old)
             && state.is_none_or(flink::JobState::is_terminal)
-            && let Some(path) = self.world.find_savepoint(trigger).await.found()
+            && let Some(path) = self.world.find_savepoint(trigger).await
         {
             self.record(Event::Savepoint(index, path.clone())).await?;
             self.must_end(cluster, index, id, &change.name).await?;
@@ -242,7 +242,7 @@ impl<W: World> Engine<W> {
         error: StopError,
     ) -> Result<Option<String>, Cause> {
         let ours = match &change.trigger {
-            Some(trigger) => self.world.find_savepoint(trigger).await.found(),
+            Some(trigger) => self.world.find_savepoint(trigger).await,
             None => None,
         };
         let reason = match (ours, cluster.latest_savepoint(id).await) {

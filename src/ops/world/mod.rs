@@ -192,9 +192,8 @@ impl World for Site<'_> {
         self.refuse_too_few_slots(job, plan)
     }
 
-    async fn find_savepoint(&self, trigger: &Trigger) -> Look {
-        let Some(descriptor) = self.descriptor(Target::Old) else { return Look::Unknown };
-        search(&self.context, descriptor, &trigger.directory).await
+    async fn find_savepoint(&self, trigger: &Trigger) -> Option<String> {
+        search(&self.context, self.descriptor(Target::Old)?, &trigger.directory).await.found()
     }
 
     async fn find_checkpoint(&self, target: Target, job: JobId) -> Look {

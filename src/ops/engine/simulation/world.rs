@@ -592,13 +592,13 @@ impl World for Model {
         Ok(())
     }
 
-    async fn find_savepoint(&self, trigger: &Trigger) -> Look {
+    async fn find_savepoint(&self, trigger: &Trigger) -> Option<String> {
         let mut outside = self.process.outside.borrow_mut();
         outside.advance();
         if !outside.flink.generations.contains_key(&self.number(Target::Old)) {
-            return Look::Unknown;
+            return None;
         }
-        outside.flink.find(&trigger.directory)
+        outside.flink.find(&trigger.directory).found()
     }
 
     async fn find_checkpoint(&self, target: Target, job: JobId) -> Look {
