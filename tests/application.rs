@@ -149,8 +149,8 @@ fn an_application_as_a_kubernetes_job_moves_with_its_state() {
 
 /// The plugin dies when the new JobManager's Pod has been let go, before it has seen the job. That completes checkpoints and fails for
 /// good, and Flink forgets it with its JobManager. Expected: `recover` finds what it left, so the old job does not start again from
-/// the savepoint before it; from what is on record then nothing is lost, and nothing that was committed is committed again. Where
-/// the Pods never ran, it is undone.
+/// the savepoint before it; from what is on record then nothing is lost, and nothing that was committed is committed again. The
+/// same where the job finishes, of which Flink keeps no checkpoint. Where the Pods never ran, it is undone.
 #[test]
 fn what_pods_committed_after_the_run_had_died_is_not_undone() {
     let namespace = cluster!("let-go", tally);
@@ -159,41 +159,43 @@ fn what_pods_committed_after_the_run_had_died_is_not_undone() {
     tally.await_committed(40);
     let fails = r#"job.args=["--fail-until","/flink-storage/tally/healed","--fail-commits","true","--fail-after","150"]"#;
     let once = r#"flinkConfiguration={"restart-strategy.type":"none"}"#;
+    // Gives what the new JobManager's Job and Service are called.
     let killed = |set: &[&str]| {
         let mut upgrade = namespace.program();
         upgrade.args(["upgrade", "demo", "--with-savepoint"]).args(set);
         let upgrade = upgrade.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let before = namespace.names("jobs", "flink.kubectl/release=demo");
         let mut upgrade = upgrade.spawn().unwrap();
-        wait_for("the new JobManager to be let go", || {
+        let new = wait_for("the new JobManager to be let go", || {
             let jobs = namespace.names("jobs", "flink.kubectl/release=demo");
-            let new = jobs.iter().find(|job| !before.contains(job))?;
-            let job = namespace.get("job", new.strip_prefix("job.batch/")?)?;
-            (job["spec"]["suspend"] == false).then_some(())
+            let new = jobs.iter().find(|job| !before.contains(job))?.strip_prefix("job.batch/")?;
+            let job = namespace.get("job", new)?;
+            (job["spec"]["suspend"] == false).then(|| new.to_owned())
         });
         upgrade.kill().unwrap();
         upgrade.wait().unwrap();
+        new
     };
     let recovered = || recover(&namespace, &["--timeout", "30s"]);
-    killed(&["--set-json", fails, "--set-json", once]);
-    let job_manager = || {
-        let selector = "app.kubernetes.io/component=jobmanager,flink.kubectl/generation=2";
-        namespace.names("pods", selector).first().cloned()
+    let new = killed(&["--set-json", fails, "--set-json", once]);
+    // The new job ends so, and its JobManager dies: the next one knows no job.
+    let forgotten = |new: &str, end: &str| {
+        let job_manager = || namespace.names("pods", &format!("job-name={new}")).first().cloned();
+        // What its REST API says of jobs; none while it does not answer.
+        let states = || {
+            let asked = namespace.kubectl(["get", "--raw", &namespace.proxied(new, "/jobs")]);
+            let jobs = (asked.code == 0).then(|| asked.json()["jobs"].clone())?;
+            let state = |job: &serde_json::Value| job["status"].as_str().unwrap().to_owned();
+            Some(jobs.as_array()?.iter().map(state).collect::<Vec<_>>())
+        };
+        wait_for("the end of the new job", || states().filter(|states| states == &[end]));
+        let died = job_manager().unwrap();
+        namespace.kubectl(["delete", "--grace-period=0", "--force", &died]).ok();
+        wait_for("another JobManager, that knows no job", || {
+            states().filter(|states| states.is_empty() && job_manager().is_some_and(|pod| pod != died))
+        });
     };
-    // What its REST API says of jobs; none while it does not answer.
-    let states = || {
-        let asked = namespace.kubectl(["get", "--raw", &namespace.proxied("demo-g2-jobmanager", "/jobs")]);
-        let jobs = (asked.code == 0).then(|| asked.json()["jobs"].clone())?;
-        Some(
-            jobs.as_array()?.iter().map(|job| job["status"].as_str().unwrap().to_owned()).collect::<Vec<_>>(),
-        )
-    };
-    wait_for("the end of the new job", || states().filter(|states| states == &["FAILED"]));
-    let died = job_manager().unwrap();
-    namespace.kubectl(["delete", "--grace-period=0", "--force", &died]).ok();
-    wait_for("another JobManager, that knows no job", || {
-        states().filter(|states| states.is_empty() && job_manager().is_some_and(|pod| pod != died))
-    });
+    forgotten(&new, "FAILED");
     let theirs = tally.read();
     let new = theirs.runs.last().unwrap();
     assert!(theirs.committed.iter().any(|line| new.attempts.contains(&line.attempt)), "it committed nothing");
@@ -217,10 +219,18 @@ fn what_pods_committed_after_the_run_had_died_is_not_undone() {
     let history = "1 superseded, 2 failed, 3 deployed, 4 failed";
     assert_eq!(statuses(&namespace.history("demo")), history, "{said}");
     tally.await_committed(40);
-    namespace.flink(["uninstall", "demo", "--with-savepoint"]).ok();
+
+    let furthest = tally.read().position().values().max().copied().unwrap();
+    let count = format!(r#"job.args=["--count","{}"]"#, furthest + 100);
+    let new = killed(&["--set-json", &count]);
+    forgotten(&new, "FINISHED");
+    let said = recovered().exits(1).says("its output is committed");
+    println!("{said}");
+    assert_eq!(statuses(&namespace.history("demo")), format!("{history}, 5 failed"), "{said}");
+    namespace.flink(["uninstall", "demo", "--stateless"]).ok();
     tally.check(
         State::Ended,
-        &Expect { repeated_emitted: repeated..=repeated, runs: 4..=4, ..Expect::default() },
+        &Expect { repeated_emitted: repeated..=repeated, runs: 5..=5, ..Expect::default() },
     );
 }
 

@@ -185,7 +185,7 @@ fn a_job_that_fails_after_its_own_first_checkpoint_stays_until_a_person_decides(
     tally.await_committed(40);
     let restarts = r#"flinkConfiguration={"restart-strategy.type":"fixed-delay","restart-strategy.fixed-delay.attempts":2,
         "restart-strategy.fixed-delay.delay":"1s"}"#;
-    // About four seconds of each attempt: some checkpoints.
+    // Of each attempt, counted from its first completed checkpoint.
     let fails = r#"job.args=["--fail-until","/flink-storage/tally/healed","--fail-commits","true","--fail-after","150"]"#;
     let mut upgrade = namespace.program();
     upgrade.args(["upgrade", "demo", "--with-savepoint", "--set-json", fails, "--set-json", restarts]);

@@ -131,7 +131,9 @@ impl<W: World> Engine<W> {
         let own = change.start.as_ref().zip(health.restored.as_ref());
         let completed =
             health.completed_checkpoints > 0 || own.is_some_and(|(start, seen)| is_own(seen, start.id));
-        if target == Target::New && completed && !change.checkpointed {
+        // One that has come to its end has committed what it had, with checkpoints or without.
+        let committed = completed || health.state == flink::JobState::Finished;
+        if target == Target::New && committed && !change.checkpointed {
             self.record(Event::Checkpointed(index)).await?;
         }
         Ok(())
@@ -151,10 +153,6 @@ impl<W: World> Engine<W> {
         match self.look(&cluster, start.id, patience).await {
             Ok(health) => {
                 self.note_checkpoint(index, Target::New, &health).await?;
-                // One that has come to its end has committed what it had, with checkpoints or without.
-                if health.state == flink::JobState::Finished && !self.journal.jobs[index].checkpointed {
-                    self.record(Event::Checkpointed(index)).await?;
-                }
                 if self.journal.jobs[index].checkpointed {
                     return Ok(None);
                 }
@@ -176,7 +174,7 @@ impl<W: World> Engine<W> {
                 // It never ran, or it has come to its end: what it left tells them apart.
                 let left = match &change.left {
                     Some(path) => Look::Found(path.clone()),
-                    None => self.world.find_checkpoint(Target::New, start.id).await,
+                    None => self.world.find_left(Target::New, start.id).await,
                 };
                 if let Look::Found(path) = &left {
                     self.record(Event::Left(index, path.clone())).await?;
@@ -186,7 +184,7 @@ impl<W: World> Engine<W> {
                 // Once the old job may run again, nothing is started beside it.
                 let alone = !change.back_asked && !self.journal.late;
                 let unseen = left == Look::Unknown && self.unseen[index] && alone;
-                if completed.is_none() && (change.started || unseen) {
+                if left == Look::Finished || completed.is_none() && (change.started || unseen) {
                     self.stay_with_pods(index).await?;
                     return Ok(None);
                 }
@@ -252,7 +250,12 @@ impl<W: World> Engine<W> {
         id: JobId,
     ) -> Result<(), Cause> {
         match self.look(cluster, id, self.world.waits().timeout).await {
-            Ok(health) => self.note_checkpoint(index, Target::New, &health).await?,
+            Ok(health) => {
+                self.note_checkpoint(index, Target::New, &health).await?;
+                if health.state == flink::JobState::Finished {
+                    return Ok(()); // by itself, before it was cancelled: its checkpoints are deleted
+                }
+            }
             Err(FlinkError::NotFound { .. }) => self.record(Event::Checkpointed(index)).await?,
             Err(source) => {
                 let name = &self.journal.jobs[index].name;

@@ -41,11 +41,13 @@ pub(super) struct Waits {
     pub quiet: Duration,
 }
 
-/// What a look into a directory of state has found.
+/// What a look at the state that a job has left has found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Look {
     /// The path of what is whole there.
     Found(String),
+    /// The job has finished by itself; Flink deletes the checkpoints of such a job.
+    Finished,
     /// Nothing is.
     Nothing,
     /// Nobody could look, or there is more than one answer.
@@ -57,7 +59,7 @@ impl Look {
     pub fn found(self) -> Option<String> {
         match self {
             Look::Found(path) => Some(path),
-            Look::Nothing | Look::Unknown => None,
+            Look::Finished | Look::Nothing | Look::Unknown => None,
         }
     }
 }
@@ -89,8 +91,8 @@ pub(super) trait World {
     /// The savepoint in a trigger's directory, or the newest checkpoint in a job's: `None` where there is none that is whole,
     /// or nobody can look.
     async fn find_savepoint(&self, trigger: &Trigger) -> Option<String>;
-    /// The newest checkpoint that a job left in a generation whose Flink cannot be asked.
-    async fn find_checkpoint(&self, target: Target, job: JobId) -> Look;
+    /// What a job left in a generation whose Flink cannot be asked: its newest checkpoint, or the word that it has finished.
+    async fn find_left(&self, target: Target, job: JobId) -> Look;
     /// How long waits may take.
     fn waits(&self) -> Waits;
 

@@ -196,10 +196,19 @@ impl World for Site<'_> {
         search(&self.context, self.descriptor(Target::Old)?, &trigger.directory).await.found()
     }
 
-    async fn find_checkpoint(&self, target: Target, job: JobId) -> Look {
+    async fn find_left(&self, target: Target, job: JobId) -> Look {
         let Some(descriptor) = self.descriptor(target) else { return Look::Unknown };
-        let Some(directory) = &descriptor.checkpoint_directory else { return Look::Unknown };
-        search(&self.context, descriptor, &format!("{}/{job}", directory.trim_end_matches('/'))).await
+        let (Some(checkpoints), Some(results)) =
+            (&descriptor.checkpoint_directory, &descriptor.job_result_directory)
+        else {
+            return Look::Unknown;
+        };
+        let of_job = |directory: &str| format!("{}/{job}", directory.trim_end_matches('/'));
+        match search::has_finished(&self.context, descriptor, &of_job(results)).await {
+            Some(true) => Look::Finished,
+            Some(false) => search(&self.context, descriptor, &of_job(checkpoints)).await,
+            None => Look::Unknown,
+        }
     }
 
     fn waits(&self) -> Waits {

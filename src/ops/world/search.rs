@@ -1,5 +1,5 @@
-//! Looking for a savepoint or a checkpoint whose path no answer of Flink gave: in the directory that was its trigger's or
-//! its job's alone, with the eyes of a Pod that mounts it.
+//! Looking for what no answer of Flink gave: the path of a savepoint or a checkpoint, in the directory that was its trigger's or
+//! its job's alone, and whether a job has finished; with the eyes of a Pod that mounts the storage.
 
 use crate::cluster::pods;
 use crate::ops::Context;
@@ -9,9 +9,31 @@ use crate::ops::engine::Look;
 /// Prints the savepoints and checkpoints in the directory `$1` that are whole: Flink writes `_metadata` last.
 const WHOLE: &str = r#"for f in "$1"/*/_metadata; do if [ -f "$f" ]; then echo "${f%/_metadata}"; fi; done"#;
 
+/// Prints whether the job result store has the job whose files begin with `$1` as one that has finished. They are dirty until
+/// Flink has tidied up behind the job (`FileSystemJobResultStore`, `JobResultSerializer`).
+const FINISHED: &str = r#"if grep -qs '"application-status" *: *"SUCCEEDED"' "$1.json" "${1}_DIRTY.json"
+then echo finished; else echo not; fi"#;
+
 /// `Unknown` where no Pod can look (an object store).
 pub(in crate::ops) async fn search(context: &Context, descriptor: &Descriptor, directory: &str) -> Look {
-    let Some(folder) = local(directory) else { return Look::Unknown };
+    match printed(context, descriptor, WHOLE, directory).await {
+        Some(printed) => only_or_newest(printed.lines().filter(|line| line.starts_with('/'))),
+        None => Look::Unknown,
+    }
+}
+
+/// Whether a job has finished by itself, of which the job result store's files begin with that; `None` where no Pod can look.
+pub(super) async fn has_finished(context: &Context, descriptor: &Descriptor, files: &str) -> Option<bool> {
+    match printed(context, descriptor, FINISHED, files).await?.trim() {
+        "finished" => Some(true),
+        "not" => Some(false),
+        _ => None,
+    }
+}
+
+/// What a script prints about a place in the storage, in the first Pod that can run it.
+async fn printed(context: &Context, descriptor: &Descriptor, script: &str, place: &str) -> Option<String> {
+    let place = local(place)?;
     for selector in [&descriptor.job_manager_selector, &descriptor.task_manager_selector] {
         let found = match pods::list(&context.cluster, &context.namespace, selector).await {
             Ok(found) => found,
@@ -24,13 +46,14 @@ pub(in crate::ops) async fn search(context: &Context, descriptor: &Descriptor, d
         let Some(pod) = found.iter().find(|pod| pod.metadata.name.as_deref() == Some(name)) else {
             continue;
         };
-        let command = ["sh", "-c", WHOLE, "sh", folder];
-        match pods::output_of(&context.cluster, &context.namespace, pod, &command).await {
-            Ok(printed) => return only_or_newest(printed.lines().filter(|line| line.starts_with('/'))),
+        match pods::output_of(&context.cluster, &context.namespace, pod, &["sh", "-c", script, "sh", place])
+            .await
+        {
+            Ok(printed) => return Some(printed),
             Err(error) => tracing::warn!(%error, pod = name, "state could not be looked for"),
         }
     }
-    Look::Unknown
+    None
 }
 
 /// Of savepoints the only one: with two nobody knows which ended the job. Of checkpoints the newest.

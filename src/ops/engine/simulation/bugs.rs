@@ -47,9 +47,11 @@ pub(super) enum Bug {
     CheckpointNotLookedFor,
     /// Where nobody could look, that is taken for nothing.
     NoLookTakenForNothing,
+    /// The same Pods: whether their job has finished is not looked for.
+    ResultNotLookedFor,
 }
 
-pub(super) const ALL: [Bug; 21] = [
+pub(super) const ALL: [Bug; 22] = [
     Bug::NoLookUp,
     Bug::AnotherIdForEachTry,
     Bug::AnotherIdForEachRun,
@@ -71,6 +73,7 @@ pub(super) const ALL: [Bug; 21] = [
     Bug::CountsTrusted,
     Bug::CheckpointNotLookedFor,
     Bug::NoLookTakenForNothing,
+    Bug::ResultNotLookedFor,
 ];
 
 impl Bug {

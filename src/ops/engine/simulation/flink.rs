@@ -36,6 +36,8 @@ pub(super) enum Fate {
     FailsLate,
     /// It runs, until its JobManager restarts: it cannot restore its own checkpoint.
     FailsOnceBack,
+    /// It has come to its end after so long, before or after its first checkpoint.
+    Finishes(Duration),
 }
 
 /// What comes of a stop with a savepoint.
@@ -174,6 +176,8 @@ pub(super) struct Flink {
     pub forgetful: bool,
     /// Jobs that failed for good after they had gone on: nothing brings them back by itself.
     pub failed_late: BTreeSet<String>,
+    /// Jobs that have come to their end by themselves, with their names: nothing is left to do.
+    pub finished: BTreeMap<JobId, String>,
     /// A promise was broken.
     pub broken: Vec<String>,
     checkpoints: u64,
@@ -203,6 +207,7 @@ impl Flink {
             kept: KEPT,
             forgetful: false,
             failed_late: BTreeSet::new(),
+            finished: BTreeMap::new(),
             broken: Vec::new(),
             checkpoints: 0,
         }
@@ -348,6 +353,12 @@ impl Flink {
                     if late && job.checkpoints > 0 && state == JobState::Failed {
                         self.failed_late.insert(job.name.clone());
                     }
+                    let by_itself = job.still_from.is_none();
+                    if matches!(job.fate, Fate::Finishes(_)) && state == JobState::Finished && by_itself {
+                        self.finished.insert(job.id, job.name.clone());
+                        let its_own = format!("file:/c/{}/", job.id);
+                        self.storage.retain(|path, _| !path.starts_with(&its_own));
+                    }
                     generation.ended.insert(job.id);
                     self.commit(&job.name, position);
                 }
@@ -378,6 +389,11 @@ impl Flink {
                     return;
                 }
                 Fate::Runs | Fate::FailsLate | Fate::FailsOnceBack => job.state = JobState::Running,
+                Fate::Finishes(after) => {
+                    job.state = JobState::Running;
+                    let end = job.runs_from + after;
+                    job.ends.get_or_insert((end, JobState::Finished, job.position(end)));
+                }
             }
         }
         let until =

@@ -169,6 +169,7 @@ impl History {
             Fate::CrashLoops,
             Fate::FailsLate,
             Fate::FailsOnceBack,
+            Fate::Finishes(Duration::from_millis(500 + dice.below(6000))),
         ];
         let quick = StopFate::Ends(Duration::from_millis(200 + dice.below(3000)));
         let stops = [quick, quick, quick, StopFate::Fails, StopFate::FailsWhileStopping, StopFate::ComesBack];
@@ -180,7 +181,7 @@ impl History {
         let steady = restarts.is_empty() && !faults.iter().any(|(_, fault)| restart(fault));
         let late = faults.iter().any(|(_, fault)| *fault == Fault::Suspended);
         let (fate, scene) = (dice.one_of(&fates), dice.one_of(&SCENES));
-        let by_itself = matches!(fate, Fate::FailsLate | Fate::FailsOnceBack);
+        let by_itself = matches!(fate, Fate::FailsLate | Fate::FailsOnceBack | Fate::Finishes(_));
         Self {
             scene,
             fate,
@@ -510,10 +511,12 @@ fn is_over(history: &History, outside: &Outside, job: &JobMove) -> bool {
     // Its state is given up by choice; an operation that ends as failed says that the job is stopped.
     let given_up = history.scene == Scene::WarmStateless && outside.records.closed == Some(Outcome::Failed);
     let failed_late = outside.flink.failed_late.contains(&job.name);
+    let finished = outside.flink.finished.values().any(|name| *name == job.name);
     job.old.is_none()
         || recorded
         || given_up
         || failed_late
+        || finished
         || newest.is_some_and(|newest| newest >= committed)
 }
 
@@ -532,6 +535,7 @@ fn single_faults() -> Vec<History> {
             (Fate::FailsAtRestore, false, false),
             (Fate::FailsAtRestore, true, false),
             (Fate::FailsLate, false, true),
+            (Fate::Finishes(Duration::from_secs(1)), false, false),
         ] {
             let plain = History { fate, spared, forgetful, ..History::plain(scene) };
             if spared && journal(scene).jobs.len() < 2 {
@@ -549,6 +553,7 @@ fn single_faults() -> Vec<History> {
     }
     histories.extend(without_an_answer());
     histories.extend(unseen());
+    histories.extend(suspended());
     histories
 }
 
@@ -561,18 +566,36 @@ fn without_an_answer() -> impl Iterator<Item = History> {
         .map(|faults| History { faults, ..History::plain(Scene::Standalone) })
 }
 
-/// Pods that start a job after the run that let them go has died: it fails by itself, and its JobManager restarts before
-/// anybody has seen it.
+/// Pods that start a job after the run that let them go has died: it fails by itself, or finishes, and its JobManager restarts
+/// before anybody has seen it.
 fn unseen() -> impl Iterator<Item = History> {
     let died = (1..=12).flat_map(|at| [20, 40].map(|after| (at, after)));
     let seen = died.flat_map(|(at, after)| [0, 1, 2, 3, 4, 5].map(|seed| (at, after, seed)));
-    seen.map(|(at, after, seed)| History {
-        fate: Fate::FailsLate,
-        noise: seed > 0,
-        seed,
-        faults: vec![(at, Fault::DiesAfter)],
-        restarts: vec![(after, 2)],
-        ..History::plain(Scene::Standalone)
+    let finishes = Fate::Finishes(Duration::from_secs(3));
+    seen.flat_map(move |(at, after, seed)| {
+        [Fate::FailsLate, finishes].map(|fate| History {
+            fate,
+            noise: seed > 0,
+            seed,
+            faults: vec![(at, Fault::DiesAfter)],
+            restarts: vec![(after, 2)],
+            ..History::plain(Scene::Standalone)
+        })
+    })
+}
+
+/// A run that is suspended; to the one that takes over a request is lost, so that one of two jobs stays with the new revision and
+/// the other goes back; then the first one wakes up.
+fn suspended() -> impl Iterator<Item = History> {
+    let scenes = [Scene::WarmTwoJobs, Scene::KeepGoing, Scene::SamePodsTwoJobs];
+    let at = scenes.into_iter().flat_map(|scene| (1..=12).map(move |at| (scene, at)));
+    at.flat_map(|(scene, at)| {
+        (at + 1..=at + 18).map(move |lost| History {
+            fate: Fate::FailsLate,
+            spared: true,
+            faults: vec![(at, Fault::Suspended), (lost, Fault::RequestLost)],
+            ..History::plain(scene)
+        })
     })
 }
 
@@ -642,7 +665,7 @@ fn play_all(histories: Vec<History>, bug: Option<Bug>) -> (Vec<(History, Vec<Str
 const HISTORIES: usize = 100_000;
 const SEED: u64 = 20_261_121;
 
-/// How many histories at most until a deliberate bug must have been found.
+/// How many random histories at most until a deliberate bug must have been found.
 const PATIENCE: usize = 20_000;
 
 #[test]

@@ -601,7 +601,7 @@ impl World for Model {
         outside.flink.find(&trigger.directory).found()
     }
 
-    async fn find_checkpoint(&self, target: Target, job: JobId) -> Look {
+    async fn find_left(&self, target: Target, job: JobId) -> Look {
         let mut outside = self.process.outside.borrow_mut();
         outside.advance();
         if outside.is(Bug::CheckpointNotLookedFor) {
@@ -610,6 +610,9 @@ impl World for Model {
         let blind = outside.noise && outside.dice.below(3) == 0;
         if blind || !outside.flink.generations.contains_key(&self.number(target)) {
             return if outside.is(Bug::NoLookTakenForNothing) { Look::Nothing } else { Look::Unknown };
+        }
+        if outside.flink.finished.contains_key(&job) && !outside.is(Bug::ResultNotLookedFor) {
+            return Look::Finished;
         }
         outside.flink.find(&format!("file:/c/{job}"))
     }

@@ -19,7 +19,7 @@ final class Options implements Serializable {
     /** While this file is missing, each attempt fails once a subtask has emitted {@link #failAfter} numbers. */
     String failUntil = "";
     long failAfter = 1;
-    /** Whether an attempt that is going to fail completes checkpoints before it does; without, nothing it emits is committed. */
+    /** Whether an attempt that is going to fail completes a checkpoint first, and counts from there; without, nothing it emits is committed. */
     boolean failCommits;
     /** While this file exists every checkpoint and savepoint fails. */
     String failSnapshotWhile = "";

@@ -3,6 +3,7 @@ package tally;
 import java.nio.file.Files;
 import java.nio.file.Paths;
 import org.apache.flink.api.common.functions.RichMapFunction;
+import org.apache.flink.api.common.state.CheckpointListener;
 import org.apache.flink.runtime.state.FunctionInitializationContext;
 import org.apache.flink.runtime.state.FunctionSnapshotContext;
 import org.apache.flink.streaming.api.checkpoint.CheckpointedFunction;
@@ -11,11 +12,13 @@ import org.apache.flink.streaming.api.checkpoint.CheckpointedFunction;
  * What can go wrong in a job, on request. It stands behind {@link Emitted} and before the committed sink: a job that
  * fails has then emitted something that it never committed.
  */
-final class Trouble extends RichMapFunction<String, String> implements CheckpointedFunction {
+final class Trouble extends RichMapFunction<String, String>
+        implements CheckpointedFunction, CheckpointListener {
     private static final long serialVersionUID = 1L;
     private static final long SLOW_MILLIS = 60_000;
     private final Options options;
     private transient long passed;
+    private transient boolean completed;
 
     Trouble(Options options) {
         this.options = options;
@@ -23,7 +26,9 @@ final class Trouble extends RichMapFunction<String, String> implements Checkpoin
 
     @Override
     public String map(String line) {
-        passed++;
+        if (completed || !options.failCommits) {
+            passed++;
+        }
         if (passed >= options.failAfter) {
             failUntilHealed();
         }
@@ -49,6 +54,11 @@ final class Trouble extends RichMapFunction<String, String> implements Checkpoin
         if (isThere(options.failSnapshotWhile)) {
             throw new IllegalStateException("told to fail snapshots while " + options.failSnapshotWhile + " exists");
         }
+    }
+
+    @Override
+    public void notifyCheckpointComplete(long checkpoint) {
+        completed = true;
     }
 
     @Override
