@@ -83,8 +83,9 @@ fn went_on(namespace: &Namespace, tally: &JobTally, checkpoint: &str) {
     tally.await_committed(40);
 }
 
-/// Expected: started from a path that does not exist the job fails, and goes back to its own latest checkpoint, not to nothing: exit
-/// code 5, nothing is lost, committed repeats nothing. The plan of a volume that the new Pods do not mount is refused.
+/// Expected: for a path with nothing at it the job is never stopped. Started from one where no state is the job fails, and goes back
+/// to its own latest checkpoint, not to nothing: exit code 5, nothing is lost, committed repeats nothing. The plan of a volume that
+/// the new Pods do not mount is refused.
 #[test]
 fn a_path_that_is_wrong_costs_no_state() {
     let namespace = cluster!("typo", tally);
@@ -97,9 +98,17 @@ fn a_path_that_is_wrong_costs_no_state() {
         .flink([memory.as_slice(), &elsewhere].concat())
         .exits(3)
         .says("in the volume demo-storage, which the new Pods do not mount");
-    let typo = ["--from-savepoint", "file:///flink-storage/typo"];
-    namespace.flink([memory.as_slice(), &typo].concat()).exits(5).says("the operation was undone");
-    assert_eq!(statuses(&namespace.history("demo")), "1 deployed, 2 failed");
+    let id = namespace.job_id("demo");
+    let from = |path: &str| {
+        let undone = namespace.flink([memory.as_slice(), &["--from-savepoint", path]].concat()).exits(5);
+        undone.says("the operation was undone")
+    };
+    from("file:///flink-storage/typo")
+        .says("there is no savepoint or checkpoint at file:///flink-storage/typo");
+    assert_eq!(namespace.job_id("demo"), id, "it was stopped");
+    fs_err::write(namespace.volume("demo-storage").join("garbage"), "no state").unwrap();
+    from("/flink-storage/garbage");
+    assert_eq!(statuses(&namespace.history("demo")), "1 deployed, 2 failed, 3 failed");
     let restored = namespace.status("demo")["jobs"][0]["restoredFrom"].as_str().unwrap().to_owned();
     assert!(restored.contains("/chk-"), "{restored}");
     tally.await_caught_up();

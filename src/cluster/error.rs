@@ -30,7 +30,7 @@ pub enum ClusterError {
         source: Box<kube::config::KubeconfigError>,
     },
     /// The kubeconfig names no current context.
-    #[error("the kubeconfig has no current context; choose with --context: {}", list(.known))]
+    #[error("the kubeconfig has no current context{}", choose(.known))]
     NoCurrentContext {
         /// The contexts that there are.
         known: Vec<String>,
@@ -229,6 +229,13 @@ impl ClusterError {
 
 fn paths(paths: &[PathBuf]) -> String {
     list(&paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>())
+}
+
+fn choose(contexts: &[String]) -> String {
+    match contexts {
+        [] => ", nor any other: kubectl config view shows what it has".to_owned(),
+        some => format!("; choose with --context: {}", list(some)),
+    }
 }
 
 fn list(names: &[String]) -> String {

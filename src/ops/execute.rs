@@ -139,13 +139,15 @@ fn refuse_missing_choice(plan: &Plan) -> Result<(), Failure> {
             format!("{command} {stateless}"),
         ]
     };
-    let (what, next) = match plan.summary.operation {
+    let jobs = plan.summary.choice_needed.join(", ");
+    let (why, next) = match plan.summary.operation {
         Kind::Uninstall => {
             let command = format!("kubectl flink uninstall {name}");
-            ("the uninstall", vec![format!("{command} {with_savepoint}"), format!("{command} {stateless}")])
+            let next = vec![format!("{command} {with_savepoint}"), format!("{command} {stateless}")];
+            (format!("the uninstall must stop {jobs}"), next)
         }
         Kind::Jobs => (
-            "the job",
+            format!("state of {jobs} is on record"),
             vec![
                 format!(
                     "the same command with --from-savepoint recorded|PATH   (its name was used before in release {name})"
@@ -156,7 +158,7 @@ fn refuse_missing_choice(plan: &Plan) -> Result<(), Failure> {
         Kind::Install => {
             let command = format!("kubectl flink install {name} …");
             (
-                "the install",
+                format!("state of {jobs} is on record, from an uninstalled release of this name"),
                 vec![
                     format!(
                         "{command} --from-savepoint recorded   (the state that the release of this name had)"
@@ -168,15 +170,16 @@ fn refuse_missing_choice(plan: &Plan) -> Result<(), Failure> {
         }
         Kind::Rollback => {
             let revision = plan.returns_to.map(|revision| format!(" {revision}")).unwrap_or_default();
-            ("the rollback", moved(format!("kubectl flink rollback {name}{revision}")))
+            (
+                format!("the rollback must stop {jobs}"),
+                moved(format!("kubectl flink rollback {name}{revision}")),
+            )
         }
-        Kind::Upgrade => ("the upgrade", moved(format!("kubectl flink upgrade {name} …"))),
+        Kind::Upgrade => {
+            (format!("the upgrade must stop {jobs}"), moved(format!("kubectl flink upgrade {name} …")))
+        }
     };
-    Err(Failure::refused(Cause::ChoiceNeeded {
-        what: what.to_owned(),
-        jobs: plan.summary.choice_needed.join(", "),
-    })
-    .next(next))
+    Err(Failure::refused(Cause::ChoiceNeeded { why }).next(next))
 }
 
 /// Says who holds a lock, or what a dead run left.

@@ -124,8 +124,8 @@ pub enum Cause {
     NoNamespace(String),
     #[error("not allowed: {}", missing.join("; "))]
     Rights { missing: Vec<String> },
-    #[error("{what} must stop {jobs}, and what happens to the state is never a silent default")]
-    ChoiceNeeded { what: String, jobs: String },
+    #[error("{why}, and what happens to the state is never a silent default")]
+    ChoiceNeeded { why: String },
     #[error("the job {job} can take no savepoint: {reason}")]
     NoSavepoint { job: String, reason: String },
     #[error("the job {job} has no checkpoint to go on from: {reason}")]

@@ -92,7 +92,8 @@ pub async fn history(context: &Context, name: &str, max: usize) -> Result<Vec<Re
     Ok(history[skip..].iter().map(ReleaseRow::from).collect())
 }
 
-fn not_found(context: &Context, name: &str) -> Failure {
+/// The refusal where there is no release of a name.
+pub(super) fn not_found(context: &Context, name: &str) -> Failure {
     Failure::refused(Cause::NotFound { name: name.to_owned(), namespace: context.namespace.clone() })
         .next(["kubectl flink list -A   (the releases there are)"])
 }

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::change::{ChangeOptions, ObjectChanges, Plan, Summary};
 use super::execute::{self, Cancellation, Report, held};
 use super::fence::Transitions;
+use super::query::not_found;
 use super::savepoints::Taking;
 use super::situation::{objects_of, strays};
 use super::world::{bring_back, keep_savepoints_of};
@@ -62,7 +63,8 @@ pub async fn recover(
     super::check_release_name(name)?;
     rights::check(context, rights::Verb::Upgrade).await?;
     if in_progress(&context.store, name).await.map_err(Cause::from)?.is_none() {
-        return Ok(Recovered::Nothing);
+        let there = !context.store.history(name).await.map_err(Cause::from)?.is_empty();
+        return if there { Ok(Recovered::Nothing) } else { Err(not_found(context, name)) };
     }
     let idle = Journal::begin(Kind::Upgrade, 0);
     let left = match Lock::acquire(&context.store, name, &context.holder, &idle).await {

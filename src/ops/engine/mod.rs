@@ -93,6 +93,8 @@ pub(super) trait World {
     async fn find_savepoint(&self, trigger: &Trigger) -> Option<String>;
     /// What a job left in a generation whose Flink cannot be asked: its newest checkpoint, or the word that it has finished.
     async fn find_left(&self, target: Target, job: JobId) -> Look;
+    /// Whether a generation's Pods see that there is no savepoint or checkpoint at a path. Where nobody can look: `false`.
+    async fn is_missing(&self, target: Target, path: &str) -> bool;
     /// How long waits may take.
     fn waits(&self) -> Waits;
 

@@ -211,6 +211,11 @@ impl World for Site<'_> {
         }
     }
 
+    async fn is_missing(&self, target: Target, path: &str) -> bool {
+        let Some(descriptor) = self.descriptor(target) else { return false };
+        search::is_missing(&self.context, descriptor, path).await
+    }
+
     fn waits(&self) -> Waits {
         Waits { timeout: self.context.timeout, quiet: self.plan.options.gate_quiet }
     }

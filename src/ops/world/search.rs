@@ -14,6 +14,10 @@ const WHOLE: &str = r#"for f in "$1"/*/_metadata; do if [ -f "$f" ]; then echo "
 const FINISHED: &str = r#"if grep -qs '"application-status" *: *"SUCCEEDED"' "$1.json" "${1}_DIRTY.json"
 then echo finished; else echo not; fi"#;
 
+/// Prints whether there is nothing that Flink would restore from at `$1`: a folder with its `_metadata`, or that file itself
+/// (`AbstractFsCheckpointStorageAccess`).
+const MISSING: &str = r#"if [ -f "$1/_metadata" ] || [ -f "$1" ]; then echo there; else echo missing; fi"#;
+
 /// `Unknown` where no Pod can look (an object store).
 pub(in crate::ops) async fn search(context: &Context, descriptor: &Descriptor, directory: &str) -> Look {
     match printed(context, descriptor, WHOLE, directory).await {
@@ -29,6 +33,11 @@ pub(super) async fn has_finished(context: &Context, descriptor: &Descriptor, fil
         "not" => Some(false),
         _ => None,
     }
+}
+
+/// Whether there is certainly no savepoint or checkpoint at a path; `false` where no Pod can look.
+pub(super) async fn is_missing(context: &Context, descriptor: &Descriptor, path: &str) -> bool {
+    printed(context, descriptor, MISSING, path).await.is_some_and(|printed| printed.trim() == "missing")
 }
 
 /// What a script prints about a place in the storage, in the first Pod that can run it.
@@ -69,10 +78,10 @@ fn only_or_newest<'a>(found: impl Iterator<Item = &'a str>) -> Look {
     newest.map_or(Look::Unknown, |path| Look::Found(format!("file://{path}")))
 }
 
-/// The path that a Pod sees: of a `file:` URI only.
+/// The path that a Pod sees: of a `file:` URI, or of a path without a scheme, which Flink takes for one, only.
 fn local(directory: &str) -> Option<&str> {
-    let path = directory.strip_prefix("file:")?;
-    let path = path.strip_prefix("//").unwrap_or(path);
+    let path = directory.strip_prefix("file:").unwrap_or(directory);
+    let path = if path.len() < directory.len() { path.strip_prefix("//").unwrap_or(path) } else { path };
     path.starts_with('/').then_some(path)
 }
 
@@ -94,6 +103,7 @@ mod tests {
     fn only_files_can_be_looked_for() {
         assert_eq!(local("file:///s/a/2-1"), Some("/s/a/2-1"));
         assert_eq!(local("file:/s/a/2-1"), Some("/s/a/2-1"));
+        assert_eq!(local("/s/a/2-1"), Some("/s/a/2-1"));
         assert_eq!(local("s3://bucket/a"), None);
         assert_eq!(local("file://host/a"), None);
     }

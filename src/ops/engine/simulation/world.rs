@@ -617,6 +617,10 @@ impl World for Model {
         outside.flink.find(&format!("file:/c/{job}"))
     }
 
+    async fn is_missing(&self, _: Target, path: &str) -> bool {
+        !self.process.outside.borrow().flink.storage.contains_key(path)
+    }
+
     fn waits(&self) -> Waits {
         Waits { timeout: Duration::from_mins(1), quiet: Duration::from_secs(4) }
     }
