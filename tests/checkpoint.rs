@@ -107,7 +107,7 @@ fn a_path_that_is_wrong_costs_no_state() {
         .says("there is no savepoint or checkpoint at file:///flink-storage/typo");
     assert_eq!(namespace.job_id("demo"), id, "it was stopped");
     fs_err::write(namespace.volume("demo-storage").join("garbage"), "no state").unwrap();
-    from("/flink-storage/garbage");
+    from("file:///flink-storage/garbage");
     assert_eq!(statuses(&namespace.history("demo")), "1 deployed, 2 failed, 3 failed");
     let restored = namespace.status("demo")["jobs"][0]["restoredFrom"].as_str().unwrap().to_owned();
     assert!(restored.contains("/chk-"), "{restored}");

@@ -150,7 +150,23 @@ fn container_waits(container: &ContainerStatus) -> Option<Found> {
     })
 }
 
+/// The same words for the first try and for those after it, without the ports of a connection, which each try has anew.
 fn image(image: &str, message: &str) -> String {
+    let begins = [
+        &format!("Back-off pulling image \"{image}\""),
+        ": ",
+        "ErrImagePull: ",
+        "failed to pull and unpack image ",
+    ];
+    let mut message = begins.iter().fold(message, |rest, begin| rest.strip_prefix(begin).unwrap_or(rest));
+    // The name that follows is the same, with the registry that was chosen.
+    if let Some((name, rest)) = message.split_once(": ")
+        && name.starts_with('"')
+    {
+        message = rest;
+    }
+    let message =
+        message.split_whitespace().filter(|word| !word.contains("->")).collect::<Vec<_>>().join(" ");
     if message.is_empty() {
         format!("the image {image} cannot be pulled")
     } else {
@@ -221,6 +237,26 @@ mod tests {
         assert_eq!(found, Waiting::fatal("the image flink:2 cannot be pulled: not found", Fatal::Image));
         assert_eq!(state("ErrImagePull").unwrap().waiting.fatal, None);
         assert!(state("ContainerCreating").is_none());
+    }
+
+    #[test]
+    fn each_try_to_pull_an_image_has_the_same_words() {
+        let first = "failed to pull and unpack image \"docker.io/library/flink:2\": failed to resolve reference \
+                     \"docker.io/library/flink:2\": dial tcp: lookup docker.io: read udp 10.0.0.1:34067->10.0.0.2:53: i/o timeout";
+        let again =
+            format!("Back-off pulling image \"flink:2\": ErrImagePull: {}", first.replace("34067", "48966"));
+        let words = "the image flink:2 cannot be pulled: failed to resolve reference \"docker.io/library/flink:2\": \
+                     dial tcp: lookup docker.io: read udp i/o timeout";
+        assert_eq!(image("flink:2", first), words);
+        assert_eq!(image("flink:2", &again), words);
+        assert_eq!(
+            image("flink:2", "Back-off pulling image \"flink:2\""),
+            "the image flink:2 cannot be pulled"
+        );
+        assert_eq!(
+            image("flink:2", "ErrImagePull: not found"),
+            "the image flink:2 cannot be pulled: not found"
+        );
     }
 
     #[test]

@@ -78,11 +78,11 @@ fn only_or_newest<'a>(found: impl Iterator<Item = &'a str>) -> Look {
     newest.map_or(Look::Unknown, |path| Look::Found(format!("file://{path}")))
 }
 
-/// The path that a Pod sees: of a `file:` URI, or of a path without a scheme, which Flink takes for one, only.
+/// The path that a Pod sees: of a `file:` URI only. What a path without a scheme means, Flink's `fs.default-scheme` says.
 fn local(directory: &str) -> Option<&str> {
-    let path = directory.strip_prefix("file:").unwrap_or(directory);
-    let path = if path.len() < directory.len() { path.strip_prefix("//").unwrap_or(path) } else { path };
-    path.starts_with('/').then_some(path)
+    let path = directory.strip_prefix("file:")?;
+    let path = path.strip_prefix("//").unwrap_or(path);
+    (path.starts_with('/') && !path.contains('%')).then_some(path)
 }
 
 #[cfg(test)]
@@ -103,7 +103,8 @@ mod tests {
     fn only_files_can_be_looked_for() {
         assert_eq!(local("file:///s/a/2-1"), Some("/s/a/2-1"));
         assert_eq!(local("file:/s/a/2-1"), Some("/s/a/2-1"));
-        assert_eq!(local("/s/a/2-1"), Some("/s/a/2-1"));
+        assert_eq!(local("/s/a/2-1"), None);
+        assert_eq!(local("file:///s/a%20b"), None);
         assert_eq!(local("s3://bucket/a"), None);
         assert_eq!(local("file://host/a"), None);
     }
