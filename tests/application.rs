@@ -225,7 +225,6 @@ fn what_pods_committed_after_the_run_had_died_is_not_undone() {
     let new = killed(&["--set-json", &count]);
     forgotten(&new, "FINISHED");
     let said = recovered().exits(1).says("its output is committed");
-    println!("{said}");
     assert_eq!(statuses(&namespace.history("demo")), format!("{history}, 5 failed"), "{said}");
     namespace.flink(["uninstall", "demo", "--stateless"]).ok();
     tally.check(

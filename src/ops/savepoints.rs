@@ -9,6 +9,7 @@ use super::fence::Transitions;
 use super::jobs::find_job;
 use super::preflight::savepoint_trigger;
 use super::progress::ticker;
+use super::query::not_found;
 use super::situation::Situation;
 use super::world::search;
 use super::{Cause, Context, Failure, Observer, Progress, rights, upgrade};
@@ -48,11 +49,7 @@ pub async fn list(context: &Context, name: &str) -> Result<Vec<SavepointRow>, Fa
     super::check_release_name(name)?;
     let history = context.store.history(name).await.map_err(Cause::from)?;
     if history.is_empty() {
-        return Err(Failure::refused(Cause::NotFound {
-            name: name.to_owned(),
-            namespace: context.namespace.clone(),
-        })
-        .next(["kubectl flink list -A"]));
+        return Err(not_found(context, name));
     }
     let mut records = Vec::new();
     for summary in &history {

@@ -78,7 +78,8 @@ fn only_or_newest<'a>(found: impl Iterator<Item = &'a str>) -> Look {
     newest.map_or(Look::Unknown, |path| Look::Found(format!("file://{path}")))
 }
 
-/// The path that a Pod sees: of a `file:` URI only. What a path without a scheme means, Flink's `fs.default-scheme` says.
+/// The path that a Pod sees: of a `file:` URI only. What a path without a scheme means, Flink's `fs.default-scheme` says; a `%` may
+/// stand for itself or begin an escape.
 fn local(directory: &str) -> Option<&str> {
     let path = directory.strip_prefix("file:")?;
     let path = path.strip_prefix("//").unwrap_or(path);
