@@ -77,6 +77,8 @@ fn a_wrong_command_line_is_exit_code_2_and_says_what_is_wrong() {
         (&["upgrade", "demo", "--savepoint-format", "binary"], "canonical, native"),
         (&["upgrade", "demo", "--jar", "orders.jar"], "it must be JOB=FILE"),
         (&["job", "stop", "demo", "a", "--dry-run"], "changes of jobs have no --dry-run"),
+        (&["upgrade", "demo", "--version", "1.0.0"], "<PACKAGE>"),
+        (&["recover", "demo", "--dry-run", "--abandon"], "cannot be used with"),
         (&["rollback", "demo", "last"], "'[REVISION]'"),
         (&["list", "-o", "jsn"], "a similar value exists: 'json'"),
         (&["logs", "demo", "--tail", "many"], "--tail"),

@@ -28,10 +28,14 @@ fn signal(child: &Child, name: &str) {
     run(Command::new("kill").args([name, &child.id().to_string()])).ok();
 }
 
-fn delete_job_manager(namespace: &Namespace) {
+/// The Pod of the first generation's JobManager.
+fn job_manager(namespace: &Namespace) -> String {
     let selector = "app.kubernetes.io/component=jobmanager,flink.kubectl/generation=1";
-    let pods = namespace.names("pods", selector);
-    namespace.kubectl(["delete", "--grace-period=0", "--force", "--wait=false", &pods[0]]).ok();
+    namespace.names("pods", selector).remove(0)
+}
+
+fn delete(namespace: &Namespace, pod: &str) {
+    namespace.kubectl(["delete", "--grace-period=0", "--force", "--wait=false", pod]).ok();
 }
 
 /// Savepoints that are whole, below a folder of savepoints.
@@ -56,9 +60,10 @@ fn before_the_savepoint_is_written_the_job_runs_on() {
     let tally = namespace.tally("demo-storage");
     tally.await_committed(40);
     let id = namespace.job_id("demo");
+    let pod = job_manager(&namespace); // looked up before: the snapshot takes no more than five seconds
 
     let mut upgrade = stopping(&namespace);
-    delete_job_manager(&namespace);
+    delete(&namespace, &pod);
     assert_eq!(upgrade.wait().unwrap().code(), Some(5));
     assert_eq!(statuses(&namespace.history("demo")), "1 deployed, 2 failed");
     let savepoints = namespace.volume("demo-storage").join(&namespace.name).join("demo/savepoints");
@@ -72,7 +77,7 @@ fn before_the_savepoint_is_written_the_job_runs_on() {
     tally.await_committed(40);
     let runs = tally.read().runs.len();
     let pods = namespace.names("pods", "app.kubernetes.io/component=jobmanager");
-    namespace.kubectl(["delete", "--grace-period=0", "--force", "--wait=false", &pods[0]]).ok();
+    delete(&namespace, &pods[0]);
     let restored = wait_for("the job's next run", || tally.read().runs.get(runs).map(|run| run.restored));
     let savepoint = tally.read().runs[runs - 1].restored;
     assert!(restored > savepoint, "restored from {restored:?}, the savepoint is {savepoint:?}");
@@ -102,7 +107,7 @@ fn after_the_savepoint_is_written_it_is_found_in_its_directory() {
         let jobs = namespace.flink(["job", "list", "demo", "-o", "json"]).json();
         (jobs[0]["state"] == "FINISHED").then_some(())
     });
-    delete_job_manager(&namespace);
+    delete(&namespace, &job_manager(&namespace));
     signal(&upgrade, "-CONT");
     assert_eq!(upgrade.wait().unwrap().code(), Some(0));
     assert_eq!(statuses(&namespace.history("demo")), "1 superseded, 2 deployed");

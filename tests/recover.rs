@@ -174,6 +174,11 @@ fn recover_takes_a_persons_word() {
 
     killed("1150m");
     let path = stopped_by_hand(&namespace);
+    let left = namespace.flink(["recover", "demo", "--dry-run"]).ok();
+    let next = "its next step: find out whether the job counter was stopped";
+    assert!(left.stdout.contains(next), "{left}");
+    let after = namespace.status("demo")["operation"].to_string();
+    assert!(after.contains(next), "a dry run changed something: {after}");
     recover(&namespace, &["--savepoint", &path]).ok();
     one_job_runs(&namespace, &tally, "after a person's savepoint");
     let history = namespace.flink(["history", "demo", "-o", "json"]).ok().json();

@@ -101,8 +101,27 @@ fn a_job_submitted_by_hand_is_never_dropped_by_an_upgrade() {
     let running = status["jobs"].as_array().unwrap().iter().find(|row| row["name"] == job).unwrap();
     assert_eq!((running["state"].as_str(), running["restoredFrom"].as_str()), (Some("RUNNING"), Some(path)));
     tally.await_committed(40);
+    another_jar(&namespace, job, &jar);
+    tally.await_committed(40);
     namespace.flink(["uninstall", "a", "--with-savepoint"]).ok();
-    tally.check(State::Ended, &Expect { runs: 2..=2, ..Expect::default() });
+    tally.check(State::Ended, &Expect { runs: 3..=3, ..Expect::default() });
+}
+
+/// Expected: a job that is given another jar moves to it, and the release keeps that one.
+fn another_jar(namespace: &Namespace, job: &str, jar: &str) {
+    let recorded = || {
+        let record = namespace.flink(["get", "all", "a", "-o", "json"]).ok().json();
+        let jobs = record["jobs"].as_array().unwrap().clone();
+        jobs.into_iter().find(|one| one["name"] == job).unwrap()["jar"].clone()
+    };
+    let upgrade = |of: &str| {
+        let given = format!("{of}={jar}");
+        namespace.flink(["upgrade", "a", "--jar", given.as_str(), "--with-savepoint"])
+    };
+    upgrade("another").exits(3).says(&format!("the release's jobs are: {job}"));
+    let before = recorded();
+    upgrade(job).ok();
+    assert_ne!(recorded(), before);
 }
 
 /// Starts the test job as somebody does who knows nothing of the release; its id.

@@ -1,8 +1,8 @@
 //! What stays when a release goes: its record and its claim, as long as a recorded savepoint lives there.
 
 use crate::cluster;
-use crate::support::statuses;
 use crate::support::tally::{Expect, State};
+use crate::support::{Namespace, statuses};
 
 /// Expected: installed again from the recorded savepoint, under numbers that go on, the job loses and repeats nothing.
 /// `--purge` names each savepoint, wants a yes, and then deletes claim and records.
@@ -13,9 +13,13 @@ fn a_release_comes_back_from_its_recorded_savepoint() {
     let tally = namespace.tally("demo-storage");
     tally.await_committed(40);
     namespace.flink(["uninstall", "demo"]).exits(3).says("--with-savepoint").says("--stateless");
-    let uninstalled = namespace.flink(["uninstall", "demo", "--with-savepoint", "-o", "json"]).ok().json();
-    let path = uninstalled["jobs"][0]["savepoint"].as_str().unwrap().to_owned();
-    assert_eq!(uninstalled["status"], "uninstalled", "{uninstalled:#}");
+    let lost = ["uninstall", "demo", "--with-savepoint", "--purge", "--yes"];
+    namespace.flink(lost).exits(3).says("the savepoint that --with-savepoint takes");
+    let uninstalled = namespace.flink(["uninstall", "demo", "--with-savepoint"]).ok().stdout;
+    let listed = namespace.flink(["savepoint", "list", "demo", "-o", "json"]).ok().json();
+    let path = listed[0]["path"].as_str().unwrap().to_owned();
+    assert!(uninstalled.contains(&path), "{uninstalled}");
+    would_come_back(&namespace, &uninstalled);
     assert_eq!(statuses(&namespace.history("demo")), "1 uninstalled");
     let claim = |what: &str| {
         let claim = namespace.get("persistentvolumeclaim", "demo-storage");
@@ -45,6 +49,27 @@ fn a_release_comes_back_from_its_recorded_savepoint() {
     assert!(namespace.get("persistentvolumeclaim", "demo-storage").is_none(), "the claim after --purge");
     assert!(namespace.names("secrets", "flink.kubectl/release=demo").is_empty(), "records after --purge");
     namespace.flink(["history", "demo"]).exits(3).says("not found");
+}
+
+/// The command that an uninstall prints would bring the release back.
+#[track_caller]
+fn would_come_back(namespace: &Namespace, uninstalled: &str) {
+    let (_, printed) = uninstalled.split_once("come back:").expect(uninstalled);
+    let (values, install) = printed.split_once('|').expect(uninstalled);
+    let install = install.trim().lines().next().expect(uninstalled);
+    let words = |command: &str| -> Vec<String> {
+        let words = command.trim().strip_prefix("kubectl flink ").expect(uninstalled);
+        words.split_whitespace().map(ToOwned::to_owned).collect()
+    };
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs_err::write(file.path(), namespace.flink(words(values)).ok().stdout).unwrap();
+    let mut install = words(install);
+    let values = install.iter_mut().find(|word| *word == "-").expect(uninstalled);
+    file.path().to_str().unwrap().clone_into(values);
+    install.extend(["--dry-run", "-o", "json"].map(str::to_owned));
+    let plan = namespace.flink(install).ok().json();
+    let action = plan["jobs"][0]["action"].as_str().unwrap_or_default();
+    assert!(action.starts_with("start from file:"), "{plan:#}");
 }
 
 /// Where no savepoint is recorded nothing is kept: the name is free.

@@ -394,7 +394,7 @@ pub struct ChangeArgs {
     /// What the record says of the change
     #[arg(long)]
     pub description: Option<String>,
-    /// Show the plan and stop; `client` asks no cluster, `server` has it check the objects
+    /// Show the plan and stop; `server` has the API server check the objects, `client` does not
     #[arg(long, value_name = "client|server", num_args = 0..=1, require_equals = true, default_missing_value = "server", value_enum)]
     pub dry_run: Option<DryRun>,
     /// Take fields from other managers
@@ -424,6 +424,7 @@ impl ChangeArgs {
             wait: self.wait.unwrap_or(!self.no_wait),
             gate_quiet: self.gate_quiet,
             description: self.description.clone(),
+            server_dry_run: self.dry_run != Some(DryRun::Client),
             force_conflicts: self.force_conflicts,
             take_ownership: self.take_ownership,
             ..ChangeOptions::new(name)

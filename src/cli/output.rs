@@ -59,6 +59,11 @@ impl Output {
         }
     }
 
+    /// Writes a line of what a question is about: never left out.
+    pub fn ask_about(&self, line: &str) {
+        let _ = writeln!(std::io::stderr().lock(), "{line}");
+    }
+
     /// Writes a warning.
     pub fn warn(&self, line: &str) {
         let _ = writeln!(std::io::stderr().lock(), "{} {line}", self.bold("warning:"));

@@ -84,8 +84,8 @@ pub fn ask_choice(output: &Output, plan: &Plan) -> Result<Option<StateChoice>, C
     if plan.summary.choice_needed.is_empty() || !output.can_ask() {
         return Ok(None);
     }
-    output.talk(&render(&plan.summary));
-    output.talk(&format!("What happens to the state of {}?", plan.summary.choice_needed.join(", ")));
+    output.ask_about(&render(&plan.summary));
+    output.ask_about(&format!("What happens to the state of {}?", plan.summary.choice_needed.join(", ")));
     let kind = plan.summary.operation;
     let (runs, starts) = (kind != Kind::Install, kind != Kind::Uninstall);
     let choices = [
@@ -100,7 +100,7 @@ pub fn ask_choice(output: &Output, plan: &Plan) -> Result<Option<StateChoice>, C
     ];
     let choices: Vec<_> = choices.into_iter().filter(|(offered, ..)| *offered).collect();
     for (_, text, _) in &choices {
-        output.talk(&format!("  {text}"));
+        output.ask_about(&format!("  {text}"));
     }
     let answer = output.ask("Choice (nothing: leave all as it is): ").filter(|answer| answer.len() == 1);
     let chosen = answer.and_then(|answer| choices.into_iter().find(|(_, text, _)| text.starts_with(&answer)));

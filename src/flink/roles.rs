@@ -108,8 +108,20 @@ impl<R: Rest> RestCluster<R> {
         Self { rest, silence }
     }
 
-    /// What Flink knows of a job's checkpoints after its end.
+    /// What Flink knows of a job's checkpoints after its end; where it does not answer it is asked again for a while.
     async fn last_checkpoints(&self, job: JobId) -> Result<LatestCheckpoints, FlinkError> {
+        let begun = Instant::now();
+        loop {
+            match self.last_checkpoints_now(job).await {
+                Err(error) if error.is_passing() && begun.elapsed() < self.silence => {
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+                answer => return answer,
+            }
+        }
+    }
+
+    async fn last_checkpoints_now(&self, job: JobId) -> Result<LatestCheckpoints, FlinkError> {
         // Flink answers from a cache: one that was filled before the end may name a checkpoint that is gone by now.
         let cached = self.rest.config().await?.refresh_interval;
         tokio::time::sleep(Duration::from_millis(cached + 100)).await;
@@ -137,7 +149,7 @@ impl<R: Rest> Source for RestCluster<R> {
         request: &StopRequest,
         tick: &mut Tick<'_>,
     ) -> Result<String, StopError> {
-        savepoint::follow(&self.rest, job, request, tick).await
+        savepoint::follow_stop(&self.rest, job, request, tick).await
     }
 
     async fn cancel(&self, job: JobId) -> Result<(), FlinkError> {
@@ -152,15 +164,8 @@ impl<R: Rest> Source for RestCluster<R> {
     }
 
     async fn latest_checkpoint(&self, job: JobId) -> Result<Option<String>, FlinkError> {
-        let begun = Instant::now();
-        loop {
-            match self.last_checkpoints(job).await {
-                Err(error) if error.is_passing() && begun.elapsed() < self.silence => {
-                    tokio::time::sleep(Duration::from_secs(1)).await;
-                }
-                answer => return Ok(answer?.completed.and_then(|checkpoint| checkpoint.external_path)),
-            }
-        }
+        let newest = self.last_checkpoints(job).await?.completed;
+        Ok(newest.and_then(|checkpoint| checkpoint.external_path))
     }
 
     async fn latest_savepoint(&self, job: JobId) -> Result<Option<String>, FlinkError> {

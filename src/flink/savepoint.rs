@@ -71,7 +71,8 @@ pub enum StopError {
         cause: String,
     },
     /// The savepoint was written, then the job failed on its way to the end. The savepoint is good once the job is
-    /// terminal ([`await_end`]); transactions may stay uncommitted until a job is restored from it.
+    /// terminal ([`await_end`]), unless Flink has brought the job back and it is FINISHED: that is past the savepoint.
+    /// Transactions may stay uncommitted until a job is restored from it.
     #[error("{cause}")]
     FailedWhileStopping {
         /// One line of Flink's cause.
@@ -135,7 +136,31 @@ pub async fn stop_with_savepoint(
     tick: &mut Tick<'_>,
 ) -> Result<String, StopError> {
     begun(client.stop(job, request).await)?;
-    follow(client, job, request, tick).await
+    follow_stop(client, job, request, tick).await
+}
+
+/// Follows a stop that was triggered before, by this process or one that died. Sends nothing that changes Flink.
+pub async fn follow_stop(
+    client: &impl Rest,
+    job: JobId,
+    request: &StopRequest,
+    tick: &mut Tick<'_>,
+) -> Result<String, StopError> {
+    match found(client, job, request, tick).await? {
+        Found { path: location, restored_since: true } => Err(StopError::FailedWhileStopping {
+            cause: "Flink has brought the job back since its savepoint".to_owned(),
+            location,
+        }),
+        Found { path, .. } => Ok(path),
+    }
+}
+
+/// A savepoint that is written.
+struct Found {
+    path: String,
+    /// The job was restored after it, by the same `JobManager`: it has not ended the job. `false` where the trigger itself
+    /// is known, which says as much.
+    restored_since: bool,
 }
 
 /// Takes a savepoint beside the running job, and gives its path.
@@ -159,20 +184,31 @@ fn begun(sent: Result<(), FlinkError>) -> Result<(), StopError> {
     }
 }
 
-/// Follows a trigger that was sent before, by this process or one that died, until the savepoint is written. Sends
-/// nothing that changes Flink.
+/// Follows a trigger of [`take`] that was sent before, by this process or one that died, until the savepoint is written.
+/// Sends nothing that changes Flink.
 pub async fn follow(
     client: &impl Rest,
     job: JobId,
     request: &StopRequest,
     tick: &mut Tick<'_>,
 ) -> Result<String, StopError> {
+    Ok(found(client, job, request, tick).await?.path)
+}
+
+async fn found(
+    client: &impl Rest,
+    job: JobId,
+    request: &StopRequest,
+    tick: &mut Tick<'_>,
+) -> Result<Found, StopError> {
     let since = Instant::now();
     let mut backoff = Backoff::default();
     let mut unknown_since = None;
     loop {
         let why = match client.savepoint(job, request.trigger).await {
-            Ok(SavepointStatus::Completed { location }) => return Ok(location),
+            Ok(SavepointStatus::Completed { location: path }) => {
+                return Ok(Found { path, restored_since: false });
+            }
             Ok(SavepointStatus::Failed { cause, location: Some(location) }) => {
                 return Err(StopError::FailedWhileStopping { cause, location });
             }
@@ -200,12 +236,14 @@ async fn remembered(
     client: &impl Rest,
     job: JobId,
     request: &StopRequest,
-) -> Result<Option<String>, StopError> {
+) -> Result<Option<Found>, StopError> {
     match client.checkpoints(job).await {
         Ok(checkpoints) => {
-            let path = checkpoints.latest.savepoint.and_then(|savepoint| savepoint.external_path);
-            if let Some(path) = path.filter(|path| is_under(path, &request.directory)) {
-                return Ok(Some(path));
+            let restored = checkpoints.latest.restored.map_or(0, |restored| restored.restore_timestamp);
+            if let Some(savepoint) = checkpoints.latest.savepoint
+                && let Some(path) = savepoint.external_path.filter(|path| is_under(path, &request.directory))
+            {
+                return Ok(Some(Found { path, restored_since: restored > savepoint.trigger_timestamp }));
             }
         }
         Err(error) if error.is_not_found() => {}

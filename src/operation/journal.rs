@@ -147,7 +147,7 @@ pub struct JobMove {
     /// The old job was seen in a terminal state.
     #[serde(default)]
     pub stopped: bool,
-    /// It finished by itself before it could be stopped: it stays so, forward and on the way back.
+    /// It finished by itself, before it could be stopped or after its stop had failed: it stays so, forward and on the way back.
     #[serde(default)]
     pub finished: bool,
     /// The request to start may have been sent.
@@ -224,6 +224,11 @@ impl JobMove {
     /// Whether it is not known how its stop ended.
     pub fn is_uncertain(&self) -> bool {
         self.stop_asked && !self.stopped
+    }
+
+    /// Whether it is stopped in such a way that its state is somewhere afterwards.
+    pub fn leaves_state(&self) -> bool {
+        matches!(self.stop, Some(Stop::Savepoint { .. } | Stop::LatestCheckpoint))
     }
 
     /// A job that was stopped can be started as it was only from state that is known.
@@ -389,7 +394,7 @@ pub enum Event {
     Stopped(usize),
     /// Flink refused the stop or its savepoint failed, and the job runs on.
     StopFailed(usize),
-    /// This job had finished by itself: there is nothing to stop, and nothing to start any more.
+    /// This job has finished by itself: there is nothing to stop, and nothing to start any more.
     Finished(usize),
     /// The removal of a generation has begun (and must go on).
     RemoveBegun(Target),

@@ -398,7 +398,7 @@ impl Ended<'_> {
                     "whether the job {} was started again is not known; its state is in {savepoint}",
                     job.name
                 )),
-                (Some(savepoint), _) if !job.back_started => {
+                (Some(savepoint), _) if !job.back_started && !job.finished => {
                     let path = job.left.as_ref().unwrap_or(savepoint);
                     left.push(format!("the job {} is stopped; its state is in {path}", job.name));
                 }
@@ -512,7 +512,7 @@ pub(super) fn report(plan: &Plan, unchanged: bool, journal: &Journal) -> Report 
                 savepoint: journal
                     .jobs
                     .iter()
-                    .find(|moved| moved.name == job.name)
+                    .find(|moved| moved.name == job.name && !moved.finished)
                     .and_then(|moved| moved.savepoint.clone()),
             })
             .collect(),

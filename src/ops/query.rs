@@ -263,7 +263,8 @@ async fn job_status(context: &Context, situation: &Situation, record: &Record, r
     status
 }
 
-async fn operation_in_progress(context: &Context, name: &str) -> Result<Option<String>, Failure> {
+/// The operation on a release that is under way, or the one that died, in words.
+pub(super) async fn operation_in_progress(context: &Context, name: &str) -> Result<Option<String>, Failure> {
     let held = operation::in_progress(&context.store, name).await.map_err(Cause::from)?;
     let Some(held) = held else { return Ok(None) };
     let position = recover::position(&held.journal);

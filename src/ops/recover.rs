@@ -8,11 +8,12 @@ use serde_json::Value;
 use super::change::{ChangeOptions, ObjectChanges, Plan, Summary};
 use super::execute::{self, Cancellation, Report, held};
 use super::fence::Transitions;
-use super::query::not_found;
+use super::query::{not_found, operation_in_progress};
 use super::savepoints::Taking;
 use super::situation::{objects_of, strays};
 use super::world::{bring_back, keep_savepoints_of};
 use super::{Cause, Context, Failure, Observer, Phase, Progress, rights};
+use crate::flink::Access;
 use crate::operation::{Event, JobMove, Journal, Kind};
 use crate::release::operation::{LeftBehind, in_progress};
 use crate::release::{JobState, Lock, LockError, Record, ReleaseError, Status};
@@ -52,6 +53,16 @@ pub async fn in_the_way(context: &Context, name: &str) -> Result<bool, Failure> 
     }
 }
 
+/// What is in the way, and what [`recover`] would do next, in words. Changes nothing.
+pub async fn left(context: &Context, name: &str) -> Result<Option<String>, Failure> {
+    super::check_release_name(name)?;
+    let left = operation_in_progress(context, name).await?;
+    if left.is_none() && context.store.history(name).await.map_err(Cause::from)?.is_empty() {
+        return Err(not_found(context, name));
+    }
+    Ok(left)
+}
+
 /// Completes or undoes what a dead run left.
 pub async fn recover(
     context: &Context,
@@ -62,9 +73,8 @@ pub async fn recover(
     let name = &options.change.name;
     super::check_release_name(name)?;
     rights::check(context, rights::Verb::Upgrade).await?;
-    if in_progress(&context.store, name).await.map_err(Cause::from)?.is_none() {
-        let there = !context.store.history(name).await.map_err(Cause::from)?.is_empty();
-        return if there { Ok(Recovered::Nothing) } else { Err(not_found(context, name)) };
+    if left(context, name).await?.is_none() {
+        return Ok(Recovered::Nothing);
     }
     let idle = Journal::begin(Kind::Upgrade, 0);
     let left = match Lock::acquire(&context.store, name, &context.holder, &idle).await {
@@ -82,6 +92,11 @@ pub async fn recover(
     let Ok(mut journal) = serde_json::from_value::<Journal>(left.journal.clone()) else {
         return Err(held(name, LockError::LeftBehind(left)));
     };
+    if matches!(context.access, Access::Direct(_)) && (journal.is_warm() || !journal.strays.is_empty()) {
+        let why = "one --flink-url cannot lead to two generations, and that run was between them";
+        return Err(Failure::refused(Cause::Usage(why.to_owned()))
+            .next([format!("kubectl flink recover {name}   (without --flink-url)")]));
+    }
     for (job, path) in &options.savepoints {
         tell_savepoint(&mut journal, job.as_deref(), path)?;
     }
@@ -162,7 +177,7 @@ fn tell_savepoint(journal: &mut Journal, job: Option<&str>, path: &str) -> Resul
         .jobs
         .iter()
         .enumerate()
-        .filter(|(_, moved)| moved.stop_asked && !moved.stopped && moved.trigger.is_some())
+        .filter(|(_, moved)| moved.is_uncertain() && moved.leaves_state())
         .map(|(index, moved)| (index, moved.name.clone()))
         .collect();
     if let [(index, _)] = open.iter().filter(missing).collect::<Vec<_>>().as_slice() {

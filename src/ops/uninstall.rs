@@ -11,8 +11,9 @@ use super::{Cause, Context, Failure, Observer, jobs, rights, upgrade};
 use crate::cluster::delete;
 use crate::flink::{self, JobOverview, Rest};
 use crate::operation::{JobMove, Journal, Kind, Pods, Start, StateFrom, Stop, Strategy};
-use crate::release::{JobMode, JobRecord, JobState, Status};
+use crate::release::{JobMode, JobRecord, JobState, Record, Status};
 use crate::render::{Object, ObjectKey, generation_name};
+use crate::repository;
 
 /// What to uninstall.
 #[derive(Clone)]
@@ -30,6 +31,8 @@ pub struct Kept {
     pub savepoints: Vec<(u32, String, String)>,
     /// The claim that holds state.
     pub claim: Option<String>,
+    /// The commands that bring the release back, and its jobs, from what is recorded.
+    pub ways_back: Vec<String>,
 }
 
 /// The plan of an uninstall. Reads only.
@@ -56,6 +59,18 @@ pub async fn plan(context: &Context, options: &Options) -> Result<(Plan, Kept), 
     };
     kept.claim =
         super::descriptor::Descriptor::find(&objects)?.and_then(|descriptor| descriptor.storage_claim);
+    let with_savepoint = options.change.choice == Some(StateChoice::Savepoint);
+    let claim = objects.iter().find(|object| object.kind() == "PersistentVolumeClaim");
+    if let Some(claim) = claim.filter(|_| options.purge && with_savepoint) {
+        let why =
+            format!("--purge deletes {}, and with it the savepoint that --with-savepoint takes", claim.key());
+        return Err(Failure::refused(Cause::Usage(why)).next([
+            format!("kubectl flink uninstall {name} --with-savepoint   (record and volume are kept)"),
+            format!("kubectl flink uninstall {name} --stateless --purge   (all of it goes)"),
+        ]));
+    }
+    let keeps_claims = !options.purge && (with_savepoint || !kept.savepoints.is_empty());
+    kept.ways_back = ways_back(&base, &kept, with_savepoint);
     refuse_jobs_elsewhere(context, &situation).await?;
     let running = situation.descriptor.as_ref().filter(|d| situation.generations.contains(&d.generation));
     let (moves, changes, choice_needed) = moves(context, options, &situation, base.revision).await?;
@@ -76,7 +91,11 @@ pub async fn plan(context: &Context, options: &Options) -> Result<(Plan, Kept), 
             from_generation: running.map(|d| d.name.clone()),
             to_generation: generation_name(name, base.generation),
             objects: ObjectChanges {
-                delete: objects.iter().map(|o| o.key().to_string()).collect(),
+                delete: objects
+                    .iter()
+                    .filter(|object| !(keeps_claims && object.kind() == "PersistentVolumeClaim"))
+                    .map(|object| object.key().to_string())
+                    .collect(),
                 ..Default::default()
             },
             jobs: changes,
@@ -108,6 +127,31 @@ pub async fn plan(context: &Context, options: &Options) -> Result<(Plan, Kept), 
         strays: situation.strays.clone(),
     };
     Ok((plan, kept))
+}
+
+/// An install takes values from the person alone, and knows of no job that was submitted. `with_savepoint`: the jobs that run leave
+/// one.
+fn ways_back(base: &Record, kept: &Kept, with_savepoint: bool) -> Vec<String> {
+    let Record { name, revision, layout, .. } = base;
+    let bundled = repository::open(&base.package.name, None).is_ok();
+    let package = if bundled { base.package.name.as_str() } else { "PACKAGE" };
+    let leaves_state = |job: &&JobRecord| {
+        with_savepoint && job.state == JobState::Running
+            || kept.savepoints.iter().any(|(_, known, _)| *known == job.name)
+    };
+    let (declared, submitted): (Vec<_>, Vec<_>) = base.jobs.iter().partition(|job| job.declared);
+    let mut install = format!(
+        "kubectl flink get values {name} --revision {revision} |\nkubectl flink install {name} {package} --layout {layout} -f -"
+    );
+    if !declared.is_empty() && declared.iter().all(leaves_state) {
+        install.push_str(" --from-savepoint recorded");
+    }
+    let submit = |job: &JobRecord| {
+        format!("kubectl flink job submit {name} JAR --name {} --from-savepoint recorded", job.name)
+    };
+    let mut ways = vec![install];
+    ways.extend(submitted.into_iter().filter(|job| leaves_state(job)).map(submit));
+    ways
 }
 
 /// A generation that was kept, because somebody's own job runs in it, is not taken away under that job.
@@ -320,7 +364,8 @@ pub(super) async fn close(site: &mut Site<'_>, journal: &Journal, now: jiff::Tim
         }
         base.status = Status::Uninstalled;
         base.updated = now;
-        "Uninstallation complete".clone_into(&mut base.description);
+        let said = site.plan.options.description.clone();
+        base.description = said.unwrap_or_else(|| "Uninstallation complete".to_owned());
         store.update(base).await?;
         site.plan.record = base.clone();
     }

@@ -67,7 +67,8 @@ pub async fn run(args: &GetArgs, global: &GlobalArgs, output: &Output) -> Result
             let summary = serde_json::json!({
                 "name": record.name, "namespace": record.namespace, "revision": record.revision, "status": record.status,
                 "package": format!("{}-{}", record.package.name, record.package.version), "digest": record.package.digest,
-                "layout": record.layout, "generation": record.generation, "description": record.description,
+                "flinkVersion": record.package.flink_version, "layout": record.layout, "generation": record.generation,
+                "description": record.description, "created": record.created, "updated": record.updated,
                 "values": record.user_values, "computedValues": record.values, "jobs": record.jobs,
                 "manifest": record.manifest, "notes": record.notes,
             });

@@ -5,12 +5,16 @@ use clap::Args;
 use super::{begin, cancel_on_interrupt, change};
 use crate::cli::args::{ChangeArgs, DryRun, GlobalArgs, ValuesArgs, from_savepoint};
 use crate::cli::{CommandError, Output};
+use crate::cluster::namespace;
 use crate::ops::change::{ChangeOptions, StateChoice};
 use crate::ops::{install, template};
 use crate::repository;
 
 /// Flags of `install`.
 #[derive(Args, Clone)]
+#[command(mut_arg("dry_run", |flag| flag.help(
+    "Show the plan and stop; `server` has the API server check the objects, `client` asks no cluster and shows the objects"
+)))]
 #[command(override_usage = "kubectl flink install NAME PACKAGE [OPTIONS]\n       \
                             kubectl flink install --generate-name PACKAGE [OPTIONS]")]
 pub struct InstallArgs {
@@ -99,7 +103,7 @@ pub async fn run(args: &InstallArgs, global: &GlobalArgs, output: &Output) -> Re
     if args.change.dry_run == Some(DryRun::Client) {
         let rendered = template::template(&template::Options {
             name: options.change.name.clone(),
-            namespace: global.namespace.clone().unwrap_or_else(|| "default".to_owned()),
+            namespace: namespace(&global.connect_options()),
             package: options.package.clone(),
             layout: options.layout.clone(),
             user_values: options.user_values.clone(),

@@ -39,6 +39,7 @@ pub enum JobCommand {
 
 /// Flags of `job submit`.
 #[derive(Args, Clone)]
+#[command(mut_arg("dry_run", |flag| flag.hide(true)))]
 pub struct SubmitArgs {
     /// Name of the release
     pub name: String,
@@ -83,6 +84,7 @@ pub struct StopArgs {
 
 /// Flags of `job cancel`, and of `job stop` too.
 #[derive(Args, Clone)]
+#[command(mut_arg("dry_run", |flag| flag.hide(true)))]
 pub struct CancelArgs {
     /// Name of the release
     pub name: String,

@@ -8,8 +8,13 @@ use crate::cli::{CommandError, Output};
 use crate::ops::change::StateChoice;
 use crate::ops::recover::{self, Recovered};
 
+const NOTHING: &str = "Nothing to recover: no run that died has left anything.";
+
 /// Flags of `recover`.
 #[derive(Args, Clone)]
+#[command(mut_arg("dry_run", |flag| flag
+    .help("Show what that run left and what comes next, and stop")
+    .conflicts_with_all(["savepoint", "abandon"])))]
 pub struct RecoverArgs {
     /// Name of the release
     pub name: String,
@@ -36,9 +41,14 @@ pub async fn run(args: &RecoverArgs, global: &GlobalArgs, output: &Output) -> Re
     };
     let change = args.change.options(&args.name);
     let context = connect(global, Some(args.change.timeout)).await?;
+    if args.change.dry_run.is_some() {
+        let left = recover::left(&context, &args.name).await?;
+        output.data(&left.map_or_else(|| format!("{NOTHING}\n"), |left| format!("{left}\n")));
+        return Ok(0);
+    }
     let options = recover::Options { change, savepoints, abandon: args.abandon };
     match recover::recover(&context, &options, output, &cancel_on_interrupt()).await? {
-        Recovered::Nothing => output.talk("Nothing to recover: no run that died has left anything."),
+        Recovered::Nothing => output.talk(NOTHING),
         Recovered::Completed(report) => print_report(&report, output)?,
         Recovered::Savepoint(path) => output.talk(&format!("Recorded: the savepoint {path}.")),
         Recovered::Undone(why) => {

@@ -122,9 +122,9 @@ async fn dispose(
         return Ok(exit::DONE);
     }
     if !deletion.dry_run && !deletion.yes {
-        output.talk("These savepoints would be deleted for good:");
+        output.ask_about("These savepoints would be deleted for good:");
         for row in &plan.dispose {
-            output.talk(&format!("  revision {}, {}: {}", row.revision, row.job, row.path));
+            output.ask_about(&format!("  revision {}, {}: {}", row.revision, row.job, row.path));
         }
         if !(output.can_ask() && output.ask("Delete them? Type yes: ").as_deref() == Some("yes")) {
             return Err(CommandError {

@@ -25,7 +25,7 @@ pub struct UninstallArgs {
     /// Format of a new savepoint
     #[arg(long, value_name = "FORMAT", value_parser = ["canonical", "native"], default_value = "canonical", ignore_case = true, help_heading = "State")]
     pub savepoint_format: String,
-    /// Delete the records and the volume too, with every recorded savepoint
+    /// Delete the records too, and the release's own volume with every savepoint in it
     #[arg(long, help_heading = "State")]
     pub purge: bool,
     /// How the change is made.
@@ -47,13 +47,13 @@ pub async fn run(args: &UninstallArgs, global: &GlobalArgs, output: &Output) -> 
     let mut options = uninstall::Options { change, purge: args.purge };
     let cancellation = cancel_on_interrupt();
     let context = begin(global, &args.change, &args.name, output, &cancellation).await?;
-    let (mut shown, kept) = uninstall::plan(&context, &options).await?;
+    let (mut shown, mut kept) = uninstall::plan(&context, &options).await?;
     if args.change.dry_run.is_some() {
         return plan::print(&shown, output);
     }
     if let Some(choice) = plan::ask_choice(output, &shown)? {
         options.change.choice = Some(choice);
-        shown = uninstall::plan(&context, &options).await?.0;
+        (shown, kept) = uninstall::plan(&context, &options).await?;
     }
     if args.purge {
         confirm_purge(args, &kept, output)?;
@@ -75,11 +75,11 @@ pub async fn run(args: &UninstallArgs, global: &GlobalArgs, output: &Output) -> 
         text.push_str(&format!(
             "kept: the release's record{claim},\n      as long as a recorded savepoint lives there\n"
         ));
-        text.push_str(&format!(
-            "  come back:   kubectl flink install {} PACKAGE --from-savepoint recorded\n",
-            args.name
-        ));
-        text.push_str(&format!("  delete them: kubectl flink uninstall {} --purge\n", args.name));
+        text.push_str("  come back:\n");
+        for line in kept.ways_back.iter().flat_map(|way| way.lines()) {
+            text.push_str(&format!("    {line}\n"));
+        }
+        text.push_str(&format!("  delete them:\n    kubectl flink uninstall {} --purge\n", args.name));
     }
     output.data(&text);
     Ok(exit::DONE)
@@ -89,9 +89,9 @@ fn confirm_purge(args: &UninstallArgs, kept: &Kept, output: &Output) -> Result<(
     if kept.savepoints.is_empty() {
         return Ok(());
     }
-    output.talk("With the records these savepoints are lost to the release, and with the volume those that live there:");
+    output.ask_about("With the records these savepoints are lost to the release, and with the volume those that live there:");
     for (revision, job, path) in &kept.savepoints {
-        output.talk(&format!("  revision {revision}, {job}: {path}"));
+        output.ask_about(&format!("  revision {revision}, {job}: {path}"));
     }
     if args.change.yes {
         return Ok(());

@@ -18,7 +18,7 @@ pub struct UpgradeArgs {
     /// The package; without it the recorded one
     pub package: Option<String>,
     /// Version of the package, or a range of versions
-    #[arg(long)]
+    #[arg(long, requires = "package")]
     pub version: Option<String>,
     /// Layout of the package; without it the recorded one
     #[arg(long)]

@@ -91,7 +91,7 @@ pub struct ChangeOptions {
     pub take_ownership: bool,
     /// Make the namespace if it is missing.
     pub create_namespace: bool,
-    /// How many revisions are kept; 0: all.
+    /// How many revisions are kept; 0: all. Set where the person can say it.
     pub history_max: u32,
     /// Layout `job` without durable state.
     pub accept_volatile: bool,
@@ -118,7 +118,7 @@ impl ChangeOptions {
             force_conflicts: false,
             take_ownership: false,
             create_namespace: false,
-            history_max: 10,
+            history_max: 0,
             accept_volatile: false,
             jars: BTreeMap::new(),
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{Engine, Look, POLL, World, path_for};
-use crate::flink::{self, Destination, FlinkError, Health, Source, StartError, savepoint};
+use crate::flink::{self, Destination, End, FlinkError, Health, Source, StartError, savepoint};
 use crate::id::JobId;
 use crate::operation::{Event, Kind, Start, Target};
 use crate::ops::{Cause, Progress};
@@ -13,7 +13,7 @@ use crate::ops::{Cause, Progress};
 /// How often a job may restart before its first checkpoint until it counts as failed.
 const MAX_RESTARTS: u64 = 3;
 /// For how long a JobManager that has answered before may be silent.
-const SILENCE: Duration = Duration::from_secs(15);
+pub(super) const SILENCE: Duration = Duration::from_secs(15);
 /// How often a job is cancelled until it counts as one that does not end.
 const CANCELS: u32 = 3;
 
@@ -294,7 +294,7 @@ impl<W: World> Engine<W> {
                 }
                 _ => {}
             }
-            if self.await_terminal(cluster, id, name).await? {
+            if self.await_end(cluster, id, name).await? != End::RunsOn {
                 return Ok(());
             }
         }

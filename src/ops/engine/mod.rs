@@ -88,10 +88,10 @@ pub(super) trait World {
     async fn halt(&mut self, target: Target, job: JobId) -> Result<Option<bool>, Cause>;
     /// An error where the new generation has too few slots for a job.
     fn fits(&self, job: &str, plan: &Plan) -> Result<(), Cause>;
-    /// The savepoint in a trigger's directory, or the newest checkpoint in a job's: `None` where there is none that is whole,
-    /// or nobody can look.
-    async fn find_savepoint(&self, trigger: &Trigger) -> Option<String>;
-    /// What a job left in a generation whose Flink cannot be asked: its newest checkpoint, or the word that it has finished.
+    /// The savepoint in a trigger's directory, or the newest checkpoint in a job's, as a generation's Pods see it.
+    async fn find_savepoint(&self, target: Target, trigger: &Trigger) -> Look;
+    /// What a job left in a generation whose Flink cannot be asked, or does not know it any more: its newest checkpoint, or the
+    /// word that it has finished.
     async fn find_left(&self, target: Target, job: JobId) -> Look;
     /// Whether a generation's Pods see that there is no savepoint or checkpoint at a path. Where nobody can look: `false`.
     async fn is_missing(&self, target: Target, path: &str) -> bool;

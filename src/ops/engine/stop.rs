@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Engine, World};
-use crate::flink::{self, End, Source, StopError, Waiting};
+use super::health::SILENCE;
+use super::{Engine, Look, POLL, World};
+use crate::flink::savepoint::same_path;
+use crate::flink::{self, End, JobState, Source, StopError, Waiting};
 use crate::id::JobId;
 use crate::operation::{Event, JobMove, Pods, Setback, StateFrom, Stop, Target};
 use crate::ops::execute::chain;
@@ -14,18 +16,27 @@ use crate::ops::{Cause, Progress};
 
 /// Flink's statistics are up to three seconds old.
 const STATISTICS: Duration = Duration::from_secs(4);
+/// What is said of a job that runs on.
+const NOT_ENDED: &str = "did not end after its savepoint";
 
 impl<W: World> Engine<W> {
     pub(super) async fn stop(&mut self, index: usize) -> Result<Option<String>, Cause> {
         let stopped = self.stop_job(index).await?;
-        let job = &self.journal.jobs[index];
-        if job.finished && self.journal.pods == Pods::New && self.world.starts_by_pods(Target::New) {
-            return Err(Cause::Step {
-                step: format!("the job {} has finished by itself", job.name),
-                reason: "new Pods would run it once more".to_owned(),
-            });
-        }
+        self.refuse_to_run_again(index)?;
         Ok(stopped)
+    }
+
+    /// Pods that start their job by themselves would run one again that has finished.
+    fn refuse_to_run_again(&self, index: usize) -> Result<(), Cause> {
+        let job = &self.journal.jobs[index];
+        let new_pods = self.journal.pods == Pods::New && self.world.starts_by_pods(Target::New);
+        if !job.finished || !new_pods || self.journal.goes_back() {
+            return Ok(());
+        }
+        Err(Cause::Step {
+            step: format!("the job {} has finished by itself", job.name),
+            reason: "new Pods would run it once more".to_owned(),
+        })
     }
 
     async fn stop_job(&mut self, index: usize) -> Result<Option<String>, Cause> {
@@ -53,16 +64,29 @@ impl<W: World> Engine<W> {
 
     /// Finds out how a stop ended that this run or another one asked for: it is followed, never asked for again.
     pub(super) async fn settle(&mut self, index: usize) -> Result<Option<String>, Cause> {
+        let settled = self.settle_job(index).await?;
+        self.refuse_to_run_again(index)?;
+        Ok(settled)
+    }
+
+    async fn settle_job(&mut self, index: usize) -> Result<Option<String>, Cause> {
         let change = self.journal.jobs[index].clone();
         let Some(id) = change.old else {
             self.record(Event::Stopped(index)).await?;
             return Ok(None);
         };
         let cluster = self.world.cluster(change.source())?;
-        if let (Some(request), None) = (stop_request(&change), &change.savepoint) {
+        if let Some(request) = stop_request(&change) {
             let begun = Instant::now();
             let stopped = cluster.follow(id, &request, &mut tick(&self.world, &change.name)).await;
-            return match self.savepoint_told(&cluster, index, &change, begun, stopped).await {
+            let told = match &change.savepoint {
+                // What a person has said goes before what Flink says of our savepoint.
+                Some(known) if names_another(&stopped, known) => {
+                    self.stopped_with(&cluster, index, id, known).await
+                }
+                _ => self.savepoint_told(&cluster, index, &change, begun, stopped).await,
+            };
+            return match told {
                 Err(_) if !self.journal.jobs[index].stop_asked => self.runs_on(index).await,
                 told => told,
             };
@@ -93,21 +117,19 @@ impl<W: World> Engine<W> {
         id: JobId,
         change: &JobMove,
     ) -> Result<Option<String>, Cause> {
+        let end = self.must_end(cluster, index, id, "was not cancelled").await?;
         if change.stop != Some(Stop::LatestCheckpoint) {
-            self.must_end(cluster, index, id, &change.name).await?;
+            self.record(Event::Stopped(index)).await?;
             return Ok(Some(format!("cancelled {}", change.name)));
         }
-        if !self.await_terminal(cluster, id, &change.name).await? {
-            self.record(Event::StopFailed(index)).await?;
-            return Err(Cause::Step {
-                step: format!("the job {} was not cancelled", change.name),
-                reason: "all its tasks run on".to_owned(),
-            });
+        // A run before has written it down, or a person has said it.
+        if let Some(path) = &change.savepoint {
+            self.record(Event::Stopped(index)).await?;
+            return Ok(Some(format!("cancelled {}; its latest checkpoint is {path}", change.name)));
         }
         // It came to its end before it could be cancelled; Flink has deleted its checkpoints.
-        if has_finished(cluster, id).await {
-            self.record(Event::Finished(index)).await?;
-            return Ok(Some(format!("{} had finished by itself, and stays so", change.name)));
+        if self.is_finished(end, id, change).await {
+            return self.stays_finished(index).await;
         }
         let told = match cluster.latest_checkpoint(id).await {
             // Another JobManager: it does not know a job that has ended.
@@ -124,12 +146,15 @@ impl<W: World> Engine<W> {
             source,
         })?;
         let found = match (told, &change.trigger) {
-            (None, Some(trigger)) => self.world.find_savepoint(trigger).await,
-            (told, _) => told,
+            (Some(path), _) => Look::Found(path),
+            (None, Some(trigger)) => self.world.find_savepoint(change.source(), trigger).await,
+            (None, None) if end == End::Gone => self.world.find_left(change.source(), id).await,
+            (None, None) => Look::Nothing,
         };
-        let Some(path) = found else {
+        let Look::Found(path) = found else {
             let back = change.back.as_ref().map(|back| &back.from);
-            if matches!(back, Some(StateFrom::ItsStopOr(_))) {
+            let none = found == Look::Nothing || end != End::Gone;
+            if none && matches!(back, Some(StateFrom::ItsStopOr(_))) {
                 self.record(Event::Stopped(index)).await?;
                 return Ok(Some(format!("cancelled {}, which had completed no checkpoint", change.name)));
             }
@@ -155,7 +180,8 @@ impl<W: World> Engine<W> {
         match told {
             Ok(path) => {
                 self.record(Event::Savepoint(index, path.clone())).await?;
-                self.must_end(cluster, index, id, &change.name).await?;
+                self.must_end(cluster, index, id, NOT_ENDED).await?;
+                self.record(Event::Stopped(index)).await?;
                 let seconds = begun.elapsed().as_secs_f32();
                 Ok(Some(format!("stopped {} after {seconds:.1} s; savepoint {path}", change.name)))
             }
@@ -163,27 +189,40 @@ impl<W: World> Engine<W> {
         }
     }
 
-    /// Waits for the end of a job whose savepoint is there.
+    /// Waits for the end of a job that was stopped or cancelled; an error where it runs on.
     async fn must_end(
         &mut self,
         cluster: &W::Cluster,
         index: usize,
         id: JobId,
-        name: &str,
-    ) -> Result<(), Cause> {
-        if self.await_terminal(cluster, id, name).await? {
-            self.record(Event::Stopped(index)).await?;
-            return Ok(());
+        otherwise: &str,
+    ) -> Result<End, Cause> {
+        let end = self.await_end(cluster, id, &self.journal.jobs[index].name).await?;
+        if end == End::RunsOn {
+            let step = format!("the job {} {otherwise}", self.journal.jobs[index].name);
+            // Its output goes past a savepoint that was taken: that is not one that ended it.
+            self.record(Event::StopFailed(index)).await?;
+            return Err(Cause::Step { step, reason: "all its tasks run on".to_owned() });
         }
-        // Its output goes past the savepoint: that is one that was taken, not one that ended it.
-        self.record(Event::StopFailed(index)).await?;
-        Err(Cause::Step {
-            step: format!("the job {name} did not end after its savepoint"),
-            reason: "all its tasks run on".to_owned(),
-        })
+        Ok(end)
     }
 
-    /// A stop that failed leaves the job running, or ended with a savepoint, or nobody knows: each is told apart.
+    /// Whether a job is FINISHED, by what Flink says, or by what it left where Flink does not know it any more. That is how a
+    /// savepoint ends it, too.
+    async fn is_finished(&self, end: End, id: JobId, change: &JobMove) -> bool {
+        match end {
+            End::Ended(state) => state == JobState::Finished,
+            End::Gone => self.world.find_left(change.source(), id).await == Look::Finished,
+            End::RunsOn => false,
+        }
+    }
+
+    async fn stays_finished(&mut self, index: usize) -> Result<Option<String>, Cause> {
+        self.record(Event::Finished(index)).await?;
+        Ok(Some(format!("{} had finished by itself, and stays so", self.journal.jobs[index].name)))
+    }
+
+    /// A stop that failed leaves the job running, or ended with a savepoint or by itself, or nobody knows: each is told apart.
     async fn stop_failed(
         &mut self,
         cluster: &W::Cluster,
@@ -191,48 +230,85 @@ impl<W: World> Engine<W> {
         change: &JobMove,
         error: StopError,
     ) -> Result<Option<String>, Cause> {
-        if let StopError::FailedWhileStopping { location, .. } = &error
-            && let Some(id) = change.old
-        {
-            // The savepoint is there and usable once the job is terminal.
-            self.record(Event::Savepoint(index, location.clone())).await?;
-            self.must_end(cluster, index, id, &change.name).await?;
-            self.world.tell(Progress::Warning(format!(
-                "the job {} failed while it was stopping, after its savepoint was complete; transactions stay open until it is restored",
-                change.name
-            )));
-            return Ok(Some(format!("savepoint {location}")));
-        }
-        // The JobManager was another one before: it cannot say what became of the trigger, but its directory can.
-        if let (StopError::Forgotten { state, .. }, Some(trigger), Some(id)) =
-            (&error, &change.trigger, change.old)
-            && state.is_none_or(flink::JobState::is_terminal)
-            && let Some(path) = self.world.find_savepoint(trigger).await
-        {
-            self.record(Event::Savepoint(index, path.clone())).await?;
-            self.must_end(cluster, index, id, &change.name).await?;
-            self.world.tell(Progress::Warning(format!(
-                "the JobManager restarted while {} was stopping; its savepoint was found in its directory",
-                change.name
-            )));
-            return Ok(Some(format!("stopped {}; savepoint {path}", change.name)));
+        let Some(id) = change.old else { return Ok(None) };
+        match &error {
+            // The savepoint is there, and usable once the job is terminal, unless Flink has brought it back.
+            StopError::FailedWhileStopping { location, .. } => {
+                self.record(Event::Savepoint(index, location.clone())).await?;
+                let end = self.must_end(cluster, index, id, NOT_ENDED).await?;
+                if self.is_finished(end, id, change).await {
+                    return match cluster.latest_savepoint(id).await {
+                        Ok(Some(path)) if !same_path(&path, location) => Err(not_ours(change, &path)),
+                        _ => self.stays_finished(index).await,
+                    };
+                }
+                self.record(Event::Stopped(index)).await?;
+                self.world.tell(Progress::Warning(format!(
+                    "the job {} failed while it was stopping, after its savepoint was complete; transactions stay open until it is restored",
+                    change.name
+                )));
+                return Ok(Some(format!("savepoint {location}")));
+            }
+            // A run before has written it down, or a person has said it.
+            _ if let Some(path) = &change.savepoint => {
+                return self.stopped_with(cluster, index, id, path).await;
+            }
+            // The JobManager was another one before: it cannot say what became of the trigger, but its directory can.
+            StopError::Forgotten { state, .. } if state.is_none_or(JobState::is_terminal) => {
+                if self.is_finished(state.map_or(End::Gone, End::Ended), id, change).await {
+                    return self.finished(cluster, index, change, id, error).await;
+                }
+                if let Some(trigger) = &change.trigger
+                    && let Look::Found(path) = self.world.find_savepoint(change.source(), trigger).await
+                {
+                    self.record(Event::Savepoint(index, path.clone())).await?;
+                    self.must_end(cluster, index, id, NOT_ENDED).await?;
+                    return self.stopped_unseen(index, &path).await;
+                }
+            }
+            StopError::NotBegun(_) | StopError::Failed { .. } => {
+                let end = end_of(cluster, id).await;
+                if self.is_finished(end, id, change).await {
+                    return self.finished(cluster, index, change, id, error).await;
+                }
+            }
+            // From a trigger that Flink does not know nothing can be concluded: it may be on its way still.
+            StopError::Forgotten { .. } | StopError::Flink(_) => {}
         }
         if error.leaves_job_running() {
-            // From a trigger that Flink does not know nothing can be concluded: it may be on its way still.
-            let told = matches!(error, StopError::NotBegun(_) | StopError::Failed { .. });
-            if told
-                && let Some(id) = change.old
-                && has_finished(cluster, id).await
-            {
-                return self.finished(cluster, index, change, id, error).await;
-            }
             self.record(Event::StopFailed(index)).await?;
         }
         Err(Cause::Step { step: format!("the savepoint of {} failed", change.name), reason: chain(&error) })
     }
 
-    /// A job that could not be stopped has come to its end. By itself, unless there is a savepoint: then somebody stopped it,
-    /// and it is not for us to say that it shall stay so.
+    /// A job whose savepoint is known from before, and that Flink says nothing of.
+    async fn stopped_with(
+        &mut self,
+        cluster: &W::Cluster,
+        index: usize,
+        id: JobId,
+        path: &str,
+    ) -> Result<Option<String>, Cause> {
+        let end = self.must_end(cluster, index, id, NOT_ENDED).await?;
+        // This JobManager has brought it back since, and no savepoint has ended it.
+        if end == End::Ended(JobState::Finished) && matches!(cluster.latest_savepoint(id).await, Ok(None)) {
+            return self.stays_finished(index).await;
+        }
+        self.record(Event::Stopped(index)).await?;
+        Ok(Some(format!("stopped {}; savepoint {path}", self.journal.jobs[index].name)))
+    }
+
+    async fn stopped_unseen(&mut self, index: usize, path: &str) -> Result<Option<String>, Cause> {
+        self.record(Event::Stopped(index)).await?;
+        let name = &self.journal.jobs[index].name;
+        self.world.tell(Progress::Warning(format!(
+            "the JobManager restarted while {name} was stopping; its savepoint was found in its directory"
+        )));
+        Ok(Some(format!("stopped {name}; savepoint {path}")))
+    }
+
+    /// A job that could not be seen to be stopped is FINISHED. By itself, unless there is a savepoint: then our request has come
+    /// through, or somebody has stopped it.
     async fn finished(
         &mut self,
         cluster: &W::Cluster,
@@ -242,52 +318,75 @@ impl<W: World> Engine<W> {
         error: StopError,
     ) -> Result<Option<String>, Cause> {
         let ours = match &change.trigger {
-            Some(trigger) => self.world.find_savepoint(trigger).await,
-            None => None,
+            Some(trigger) => self.world.find_savepoint(change.source(), trigger).await,
+            None => Look::Nothing,
         };
-        let reason = match (ours, cluster.latest_savepoint(id).await) {
-            (Some(path), _) => {
+        let known = cluster.latest_savepoint(id).await;
+        let cause = match (ours, known) {
+            // Brought back, where there is one of ours.
+            (_, Ok(None)) => return self.stays_finished(index).await,
+            (Look::Found(path), Ok(Some(known))) if same_path(&path, &known) => {
                 self.record(Event::Savepoint(index, path.clone())).await?;
-                self.record(Event::Stopped(index)).await?;
-                return Ok(Some(format!("stopped {}; savepoint {path}", change.name)));
+                return self.stopped_unseen(index, &path).await;
             }
-            (None, Ok(None)) => {
-                self.record(Event::Finished(index)).await?;
-                return Ok(Some(format!("{} had finished by itself, and stays so", change.name)));
+            (_, Ok(Some(path))) => not_ours(change, &path),
+            // Another JobManager: it does not know what had ended it.
+            (Look::Found(path), Err(_)) => {
+                self.record(Event::Savepoint(index, path.clone())).await?;
+                return self.stopped_unseen(index, &path).await;
             }
-            (None, Ok(Some(path))) => {
-                format!("it has ended meanwhile, and there is a savepoint that is not ours: {path}")
-            }
-            (None, Err(_)) => chain(&error),
+            (Look::Nothing, Err(error)) if error.is_not_found() => return self.stays_finished(index).await,
+            (_, Err(_)) => Cause::Step {
+                step: format!("the savepoint of {} failed", change.name),
+                reason: chain(&error),
+            },
         };
-        self.record(Event::StopFailed(index)).await?;
-        Err(Cause::Step { step: format!("the savepoint of {} failed", change.name), reason })
+        if error.leaves_job_running() {
+            self.record(Event::StopFailed(index)).await?;
+        }
+        Err(cause)
     }
 
-    /// Waits until a job is terminal; told while it lasts. A job that Flink forgot after an answer of its own has ended.
-    /// `false`: it does not end, all its tasks run on.
-    pub(super) async fn await_terminal(
-        &self,
-        cluster: &W::Cluster,
-        id: JobId,
-        name: &str,
-    ) -> Result<bool, Cause> {
+    /// Waits until a job has ended, or is seen to run on; told while it lasts. One that Flink forgot after an answer of its own
+    /// has ended.
+    pub(super) async fn await_end(&self, cluster: &W::Cluster, id: JobId, name: &str) -> Result<End, Cause> {
         let what = format!("the end of {name}");
         let mut tick = ticker(what, Duration::from_secs(2), |progress| self.world.tell(progress));
-        match cluster.ended(id, &mut tick).await {
-            Ok(End::Ended(_) | End::Gone) => Ok(true),
-            Ok(End::RunsOn) => Ok(false),
-            Err(source) => {
-                Err(Cause::Flink { doing: format!("whether the job {name} has ended is not known"), source })
-            }
-        }
+        cluster.ended(id, &mut tick).await.map_err(|source| Cause::Flink {
+            doing: format!("whether the job {name} has ended is not known"),
+            source,
+        })
     }
 }
 
-/// Whether a job that could not be stopped had come to its end.
-async fn has_finished(cluster: &impl Source, id: JobId) -> bool {
-    let jobs = cluster.jobs().await.unwrap_or_default();
-    jobs.iter().any(|job| job.id == id && job.state == flink::JobState::Finished)
+/// Somebody has stopped it: it is not for us to say that it shall stay so.
+fn not_ours(change: &JobMove, path: &str) -> Cause {
+    Cause::Step {
+        step: format!("the savepoint of {} failed", change.name),
+        reason: format!("it has ended meanwhile, and there is a savepoint that is not ours: {path}"),
+    }
+}
+
+/// Whether Flink tells of another savepoint than the one that is known.
+fn names_another(told: &Result<String, StopError>, known: &str) -> bool {
+    match told {
+        Ok(path) | Err(StopError::FailedWhileStopping { location: path, .. }) => !same_path(path, known),
+        Err(_) => false,
+    }
+}
+
+/// What Flink says now of a job that could not be stopped; where it does not answer, the job counts as one that runs on.
+async fn end_of(cluster: &impl Source, id: JobId) -> End {
+    let begun = Instant::now();
+    loop {
+        match cluster.jobs().await.map(|jobs| jobs.into_iter().find(|job| job.id == id)) {
+            Ok(Some(job)) if job.state.is_terminal() => return End::Ended(job.state),
+            Ok(None) => return End::Gone,
+            Err(error) if error.is_passing() && begun.elapsed() < SILENCE => {}
+            Ok(Some(_)) | Err(_) => return End::RunsOn,
+        }
+        tokio::time::sleep(POLL).await;
+    }
 }
 
 /// Tells once a second that Flink is still writing the savepoint.

@@ -58,7 +58,18 @@ impl Site<'_> {
         let made_by = self.made_by(job, target).await?;
         let client = self.context.flink(&self.require(target)?);
         let doing = |doing: String| move |source| Cause::Flink { doing, source };
-        if let Some(file) = self.plan.options.jars.get(&job.name) {
+        let given = self.plan.options.jars.get(&job.name);
+        // As it was it runs from its own, where that is still there.
+        let own = target != Target::New
+            && match job.jar.strip_prefix("upload:") {
+                Some(id) if given.is_some() => {
+                    let jars = client.jars().await;
+                    let jars = jars.map_err(doing("the jars could not be listed".to_owned()))?;
+                    jars.iter().any(|jar| jar.id == id)
+                }
+                _ => true,
+            };
+        if let Some(file) = given.filter(|_| !own) {
             return client
                 .upload(&format!("{}.jar", job.name), Content::Bytes(file.clone().into()))
                 .await

@@ -192,8 +192,11 @@ impl World for Site<'_> {
         self.refuse_too_few_slots(job, plan)
     }
 
-    async fn find_savepoint(&self, trigger: &Trigger) -> Option<String> {
-        search(&self.context, self.descriptor(Target::Old)?, &trigger.directory).await.found()
+    async fn find_savepoint(&self, target: Target, trigger: &Trigger) -> Look {
+        match self.descriptor(target) {
+            Some(descriptor) => search(&self.context, descriptor, &trigger.directory).await,
+            None => Look::Unknown,
+        }
     }
 
     async fn find_left(&self, target: Target, job: JobId) -> Look {

@@ -13,6 +13,7 @@ impl Site<'_> {
         let now = (self.context.now)();
         self.keep_savepoints(journal, outcome, now);
         self.keep_finished(journal);
+        self.keep_jars(journal);
         let mut record = self.plan.record.clone();
         record.updated = now;
         match outcome {
@@ -111,6 +112,18 @@ impl Site<'_> {
                     taken: before.taken.clone(),
                     ..next.clone()
                 };
+            }
+        }
+    }
+
+    /// A jar that was given is the job's from now on, under the id that the new generation lists it by.
+    fn keep_jars(&mut self, journal: &Journal) {
+        for job in self.plan.record.jobs.iter_mut().filter(|job| job.jar.starts_with("upload:")) {
+            let moved = journal.jobs.iter().find(|moved| moved.name == job.name && moved.start.is_some());
+            let id = moved.and_then(|moved| moved.jar.as_ref());
+            if let (Some(id), Some(file)) = (id, self.plan.options.jars.get(&job.name)) {
+                job.jar = format!("upload:{id}");
+                job.jar_sha256 = Some(jobs::sha256(file));
             }
         }
     }
@@ -265,10 +278,10 @@ pub(in crate::ops) fn keep_savepoints_of(
     }
     for job in base.jobs.iter_mut().filter(|job| job.name == moved.name) {
         if let Some(savepoint) = savepoint_of(moved, source, now) {
-            if moved.stopped {
+            if moved.stopped && !moved.finished {
                 job.ended_by = Some(savepoint);
             } else if !job.taken.iter().any(|known| known.path == savepoint.path) {
-                job.taken.push(savepoint); // it runs on, past that savepoint
+                job.taken.push(savepoint); // it ran on, past that savepoint
             }
         }
         if let Some(left) = left_by(moved, new, now) {

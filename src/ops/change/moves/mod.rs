@@ -65,10 +65,13 @@ impl Moves<'_> {
         }
         for submitted in &self.desired.submitted {
             if !wanted.iter().any(|job| job.name == submitted.name) {
-                wanted.push(submitted.clone());
+                // Said for one start, not for good.
+                let allow_non_restored_state = self.options.allow_non_restored_state;
+                wanted.push(JobRecord { allow_non_restored_state, ..submitted.clone() });
             }
         }
         self.refuse_path_for_all(&wanted)?;
+        self.refuse_jar_for_nobody(&wanted)?;
         for job in &wanted {
             let adopted = job.id.is_some().then_some(job); // a stranger that is to be stopped
             let before = base_jobs.iter().find(|record| record.name == job.name).or(adopted);
@@ -132,6 +135,11 @@ impl Moves<'_> {
         }
     }
 
+    /// Whether a job is to start from other state than what is on record for it.
+    fn gives_up_state(&self, job: &str) -> bool {
+        self.options.choice != Some(StateChoice::LatestCheckpoint) && self.asks_for_state(job)
+    }
+
     async fn decide_job(
         &self,
         job: &JobRecord,
@@ -144,7 +152,8 @@ impl Moves<'_> {
         if let (Some(live), Some(before)) = (live, before) {
             let asked = self.asks_for_state(&job.name);
             let here = self.situation.place_of(before).is_none();
-            let stays = self.pods == Pods::Same && here && same_job(job, before);
+            let same = same_job(job, before) && !self.options.jars.contains_key(&job.name);
+            let stays = self.pods == Pods::Same && here && same;
             if !stop_only && stays && !asked {
                 decided.jobs.push(JobRecord { declared: job.declared, elsewhere: None, ..before.clone() });
                 return Ok(());
@@ -218,12 +227,13 @@ impl Moves<'_> {
             };
             return Err(self.no_savepoint(&job.name, reason));
         }
+        // What it has is on record: there is none to be taken of a job that does not run.
+        let newest =
+            matches!(self.options.choice, Some(StateChoice::Savepoint | StateChoice::LatestCheckpoint));
         let from = match waiting {
-            Some(path) if self.options.choice.is_none_or_savepoint() => StateFrom::Path(path),
-            None if is_known && self.options.choice == Some(StateChoice::Savepoint) => {
-                StateFrom::Path(self.newest_recorded(job).await?)
-            }
-            _ => self.state_for(job, had_state, false).await?,
+            Some(path) if !self.gives_up_state(&job.name) => StateFrom::Path(path),
+            None if is_known && newest => StateFrom::Path(self.newest_recorded(job).await?),
+            _ => self.state_for(job, had_state || is_known, false).await?,
         };
         let id = (self.context.new_id)();
         let mut change = JobMove::new(&job.name);
@@ -408,15 +418,4 @@ fn same_job(a: &JobRecord, b: &JobRecord) -> bool {
         && a.args == b.args
         && a.parallelism == b.parallelism
         && a.mode == b.mode
-}
-
-/// Whether a choice leaves jobs alone that do not run.
-trait LeavesAlone {
-    fn is_none_or_savepoint(&self) -> bool;
-}
-
-impl LeavesAlone for Option<StateChoice> {
-    fn is_none_or_savepoint(&self) -> bool {
-        matches!(self, None | Some(StateChoice::Savepoint))
-    }
 }

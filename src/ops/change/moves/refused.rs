@@ -94,6 +94,15 @@ impl Moves<'_> {
         }
     }
 
+    /// A misspelt name would leave the jar where it is.
+    pub(super) fn refuse_jar_for_nobody(&self, wanted: &[JobRecord]) -> Result<(), Failure> {
+        let known = |name: &String| wanted.iter().any(|job| job.name == *name);
+        let Some(unknown) = self.options.jars.keys().find(|name| !known(name)) else { return Ok(()) };
+        let names: Vec<_> = wanted.iter().map(|job| job.name.as_str()).collect();
+        let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        Err(Failure::refused(Cause::Usage(format!("--jar {unknown}=…: the release's jobs are: {names}"))))
+    }
+
     /// A jar that was uploaded into a Pod goes with the Pod.
     pub(super) fn refuse_lost_jar(&self, job: &JobRecord) -> Result<(), Failure> {
         let kept = self.pods == Pods::Same || self.keeps_volume || self.options.jars.contains_key(&job.name);

@@ -49,9 +49,11 @@ pub(super) enum Bug {
     NoLookTakenForNothing,
     /// The same Pods: whether their job has finished is not looked for.
     ResultNotLookedFor,
+    /// A job that Flink brought back after its stop had failed, and that has finished, is taken for one that has failed.
+    FinishTakenForFailure,
 }
 
-pub(super) const ALL: [Bug; 22] = [
+pub(super) const ALL: [Bug; 23] = [
     Bug::NoLookUp,
     Bug::AnotherIdForEachTry,
     Bug::AnotherIdForEachRun,
@@ -74,6 +76,7 @@ pub(super) const ALL: [Bug; 22] = [
     Bug::CheckpointNotLookedFor,
     Bug::NoLookTakenForNothing,
     Bug::ResultNotLookedFor,
+    Bug::FinishTakenForFailure,
 ];
 
 impl Bug {

@@ -70,6 +70,8 @@ pub(super) struct Job {
     since: Instant,
     /// From where it goes on counting.
     base: u64,
+    /// How far it is when it has come to its end by itself.
+    goal: u64,
     /// Since when all its tasks run; in the future while they are deployed.
     runs_from: Instant,
     /// What it was started from.
@@ -79,7 +81,9 @@ pub(super) struct Job {
     /// Since this JobManager has it, as are the two that follow.
     pub completed: u64,
     pub restarts: u64,
-    pub savepoint: Option<String>,
+    /// And when it was written.
+    pub savepoint: Option<(String, Instant)>,
+    pub restored_at: Instant,
     checkpoints: u64,
     next_checkpoint: Instant,
     /// The newest completed checkpoint or the savepoint that it came from.
@@ -178,6 +182,10 @@ pub(super) struct Flink {
     pub failed_late: BTreeSet<String>,
     /// Jobs that have come to their end by themselves, with their names: nothing is left to do.
     pub finished: BTreeMap<JobId, String>,
+    /// Jobs that the job result store has as SUCCEEDED: those, and whatever a savepoint has ended.
+    pub succeeded: BTreeSet<JobId>,
+    /// When the model began.
+    pub begun: Instant,
     /// A promise was broken.
     pub broken: Vec<String>,
     checkpoints: u64,
@@ -208,6 +216,8 @@ impl Flink {
             forgetful: false,
             failed_late: BTreeSet::new(),
             finished: BTreeMap::new(),
+            succeeded: BTreeSet::new(),
+            begun: Instant::now(),
             broken: Vec::new(),
             checkpoints: 0,
         }
@@ -359,6 +369,9 @@ impl Flink {
                         let its_own = format!("file:/c/{}/", job.id);
                         self.storage.retain(|path, _| !path.starts_with(&its_own));
                     }
+                    if state == JobState::Finished && !self.forgetful {
+                        self.succeeded.insert(job.id);
+                    }
                     generation.ended.insert(job.id);
                     self.commit(&job.name, position);
                 }
@@ -389,10 +402,10 @@ impl Flink {
                     return;
                 }
                 Fate::Runs | Fate::FailsLate | Fate::FailsOnceBack => job.state = JobState::Running,
-                Fate::Finishes(after) => {
+                Fate::Finishes(_) => {
                     job.state = JobState::Running;
-                    let end = job.runs_from + after;
-                    job.ends.get_or_insert((end, JobState::Finished, job.position(end)));
+                    let left = Duration::from_millis(job.goal.saturating_sub(job.base));
+                    job.ends = Some((job.runs_from + left, JobState::Finished, job.goal));
                 }
             }
         }
@@ -438,7 +451,7 @@ impl Flink {
             let location = format!("{}/savepoint-{id}", stop.directory);
             self.storage.insert(location.clone(), Saved { job: job.name.clone(), position });
             job.completed += 1;
-            job.savepoint = Some(location.clone());
+            job.savepoint = Some((location.clone(), stop.written_at));
             let end = stop.written_at + FINISHING;
             match stop.fate {
                 StopFate::Ends(_) => {
@@ -498,6 +511,7 @@ impl Flink {
             self.committed.insert(name.to_owned(), base);
         }
         let fate = self.fates.get(&request.job).copied().unwrap_or(Fate::Runs);
+        let runs_for = if let Fate::Finishes(after) = fate { after } else { Duration::ZERO };
         let Some(generation) = self.generations.get_mut(&number) else { return Err(unreachable(false)) };
         let runs_from = now + DEPLOYING;
         generation.jobs.push(Job {
@@ -507,6 +521,7 @@ impl Flink {
             fate,
             since: now,
             base,
+            goal: base + runs_for.as_millis() as u64,
             runs_from,
             origin: request.savepoint.clone(),
             restored: request.savepoint.clone(),
@@ -514,6 +529,7 @@ impl Flink {
             completed: 0,
             restarts: 0,
             savepoint: None,
+            restored_at: now,
             checkpoints: 0,
             next_checkpoint: runs_from + CHECKPOINT,
             latest: None,
@@ -573,7 +589,7 @@ impl Flink {
         let Some(job) = generation.jobs.iter_mut().find(|one| one.id == job) else {
             return Err(unknown("the job"));
         };
-        if job.is_live() && job.ends.is_none() {
+        if job.is_live() && job.ends.is_none_or(|(at, ..)| at > now + FINISHING) {
             job.state = JobState::Cancelling;
             job.ends = Some((now + FINISHING, JobState::Canceled, 0));
         }
@@ -608,7 +624,6 @@ impl Flink {
         generation.jobs.retain(Job::is_live);
         let back = generation.recovering_until;
         for job in &mut generation.jobs {
-            job.ends = None;
             come_back(job, back);
             (job.completed, job.restarts, job.savepoint) = (0, 0, None);
         }
@@ -628,13 +643,14 @@ impl Flink {
 /// Flink restarts a job: from its latest checkpoint, or from what it was started from.
 fn come_back(job: &mut Job, from: Instant) {
     job.state = JobState::Restarting;
-    job.still_from = None;
+    (job.still_from, job.ends) = (None, None);
     job.runs_from = from + DEPLOYING;
     job.next_checkpoint = job.runs_from + CHECKPOINT;
     job.restarts += 1;
     if let Some((path, position)) = &job.latest {
         job.base = *position;
         job.restored = Some(path.clone());
+        job.restored_at = from;
         job.restores += 1;
     }
 }

@@ -79,6 +79,8 @@ fn is_possible(transition: &str, fault: Fault) -> bool {
 const LOCK: Duration = Duration::from_mins(1);
 /// How long Flink's world goes on without a look while nobody is there: less than what happens in it by itself takes.
 const TICK: Duration = Duration::from_secs(2);
+/// For how long the old jobs have run.
+const OLD: Duration = Duration::from_secs(50);
 /// How often a person runs the command again.
 const RUNS: u32 = 8;
 
@@ -131,6 +133,8 @@ struct History {
     fate: Fate,
     /// The first new job has another fate than the others: it runs.
     spared: bool,
+    /// How long after the beginning the old jobs come to their ends by themselves.
+    old_finishes: Option<Duration>,
     stop: StopFate,
     faults: Vec<(u32, Fault)>,
     /// Seconds after the beginning at which the JobManager of a generation dies.
@@ -150,6 +154,7 @@ impl History {
             scene,
             fate: Fate::Runs,
             spared: false,
+            old_finishes: None,
             stop: StopFate::Ends(Duration::from_millis(600)),
             faults: Vec::new(),
             restarts: Vec::new(),
@@ -181,16 +186,24 @@ impl History {
         let steady = restarts.is_empty() && !faults.iter().any(|(_, fault)| restart(fault));
         let late = faults.iter().any(|(_, fault)| *fault == Fault::Suspended);
         let (fate, scene) = (dice.one_of(&fates), dice.one_of(&SCENES));
-        let by_itself = matches!(fate, Fate::FailsLate | Fate::FailsOnceBack | Fate::Finishes(_));
+        let old_finishes = (dice.below(8) == 0).then(|| Duration::from_millis(dice.below(40_000)));
+        let by_itself = old_finishes.is_some()
+            || matches!(fate, Fate::FailsLate | Fate::FailsOnceBack | Fate::Finishes(_));
+        let spared = dice.below(2) == 0;
+        let stop = dice.one_of(&stops);
+        // A gap: Flink brings a job back though its savepoint is complete, it finishes by itself, and its JobManager restarts
+        // before anybody has seen that. What is left is what a savepoint that ended it leaves.
+        let told = stop != StopFate::ComesBack || steady;
         Self {
             scene,
             fate,
-            spared: dice.below(2) == 0,
-            stop: dice.one_of(&stops),
+            spared,
+            old_finishes: old_finishes.filter(|_| told),
+            stop,
             faults,
             restarts,
             kept: dice.one_of(&[KEPT, KEPT, Duration::from_secs(20), Duration::from_millis(400)]),
-            // The package keeps the job result store. Where somebody lets it forget, a job that failed by itself cannot be
+            // The package keeps the job result store. Where somebody lets it forget, a job that ended by itself cannot be
             // told from one that never ran once its JobManager restarts, and nothing refuses a submission that comes late.
             forgetful: !late && (!by_itself || steady) && dice.below(2) == 0,
             noise: dice.below(3) == 0,
@@ -292,6 +305,9 @@ fn outside(history: &History, bug: Option<Bug>) -> Outside {
         }
         for job in &plan.jobs {
             let Some(id) = job.old else { continue };
+            if let Some(after) = history.old_finishes {
+                flink.fates.insert(id, Fate::Finishes(OLD + after));
+            }
             let program = crate::flink::Program { entry_class: None, args: Vec::new(), parallelism: None };
             let request = RunRequest {
                 job: id,
@@ -301,7 +317,7 @@ fn outside(history: &History, bug: Option<Bug>) -> Outside {
                 application: false,
             };
             let source = job.source.unwrap_or(1);
-            let _ = flink.run(source, &request, &job.name, begin - Duration::from_secs(50));
+            let _ = flink.run(source, &request, &job.name, begin - OLD);
         }
     }
     for (index, job) in plan.jobs.iter().enumerate() {
@@ -554,7 +570,39 @@ fn single_faults() -> Vec<History> {
     histories.extend(without_an_answer());
     histories.extend(unseen());
     histories.extend(suspended());
+    histories.extend(finishing());
     histories
+}
+
+/// Old jobs that come to their ends by themselves around their stop, whatever comes of it.
+fn finishing() -> impl Iterator<Item = History> {
+    let scenes = [
+        Scene::Warm,
+        Scene::WarmFromCheckpoint,
+        Scene::SamePods,
+        Scene::Standalone,
+        Scene::StopOne,
+        Scene::Uninstall,
+    ];
+    let stops = [
+        StopFate::Ends(Duration::from_millis(600)),
+        StopFate::Fails,
+        StopFate::FailsWhileStopping,
+        StopFate::ComesBack,
+    ];
+    let faults = [Fault::DiesAfter, Fault::DiesForLong, Fault::RestartsAfter, Fault::AnswerLost];
+    let at = scenes.into_iter().flat_map(move |scene| stops.map(|stop| (scene, stop)));
+    at.flat_map(move |(scene, stop)| {
+        (0..24).flat_map(move |after| {
+            let fault = (1..=4).flat_map(move |at| faults.map(|fault| vec![(at, fault)]));
+            fault.chain([Vec::new()]).map(move |faults| History {
+                old_finishes: Some(Duration::from_millis(after * 300)),
+                stop,
+                faults,
+                ..History::plain(scene)
+            })
+        })
+    })
 }
 
 /// Pods of which it is not known whether they were let go, and every fault at what follows: their JobManager is ended.

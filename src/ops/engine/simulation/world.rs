@@ -30,6 +30,8 @@ pub(super) const DEADLINE: Duration = Duration::from_secs(10);
 const LATE: Duration = Duration::from_secs(14);
 /// Within what time a proxy repeats a request: the sender still waits for its answer.
 const REPEATED: Duration = Duration::from_secs(9);
+/// The model's clock has begun so long before its first moment: old jobs have run for a while.
+const BEFORE: Duration = Duration::from_hours(1);
 /// For how long nobody comes where it is long: more than Flink keeps an answer.
 const AWAY: Duration = Duration::from_mins(6);
 
@@ -95,6 +97,11 @@ impl Outside {
 
     fn is(&self, bug: Bug) -> bool {
         self.bug == Some(bug)
+    }
+
+    /// Whether a run cannot look into the storage just now. A person comes again until somebody can.
+    fn is_blind(&mut self, run: u32) -> bool {
+        self.noise && run <= 4 && self.dice.below(3) == 0
     }
 }
 
@@ -286,7 +293,8 @@ impl Rest for Api {
     async fn jobs(&self) -> Result<Vec<JobOverview>, FlinkError> {
         let sees_none = self.is(Bug::JobListTakenForEmpty);
         self.process.read(|flink, now| {
-            if let Some(generation) = flink.generations.get_mut(&self.number) {
+            // What is shut down shows nobody anything.
+            if let Some(generation) = flink.generations.get_mut(&self.number).filter(|one| !one.shut_down) {
                 generation.looked_at = Some(now);
             }
             // While it recovers the list may be empty.
@@ -336,6 +344,9 @@ impl Rest for Api {
         let believed = self.is(Bug::EndNotAwaited) && !self.is_new();
         let blind = self.is(Bug::NoLookUp) && self.is_new();
         let state = self.of(job, |job, _| job.state)?;
+        if self.is(Bug::FinishTakenForFailure) && !self.is_new() && state == JobState::Finished {
+            return Ok(JobState::Failed);
+        }
         if blind && (state == JobState::Initializing || state.is_terminal()) {
             return Err(unknown("the job"));
         }
@@ -344,27 +355,29 @@ impl Rest for Api {
 
     async fn checkpoints(&self, job: JobId) -> Result<Checkpoints, FlinkError> {
         let trusted = self.is(Bug::CountsTrusted);
+        let begun = self.process.outside.borrow().flink.begun;
+        let timestamp = move |at: Instant| (at + BEFORE).saturating_duration_since(begun).as_millis() as u64;
         self.of(job, |job, _| {
             let restored = if trusted { &job.origin } else { &job.restored };
             let restored = restored.clone().map(|path| RestoredFrom {
                 id: 1,
-                restore_timestamp: 1,
+                restore_timestamp: timestamp(job.restored_at),
                 is_savepoint: !path.contains("/chk-"),
                 external_path: Some(path),
             });
-            let whole = |path: String, is_savepoint| CompletedCheckpoint {
+            let whole = |path: String, is_savepoint, at| CompletedCheckpoint {
                 id: 1,
                 external_path: Some(path),
                 is_savepoint,
-                trigger_timestamp: 0,
+                trigger_timestamp: at,
                 latest_ack_timestamp: 0,
                 state_size: 0,
                 checkpointed_size: None,
                 end_to_end_duration: 0,
                 discarded: false,
             };
-            let completed = job.latest_checkpoint().map(|path| whole(path, false));
-            let savepoint = job.savepoint.clone().map(|path| whole(path, true));
+            let completed = job.latest_checkpoint().map(|path| whole(path, false, 0));
+            let savepoint = job.savepoint.clone().map(|(path, at)| whole(path, true, timestamp(at)));
             Checkpoints {
                 counts: CheckpointCounts {
                     restored: job.restores,
@@ -592,13 +605,14 @@ impl World for Model {
         Ok(())
     }
 
-    async fn find_savepoint(&self, trigger: &Trigger) -> Option<String> {
+    async fn find_savepoint(&self, target: Target, trigger: &Trigger) -> Look {
         let mut outside = self.process.outside.borrow_mut();
         outside.advance();
-        if !outside.flink.generations.contains_key(&self.number(Target::Old)) {
-            return None;
+        let blind = outside.is_blind(self.process.number);
+        if blind || !outside.flink.generations.contains_key(&self.number(target)) {
+            return Look::Unknown;
         }
-        outside.flink.find(&trigger.directory).found()
+        outside.flink.find(&trigger.directory)
     }
 
     async fn find_left(&self, target: Target, job: JobId) -> Look {
@@ -607,11 +621,11 @@ impl World for Model {
         if outside.is(Bug::CheckpointNotLookedFor) {
             return Look::Nothing;
         }
-        let blind = outside.noise && outside.dice.below(3) == 0;
+        let blind = outside.is_blind(self.process.number);
         if blind || !outside.flink.generations.contains_key(&self.number(target)) {
             return if outside.is(Bug::NoLookTakenForNothing) { Look::Nothing } else { Look::Unknown };
         }
-        if outside.flink.finished.contains_key(&job) && !outside.is(Bug::ResultNotLookedFor) {
+        if outside.flink.succeeded.contains(&job) && !outside.is(Bug::ResultNotLookedFor) {
             return Look::Finished;
         }
         outside.flink.find(&format!("file:/c/{job}"))
