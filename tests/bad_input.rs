@@ -183,7 +183,11 @@ fn what_the_cluster_refuses_leaves_nothing() {
     let volatile = ["--layout", "job", "--set", "job.jar=local:///a.jar,storage.type=none"];
     refused(&namespace, &[&install[..], &volatile].concat(), &["--accept-volatile"]);
     refused(&namespace, &[&install[..], &["--from-savepoint", "recorded"]].concat(), &["no savepoint"]);
-    refused(&namespace, &["upgrade", "demo"], &["release \"demo\" not found", "kubectl flink install demo"]);
+    refused(
+        &namespace,
+        &["upgrade", "demo"],
+        &["release \"demo\" not found", &format!("kubectl flink -n {} install demo", namespace.name)],
+    );
     refused(&namespace, &["rollback", "demo"], &["release \"demo\" not found"]);
     refused(&namespace, &["uninstall", "demo", "--stateless"], &["release \"demo\" not found"]);
     refused(&namespace, &["savepoint", "trigger", "demo"], &["release \"demo\" not found"]);

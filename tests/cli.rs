@@ -1,7 +1,8 @@
 //! The command line itself, without a cluster: help, usage errors, completion, and that nothing a person may type panics.
 
+use std::io::Read as _;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use clap::CommandFactory;
 use kubectl_flink::cli::Cli;
@@ -83,6 +84,7 @@ fn a_wrong_command_line_is_exit_code_2_and_says_what_is_wrong() {
         (&["list", "-o", "jsn"], "a similar value exists: 'json'"),
         (&["logs", "demo", "--tail", "many"], "--tail"),
         (&["get", "demo"], "unrecognized subcommand 'demo'"),
+        (&["ui", "demo", "--flink-url", "http://flink:1"], "the UI is at http://flink:1/ already"),
         (&["completion", "tcsh"], "bash"),
         (&["completion"], "SHELL"),
     ] {
@@ -122,6 +124,19 @@ fn flags_of_helm_and_kubectl_are_understood() {
         &["job", "submit", "demo", "/nowhere.jar", "-c", "A", "-p", "2", "--", "--from", "x"],
     ] {
         known(args);
+    }
+}
+
+#[test]
+fn what_cannot_be_written_is_not_called_done() {
+    for args in [&["version"][..], &["template", "demo", "flink"]] {
+        let full = fs_err::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut child =
+            program().args(args).stdout(full.into_parts().0).stderr(Stdio::piped()).spawn().unwrap();
+        let mut said = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(1), "{said}");
+        assert!(said.contains("cannot be written to stdout") && said.contains("No space left"), "{said}");
     }
 }
 

@@ -78,6 +78,8 @@ fn one_at_a_time_and_what_a_killed_run_leaves() {
     assert_eq!(statuses(&namespace.history("demo")), "1 superseded, 2 superseded, 3 superseded, 4 deployed");
     assert!(namespace.get("secret", OPERATION).is_none(), "the lock is given back");
     namespace.flink(["recover", "demo"]).ok().says("Nothing to recover");
+    let nothing = namespace.flink(["recover", "demo", "-o", "json"]).ok();
+    assert_eq!(nothing.json()["outcome"], "nothing", "{nothing}");
     tally.await_committed(40);
 
     namespace.flink(["uninstall", "demo", "--with-savepoint"]).ok();

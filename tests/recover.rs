@@ -177,9 +177,18 @@ fn recover_takes_a_persons_word() {
     let left = namespace.flink(["recover", "demo", "--dry-run"]).ok();
     let next = "its next step: find out whether the job counter was stopped";
     assert!(left.stdout.contains(next), "{left}");
+    let left = namespace.flink(["recover", "demo", "--dry-run", "-o", "json"]).ok().json();
+    assert!(left["left"].as_str().is_some_and(|left| left.contains(next)), "{left:#}");
+    let plan = ["plan", "upgrade", "demo", "--with-savepoint", "--set", "taskManager.memory=1200m"];
+    namespace.flink(plan).ok().says(next).says("this is planned for the release as it is now");
     let after = namespace.status("demo")["operation"].to_string();
     assert!(after.contains(next), "a dry run changed something: {after}");
-    recover(&namespace, &["--savepoint", &path]).ok();
+    let recovered = recover(&namespace, &["--savepoint", &path, "-o", "json"]).ok().json();
+    assert_eq!(
+        (&recovered["outcome"], &recovered["revision"]),
+        (&"completed".into(), &3.into()),
+        "{recovered:#}"
+    );
     one_job_runs(&namespace, &tally, "after a person's savepoint");
     let history = namespace.flink(["history", "demo", "-o", "json"]).ok().json();
     assert_eq!(history[2]["description"], DESCRIPTION, "the words of whoever began it: {history:#}");

@@ -21,7 +21,7 @@ fn a_rollback_says_where_its_state_comes_from() {
         namespace
             .flink(args)
             .exits(3)
-            .says("kubectl flink rollback demo 1 --with-savepoint")
+            .says(&format!("kubectl flink -n {} rollback demo 1 --with-savepoint", namespace.name))
             .says("--from-savepoint recorded")
             .says("--stateless");
     }

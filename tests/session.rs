@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use crate::cluster;
 use crate::support::tally::{Expect, State};
-use crate::support::{Namespace, assert_snapshot, run, statuses};
+use crate::support::{Namespace, assert_snapshot, run, statuses, wait_for};
 
 /// Expected: two moves with a savepoint each lose nothing and repeat nothing.
 #[test]
@@ -46,6 +46,7 @@ fn every_verb_from_install_to_uninstall() {
     for component in ["jobmanager", "taskmanager"] {
         assert!(logs.stdout.contains(&format!("a-g3-{component}-")), "no line of a {component}: {logs}");
     }
+    logs_end_with_their_reader(&namespace);
 
     namespace.flink(["uninstall", "a"]).exits(3).says("--with-savepoint");
     let uninstalled = namespace.flink(["uninstall", "a", "--with-savepoint"]).ok();
@@ -68,7 +69,7 @@ fn a_job_submitted_by_hand_is_never_dropped_by_an_upgrade() {
     let memory = "taskManager.memory=1100m";
     for choice in ["--with-savepoint", "--stateless", "--yes"] {
         let refused = namespace.flink(["upgrade", "a", "--set", memory, choice]).exits(3);
-        refused.says(&id).says(&format!("kubectl flink job stop a {id}"));
+        refused.says(&id).says(&format!("kubectl flink -n {} job stop a {id}", namespace.name));
     }
     namespace.flink(["job", "stop", "a", &id]).ok();
     let savepoints = namespace.flink(["savepoint", "list", "a", "-o", "json"]).ok().json();
@@ -158,4 +159,21 @@ fn the_ui_answers(namespace: &Namespace) {
     ui.wait().unwrap();
     assert!(address.starts_with("http://127.0.0.1:"), "{address}");
     assert_eq!(answer.ok().json()["jobs-running"], 1);
+}
+
+/// `logs -f` ends when nobody reads it any more, with nothing to complain of.
+fn logs_end_with_their_reader(namespace: &Namespace) {
+    let mut logs = namespace
+        .program()
+        .args(["logs", "a", "-f"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(logs.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert!(!line.is_empty());
+    let ended = wait_for("the end of the logs", || logs.try_wait().unwrap());
+    let said = std::io::read_to_string(logs.stderr.take().unwrap()).unwrap();
+    assert!(ended.success() && said.is_empty(), "{ended}: {said}");
 }

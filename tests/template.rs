@@ -63,6 +63,18 @@ fn both_layouts_come_out_as_recorded() {
 }
 
 #[test]
+fn as_json_it_is_the_list_that_kubectl_has_and_by_name_a_line_an_object() {
+    let template = |format: &str| flink(["template", "demo", "flink", "-o", format]).ok();
+    let list = template("json").json();
+    assert_eq!((&list["apiVersion"], &list["kind"]), (&"v1".into(), &"List".into()));
+    let rendered: Vec<_> = objects(&[]).into_iter().collect();
+    assert_eq!(list["items"].as_array().unwrap(), &rendered);
+    let names = template("name").stdout;
+    assert_eq!(names.lines().count(), rendered.len());
+    assert!(names.contains("Deployment/demo-g1-jobmanager\n"), "{names}");
+}
+
+#[test]
 fn the_name_may_be_left_out_as_with_helm() {
     let named = flink(["template", "release-name", "flink"]).ok().stdout;
     assert_eq!(flink(["template", "flink"]).ok().stdout, named);

@@ -54,11 +54,13 @@ fn a_release_comes_back_from_its_recorded_savepoint() {
 /// The command that an uninstall prints would bring the release back.
 #[track_caller]
 fn would_come_back(namespace: &Namespace, uninstalled: &str) {
-    let (_, printed) = uninstalled.split_once("come back:").expect(uninstalled);
+    let joined = uninstalled.replace("\\\n", "");
+    let (_, printed) = joined.split_once("come back:").expect(uninstalled);
     let (values, install) = printed.split_once('|').expect(uninstalled);
     let install = install.trim().lines().next().expect(uninstalled);
+    let program = format!("kubectl flink -n {} ", namespace.name);
     let words = |command: &str| -> Vec<String> {
-        let words = command.trim().strip_prefix("kubectl flink ").expect(uninstalled);
+        let words = command.trim().strip_prefix(&program).expect(uninstalled);
         words.split_whitespace().map(ToOwned::to_owned).collect()
     };
     let file = tempfile::NamedTempFile::new().unwrap();

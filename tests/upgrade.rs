@@ -152,7 +152,7 @@ fn after_a_completed_checkpoint_a_job_does_not_go_back_by_itself() {
         ])
         .exits(1)
         .says("the job good stays as revision 2 has it")
-        .says("kubectl flink rollback demo 1 --with-savepoint");
+        .says(&format!("kubectl flink -n {} rollback demo 1 --with-savepoint", namespace.name));
     assert_eq!(statuses(&namespace.history("demo")), "1 deployed, 2 failed", "{failed}");
     good.await_committed(40);
     bad.await_committed(40);
@@ -327,9 +327,10 @@ fn auto_asks_before_it_stops_a_job_for_want_of_room() {
 /// Runs the first command that brings the old revision back, as a failed upgrade printed it.
 #[track_caller]
 fn take_the_printed_way_back(namespace: &Namespace, failed: &Run) -> Run {
-    let printed = failed.stderr.lines().find_map(|line| line.strip_prefix("hint: kubectl flink rollback "));
+    let prefix = format!("hint: kubectl flink -n {} rollback ", namespace.name);
+    let printed = failed.stderr.lines().find_map(|line| line.strip_prefix(&prefix));
     let printed = printed.unwrap_or_else(|| panic!("no command brings it back: {failed}"));
-    let command = printed.split("   (").next().unwrap_or(printed);
+    let command = printed.split("   # ").next().unwrap_or(printed);
     namespace.flink(["rollback"].into_iter().chain(command.split_whitespace())).ok()
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::ops::{Failure, Phase};
 
-/// The exit codes (`diff --exit-code` has meanings of its own).
+/// The exit codes.
 pub mod exit {
     /// Done.
     pub const DONE: u8 = 0;

@@ -1,11 +1,14 @@
 //! The only place that writes: data to stdout, talk to stderr.
 
 use std::fmt::Write as _;
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
+use std::sync::OnceLock;
 
 use serde::Serialize;
 
 use super::CommandError;
+use super::args::GlobalArgs;
+use super::place::{self, Place};
 
 /// How results are printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -30,15 +33,25 @@ pub struct Output {
     quiet: bool,
     colour: bool,
     terminal: bool,
+    place: Place,
+    unwritten: OnceLock<std::io::Error>,
     pub(super) said: super::progress::Said,
 }
 
 impl Output {
     /// The process's own stdout and stderr.
-    pub fn of_process(format: Format, quiet: bool) -> Self {
+    pub fn of_process(global: &GlobalArgs) -> Self {
         let terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
         let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        Self { format, quiet, colour, terminal, said: super::progress::Said::default() }
+        Self {
+            format: global.format(),
+            quiet: global.quiet,
+            colour,
+            terminal,
+            place: Place::of(global),
+            unwritten: OnceLock::new(),
+            said: super::progress::Said::default(),
+        }
     }
 
     /// Whether a person can be asked.
@@ -46,32 +59,54 @@ impl Output {
         self.terminal
     }
 
-    /// Writes data. A reader that went away (`| head`) ends it quietly.
+    /// Writes data.
     pub fn data(&self, text: &str) {
         let mut stdout = std::io::stdout().lock();
-        let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+        if let Err(error) = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+            let _ = self.unwritten.set(error); // the first tells why
+        }
+    }
+
+    /// Whether there is no use in writing more data.
+    pub fn is_closed(&self) -> bool {
+        self.unwritten.get().is_some()
+    }
+
+    /// Writes data that has commands in it for the person to type.
+    pub fn data_with_commands(&self, text: &str) {
+        self.data(&place::folded(&self.place.in_commands(text), 80));
+    }
+
+    /// Whether all data was written. A reader that went away (`| head`) had enough: that is no failure.
+    pub fn written(&self) -> Result<(), CommandError> {
+        let failed = self.unwritten.get().filter(|error| error.kind() != ErrorKind::BrokenPipe);
+        failed.map_or(Ok(()), |error| {
+            let doing = "what was asked for is done, but its result cannot be written to stdout";
+            Err(CommandError::io(doing, std::io::Error::new(error.kind(), error.to_string())))
+        })
     }
 
     /// Writes a line of talk.
     pub fn talk(&self, line: &str) {
         if !self.quiet {
-            let _ = writeln!(std::io::stderr().lock(), "{line}");
+            self.ask_about(line);
         }
     }
 
     /// Writes a line of what a question is about: never left out.
     pub fn ask_about(&self, line: &str) {
-        let _ = writeln!(std::io::stderr().lock(), "{line}");
+        let _ = writeln!(std::io::stderr().lock(), "{}", self.place.in_commands(line));
     }
 
     /// Writes a warning.
     pub fn warn(&self, line: &str) {
-        let _ = writeln!(std::io::stderr().lock(), "{} {line}", self.bold("warning:"));
+        let _ =
+            writeln!(std::io::stderr().lock(), "{} {}", self.bold("warning:"), self.place.in_commands(line));
     }
 
     /// Writes an error with its hints.
     pub fn error(&self, error: &CommandError) {
-        let text = error.render(&|text| self.bold(text));
+        let text = self.place.in_commands(&error.render(&|text| self.bold(text)));
         let _ = std::io::stderr().lock().write_all(text.as_bytes());
     }
 

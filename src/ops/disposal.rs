@@ -60,7 +60,7 @@ async fn decide(context: &Context, name: &str, which: &Which) -> Result<(Plan, C
         return Err(Failure::refused(Cause::Usage(format!(
             "release {name:?} runs no Flink cluster, and only Flink deletes savepoints"
         )))
-        .next([format!("kubectl flink uninstall {name} --purge   (all of them, with the volume)")]));
+        .next([format!("kubectl flink uninstall {name} --purge   # all of them, with the volume")]));
     };
     let rows = savepoints::list(context, name).await?;
     let flink = context.flink(descriptor);
@@ -192,7 +192,7 @@ async fn under_lock(context: &Context, shown: &Plan, observer: &dyn Observer) ->
         };
         done.map_err(|cause| {
             Failure::failed(cause, vec![]).next([
-                format!("kubectl flink savepoint list {name}   (what is left)"),
+                format!("kubectl flink savepoint list {name}   # what is left"),
                 "the same command again".to_owned(),
             ])
         })?;

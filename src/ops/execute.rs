@@ -129,13 +129,13 @@ fn refuse_missing_choice(plan: &Plan) -> Result<(), Failure> {
         return Ok(());
     }
     let name = &plan.options.name;
-    let with_savepoint = "--with-savepoint   (a new savepoint; nothing lost, nothing repeated)";
-    let stateless = "--stateless   (the state is dropped)";
+    let with_savepoint = "--with-savepoint   # a new savepoint; nothing lost, nothing repeated";
+    let stateless = "--stateless   # the state is dropped";
     let moved = |command: String| {
         vec![
             format!("{command} {with_savepoint}"),
-            format!("{command} --from-savepoint recorded|PATH   (what came since is put out again)"),
-            format!("{command} --from-checkpoint latest   (for a job that can take no savepoint)"),
+            format!("{command} --from-savepoint recorded|PATH   # what came since is put out again"),
+            format!("{command} --from-checkpoint latest   # for a job that can take no savepoint"),
             format!("{command} {stateless}"),
         ]
     };
@@ -150,9 +150,9 @@ fn refuse_missing_choice(plan: &Plan) -> Result<(), Failure> {
             format!("state of {jobs} is on record"),
             vec![
                 format!(
-                    "the same command with --from-savepoint recorded|PATH   (its name was used before in release {name})"
+                    "the same command with --from-savepoint recorded|PATH   # its name was used before in release {name}"
                 ),
-                "the same command with another --name   (it counts from the start)".to_owned(),
+                "the same command with another --name   # it counts from the start".to_owned(),
             ],
         ),
         Kind::Install => {
@@ -161,9 +161,9 @@ fn refuse_missing_choice(plan: &Plan) -> Result<(), Failure> {
                 format!("state of {jobs} is on record, from an uninstalled release of this name"),
                 vec![
                     format!(
-                        "{command} --from-savepoint recorded   (the state that the release of this name had)"
+                        "{command} --from-savepoint recorded   # the state that the release of this name had"
                     ),
-                    format!("{command} --stateless   (it counts from the start; what is recorded stays)"),
+                    format!("{command} --stateless   # it counts from the start; what is recorded stays"),
                     format!("kubectl flink savepoint list {name}"),
                 ],
             )
@@ -214,8 +214,8 @@ pub(crate) fn held(name: &str, error: LockError) -> Failure {
                 position,
             })
             .next([
-                format!("kubectl flink status {name}   (what runs now)"),
-                format!("kubectl flink recover {name}   (completes or undoes it)"),
+                format!("kubectl flink status {name}   # what runs now"),
+                format!("kubectl flink recover {name}   # completes or undoes it"),
             ])
         }
         error => Failure::refused(error),
@@ -425,7 +425,7 @@ impl Ended<'_> {
         let name = &self.plan.options.name;
         match self.journal.from {
             _ if self.journal.is_uncertain() => vec![format!(
-                "kubectl flink recover {name}   (goes on from here; with --savepoint PATH if you found it)"
+                "kubectl flink recover {name}   # goes on from here; with --savepoint PATH if you found it"
             )],
             Some(from) if self.journal.stays_with_old() && self.journal.kind != Kind::Uninstall => {
                 // A job that does not run can take no savepoint.
@@ -437,8 +437,8 @@ impl Ended<'_> {
                 let down = self.journal.jobs.iter().enumerate().any(failed);
                 let state = if down { "--from-checkpoint latest" } else { "--with-savepoint" };
                 vec![
-                    format!("kubectl flink upgrade {name} … {state}   (what failed, mended)"),
-                    format!("kubectl flink rollback {name} {from} {state}   (the rest goes back too)"),
+                    format!("kubectl flink upgrade {name} … {state}   # what failed, mended"),
+                    format!("kubectl flink rollback {name} {from} {state}   # the rest goes back too"),
                 ]
             }
             Some(from) if self.journal.kind != Kind::Uninstall => {
@@ -450,21 +450,24 @@ impl Ended<'_> {
                 if !gone_on.is_empty() && gone_on.iter().all(|job| job.left.is_some()) {
                     return vec![
                         format!(
-                            "kubectl flink upgrade {name} … --from-savepoint recorded   (what failed, mended)"
+                            "kubectl flink upgrade {name} … --from-savepoint recorded   # what failed, mended"
                         ),
-                        format!("{back} --from-savepoint recorded   (from where the new job has got to)"),
+                        format!("{back} --from-savepoint recorded   # from where the new job has got to"),
                     ];
                 }
                 if !gone_on.is_empty() {
                     return vec![
-                        format!("{back} --from-checkpoint latest   (from where the new job has got to)"),
-                        format!("{back} --from-savepoint recorded   (what it has put out is put out again)"),
+                        format!("{back} --from-checkpoint latest   # from where the new job has got to"),
+                        format!("{back} --from-savepoint recorded   # what it has put out is put out again"),
                     ];
                 }
                 let stopped = self.journal.jobs.iter().any(|job| job.savepoint.is_some());
                 vec![format!("{back} {}", if stopped { "--from-savepoint recorded" } else { "--stateless" })]
             }
-            _ => vec![format!("kubectl flink upgrade {name} …   or   kubectl flink uninstall {name}")],
+            _ => vec![
+                format!("kubectl flink upgrade {name} …   # what failed, mended"),
+                format!("kubectl flink uninstall {name}"),
+            ],
         }
     }
 }

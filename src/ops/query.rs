@@ -95,7 +95,7 @@ pub async fn history(context: &Context, name: &str, max: usize) -> Result<Vec<Re
 /// The refusal where there is no release of a name.
 pub(super) fn not_found(context: &Context, name: &str) -> Failure {
     Failure::refused(Cause::NotFound { name: name.to_owned(), namespace: context.namespace.clone() })
-        .next(["kubectl flink list -A   (the releases there are)"])
+        .next(["kubectl flink list -A   # the releases there are"])
 }
 
 /// A release's state. Stable: `-o json` prints it.

@@ -3,6 +3,7 @@
 //! The journal says what was decided and what may have been asked for; this goes on from there, with the same ids. What
 //! only a person can know (where a savepoint is whose path was never read) is asked for, not guessed.
 
+use serde::Serialize;
 use serde_json::Value;
 
 use super::change::{ChangeOptions, ObjectChanges, Plan, Summary};
@@ -15,7 +16,7 @@ use super::world::{bring_back, keep_savepoints_of};
 use super::{Cause, Context, Failure, Observer, Phase, Progress, rights};
 use crate::flink::Access;
 use crate::operation::{Event, JobMove, Journal, Kind};
-use crate::release::operation::{LeftBehind, in_progress};
+use crate::release::operation::LeftBehind;
 use crate::release::{JobState, Lock, LockError, Record, ReleaseError, Status};
 use crate::render::generation_name;
 
@@ -30,26 +31,32 @@ pub struct Options {
     pub abandon: bool,
 }
 
-/// What became of what a dead run left.
-#[derive(Debug)]
+/// What became of what a dead run left. Stable: `-o json` prints it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase", tag = "outcome")]
 pub enum Recovered {
     /// There was nothing, or nothing had changed yet.
     Nothing,
     /// It was carried out to its end; with `abandon`, written down.
     Completed(Box<Report>),
-    /// It was taking a savepoint, which is recorded now: its path.
-    Savepoint(String),
-    /// It was undone, for this reason: the release is as it was before that run.
-    Undone(String),
+    /// It was taking a savepoint, which is recorded now.
+    Savepoint {
+        /// Where it is.
+        path: String,
+    },
+    /// It was undone: the release is as it was before that run.
+    Undone {
+        /// Why, in words.
+        reason: String,
+    },
 }
 
-/// Whether an operation on the release is on record, going on or left behind. Where that cannot be read for any other reason
-/// than that the cluster is away, the command itself says more.
-pub async fn in_the_way(context: &Context, name: &str) -> Result<bool, Failure> {
-    match in_progress(&context.store, name).await.map_err(Cause::from) {
-        Ok(found) => Ok(found.is_some()),
-        Err(cause) if cause.is_unreachable() => Err(cause.into()),
-        Err(_) => Ok(false),
+/// The operation on the release that is on record, going on or left behind, in words. Where that cannot be read for any other
+/// reason than that the cluster is away, the command itself says more.
+pub async fn in_the_way(context: &Context, name: &str) -> Result<Option<String>, Failure> {
+    match operation_in_progress(context, name).await {
+        Err(failure) if failure.phase != Phase::Unreachable => Ok(None),
+        found => found,
     }
 }
 
@@ -95,7 +102,7 @@ pub async fn recover(
     if matches!(context.access, Access::Direct(_)) && (journal.is_warm() || !journal.strays.is_empty()) {
         let why = "one --flink-url cannot lead to two generations, and that run was between them";
         return Err(Failure::refused(Cause::Usage(why.to_owned()))
-            .next([format!("kubectl flink recover {name}   (without --flink-url)")]));
+            .next([format!("kubectl flink recover {name}   # without --flink-url")]));
     }
     for (job, path) in &options.savepoints {
         tell_savepoint(&mut journal, job.as_deref(), path)?;
@@ -103,7 +110,7 @@ pub async fn recover(
     if options.abandon && journal.kind == Kind::Uninstall && journal.committed.is_some() {
         let step = "the release is gone already: there is nothing to abandon".to_owned();
         return Err(Failure::refused(Cause::Step { step, reason: journal.position() })
-            .next([format!("kubectl flink recover {name}   (closes the records)")]));
+            .next([format!("kubectl flink recover {name}   # closes the records")]));
     }
     let plan = plan_of(context, &options.change, &journal).await?;
     // The journal stays in the lock until it has been carried out.
@@ -125,7 +132,9 @@ pub async fn recover(
     plan.journal = journal;
     match execute::carry_out(context, lock, plan, observer, cancellation).await {
         Ok(report) => Ok(Recovered::Completed(Box::new(report))),
-        Err(Failure { phase: Phase::Undone, cause, .. }) => Ok(Recovered::Undone(execute::chain(&*cause))),
+        Err(Failure { phase: Phase::Undone, cause, .. }) => {
+            Ok(Recovered::Undone { reason: execute::chain(&*cause) })
+        }
         Err(failure) => Err(failure),
     }
 }
@@ -156,7 +165,10 @@ async fn recover_savepoint(
     if settled.is_ok() || options.abandon {
         lock.release().await.ok();
     }
-    Ok(settled?.map_or_else(|| Recovered::Undone(taking.position()), |row| Recovered::Savepoint(row.path)))
+    Ok(settled?.map_or_else(
+        || Recovered::Undone { reason: taking.position() },
+        |row| Recovered::Savepoint { path: row.path },
+    ))
 }
 
 /// What an operation object holds, in words.

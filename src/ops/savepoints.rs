@@ -171,7 +171,7 @@ pub async fn trigger(
                 Cause::Step { step, reason: chain(&error) },
                 vec![taking.position()],
             )
-            .next([format!("kubectl flink recover {name}   (looks for it)")]));
+            .next([format!("kubectl flink recover {name}   # looks for it")]));
         }
     };
     // Where that fails nothing is given back either.

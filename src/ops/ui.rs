@@ -19,6 +19,6 @@ pub async fn open(context: &Context, name: &str, port: u16) -> Result<LocalForwa
     let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
     let (selector, rest) = (&descriptor.job_manager_selector, descriptor.service.port);
     forward::to_selector(&context.cluster, &context.namespace, selector, rest, address).await.map_err(
-        |error| Failure::refused(error).next([format!("kubectl flink ui {name} --port 0   (a free port)")]),
+        |error| Failure::refused(error).next([format!("kubectl flink ui {name} --port 0   # a free port")]),
     )
 }

@@ -65,8 +65,8 @@ pub async fn plan(context: &Context, options: &Options) -> Result<(Plan, Kept), 
         let why =
             format!("--purge deletes {}, and with it the savepoint that --with-savepoint takes", claim.key());
         return Err(Failure::refused(Cause::Usage(why)).next([
-            format!("kubectl flink uninstall {name} --with-savepoint   (record and volume are kept)"),
-            format!("kubectl flink uninstall {name} --stateless --purge   (all of it goes)"),
+            format!("kubectl flink uninstall {name} --with-savepoint   # record and volume are kept"),
+            format!("kubectl flink uninstall {name} --stateless --purge   # all of it goes"),
         ]));
     }
     let keeps_claims = !options.purge && (with_savepoint || !kept.savepoints.is_empty());
@@ -169,7 +169,7 @@ async fn refuse_jobs_elsewhere(context: &Context, situation: &Situation) -> Resu
                 id: job.id.to_string(),
             })
             .next([format!(
-                "kubectl port-forward service/{service} {port}   (stop or cancel it there, in generation {})",
+                "kubectl port-forward service/{service} {port}   # stop or cancel it there, in generation {}",
                 descriptor.name
             )]));
         }
@@ -225,8 +225,8 @@ async fn moves(
             Some(_) => {
                 return Err(Failure::refused(Cause::NoSavepoint { job: job.name.clone(), reason }).next([
                     format!("kubectl flink status {name}"),
-                    format!("kubectl flink upgrade {name} --from-checkpoint latest   (it goes on, and can be stopped)"),
-                    format!("kubectl flink uninstall {name} --stateless   (its state is dropped)"),
+                    format!("kubectl flink upgrade {name} --from-checkpoint latest   # it goes on, and can be stopped"),
+                    format!("kubectl flink uninstall {name} --stateless   # its state is dropped"),
                 ]));
             }
             None => choice_needed.push(job.name.clone()),
@@ -257,7 +257,7 @@ async fn moves(
                 let trigger = savepoint_trigger(context, descriptor, live, revision).map_err(|reason| {
                     Failure::refused(Cause::NoSavepoint { job: job_name.clone(), reason }).next([
                         format!("kubectl flink status {name}"),
-                        format!("kubectl flink uninstall {name} --stateless   (its state is dropped)"),
+                        format!("kubectl flink uninstall {name} --stateless   # its state is dropped"),
                     ])
                 })?;
                 job.trigger = Some(trigger);

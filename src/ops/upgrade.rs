@@ -93,8 +93,8 @@ pub(crate) fn base<'a>(
     situation.base.as_ref().ok_or_else(|| {
         let cause = Cause::NotFound { name: name.to_owned(), namespace: context.namespace.clone() };
         Failure::refused(cause).next([
-            "kubectl flink list -A   (the releases there are)".to_owned(),
-            format!("kubectl flink install {name} PACKAGE   (or upgrade --install)"),
+            "kubectl flink list -A   # the releases there are".to_owned(),
+            format!("kubectl flink install {name} PACKAGE   # or upgrade --install"),
         ])
     })
 }

@@ -33,7 +33,7 @@ pub(super) async fn carry_out(
         options.choice = Some(choice);
         shown = plan_of(&options).await?;
     }
-    if shown.summary.operation != Kind::Install {
+    if shown.summary.operation != Kind::Install || diff {
         plan::show(&shown, output);
     }
     let run = async |shown: &Plan, options: &ChangeOptions| {

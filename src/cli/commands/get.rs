@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::connect;
+use super::{connect, print_manifest};
 use crate::cli::args::GlobalArgs;
 use crate::cli::{CommandError, Format, Output};
 use crate::ops::query;
@@ -60,6 +60,9 @@ pub async fn run(args: &GetArgs, global: &GlobalArgs, output: &Output) -> Result
     let record = query::record(&context, &of.name, of.revision).await?;
     match &args.part {
         PartCommand::Values { all, .. } => print_values(&record, *all, output)?,
+        PartCommand::Manifest(_) if matches!(output.format, Format::Json | Format::Name) => {
+            print_manifest(&crate::render::parse_manifest(&record.manifest)?, output)?;
+        }
         PartCommand::Manifest(_) => output.data(&record.manifest),
         PartCommand::Notes(_) => output.data(&format!("{}\n", record.notes.trim_end())),
         PartCommand::Savepoint(_) => print_savepoints(&record, output)?,

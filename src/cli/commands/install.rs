@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{begin, cancel_on_interrupt, change};
+use super::{begin, cancel_on_interrupt, change, print_manifest};
 use crate::cli::args::{ChangeArgs, DryRun, GlobalArgs, ValuesArgs, from_savepoint};
 use crate::cli::{CommandError, Output};
 use crate::cluster::namespace;
@@ -110,7 +110,7 @@ pub async fn run(args: &InstallArgs, global: &GlobalArgs, output: &Output) -> Re
             capabilities: template::assumed_capabilities(),
             is_upgrade: false,
         })?;
-        output.data(&crate::render::to_manifest(&rendered.objects));
+        print_manifest(&rendered.objects, output)?;
         return Ok(0);
     }
     let cancellation = cancel_on_interrupt();

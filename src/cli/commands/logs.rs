@@ -1,11 +1,12 @@
 //! `kubectl flink logs NAME [-f]`.
 
 use clap::Args;
+use tokio::sync::Notify;
 
 use super::connect;
 use crate::cli::args::GlobalArgs;
 use crate::cli::{CommandError, Output};
-use crate::cluster::pods::LogOptions;
+use crate::cluster::pods::{LogLine, LogOptions};
 use crate::ops::logs::{self, Role};
 
 /// Flags of `logs`.
@@ -46,13 +47,20 @@ pub async fn run(args: &LogsArgs, global: &GlobalArgs, output: &Output) -> Resul
     };
     let pods = logs::pods(&context, &args.name, role).await?;
     let named = role != Role::JobManager || pods.len() > 1;
-    logs::stream(&context, &pods, &options, &mut |line| {
+    let closed = Notify::new();
+    let mut print = |line: LogLine| {
         if named {
             output.data(&format!("[{}] {}\n", line.pod, line.text));
         } else {
             output.data(&format!("{}\n", line.text));
         }
-    })
-    .await?;
+        if output.is_closed() {
+            closed.notify_one();
+        }
+    };
+    tokio::select! {
+        ended = logs::stream(&context, &pods, &options, &mut print) => ended?,
+        () = closed.notified() => {}
+    }
     Ok(0)
 }

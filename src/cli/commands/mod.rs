@@ -22,12 +22,13 @@ pub mod version;
 use std::time::Duration;
 
 use super::args::{ChangeArgs, Cli, Command, GlobalArgs};
-use super::{CommandError, Output};
+use super::{CommandError, Format, Output};
 use crate::cluster::Cluster;
 use crate::flink::Access;
 use crate::ops::execute::{Cancellation, Report};
 use crate::ops::recover::{Options, Recovered};
 use crate::ops::{Cause, Context};
+use crate::render::Object;
 
 /// Runs the verb; the exit code where it succeeds.
 pub async fn run(cli: &Cli, output: &Output) -> Result<u8, CommandError> {
@@ -86,7 +87,11 @@ async fn begin(
     cancellation: &Cancellation,
 ) -> Result<Context, CommandError> {
     let context = connect(global, Some(args.timeout)).await?;
-    if args.dry_run.is_some() || !crate::ops::recover::in_the_way(&context, name).await? {
+    let Some(in_the_way) = crate::ops::recover::in_the_way(&context, name).await? else {
+        return Ok(context);
+    };
+    if args.dry_run.is_some() {
+        output.warn(&format!("{in_the_way}; this is planned for the release as it is now"));
         return Ok(context);
     }
     let options = Options { change: args.options(name), savepoints: Vec::new(), abandon: false };
@@ -98,12 +103,12 @@ async fn begin(
                 report.revision, report.status
             ));
         }
-        Recovered::Savepoint(path) => {
+        Recovered::Savepoint { path } => {
             output.talk(&format!("The savepoint that run was taking is recorded: {path}"));
         }
-        Recovered::Undone(why) => {
+        Recovered::Undone { reason } => {
             output.talk(&format!(
-                "What that run had begun is undone ({why}): the release is as it was before."
+                "What that run had begun is undone ({reason}): the release is as it was before."
             ));
         }
     }
@@ -142,7 +147,7 @@ fn print_report(report: &Report, output: &Output) -> Result<(), CommandError> {
     if output.structured(report)? {
         return Ok(());
     }
-    if output.format == super::Format::Name {
+    if output.format == Format::Name {
         output.data(&format!("release/{}\n", report.name));
         return Ok(());
     }
@@ -167,7 +172,22 @@ fn print_report(report: &Report, output: &Output) -> Result<(), CommandError> {
     if !report.notes.trim().is_empty() {
         text.push_str(&format!("\n{}\n", report.notes.trim_end()));
     }
-    output.data(&text);
+    output.data_with_commands(&text);
+    Ok(())
+}
+
+/// Rendered objects: as a manifest, as the `List` that kubectl prints, or by name.
+fn print_manifest(objects: &[Object], output: &Output) -> Result<(), CommandError> {
+    match output.format {
+        Format::Json => {
+            let items: Vec<_> = objects.iter().map(|object| &object.value).collect();
+            output.structured(&serde_json::json!({"apiVersion": "v1", "kind": "List", "items": items}))?;
+        }
+        Format::Name => {
+            output.data(&objects.iter().map(|object| format!("{}\n", object.key())).collect::<String>());
+        }
+        _ => output.data(&crate::render::to_manifest(objects)),
+    }
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! `kubectl flink recover NAME`.
 
 use clap::Args;
+use serde_json::json;
 
 use super::{cancel_on_interrupt, connect, print_report};
 use crate::cli::args::{ChangeArgs, GlobalArgs, from_savepoint};
@@ -43,16 +44,22 @@ pub async fn run(args: &RecoverArgs, global: &GlobalArgs, output: &Output) -> Re
     let context = connect(global, Some(args.change.timeout)).await?;
     if args.change.dry_run.is_some() {
         let left = recover::left(&context, &args.name).await?;
-        output.data(&left.map_or_else(|| format!("{NOTHING}\n"), |left| format!("{left}\n")));
+        if !output.structured(&json!({ "left": left }))? {
+            output.data(&format!("{}\n", left.as_deref().unwrap_or(NOTHING)));
+        }
         return Ok(0);
     }
     let options = recover::Options { change, savepoints, abandon: args.abandon };
-    match recover::recover(&context, &options, output, &cancel_on_interrupt()).await? {
+    let recovered = recover::recover(&context, &options, output, &cancel_on_interrupt()).await?;
+    if output.structured(&recovered)? {
+        return Ok(0);
+    }
+    match recovered {
         Recovered::Nothing => output.talk(NOTHING),
         Recovered::Completed(report) => print_report(&report, output)?,
-        Recovered::Savepoint(path) => output.talk(&format!("Recorded: the savepoint {path}.")),
-        Recovered::Undone(why) => {
-            output.talk(&format!("Undone ({why}): the release is as it was before."));
+        Recovered::Savepoint { path } => output.talk(&format!("Recorded: the savepoint {path}.")),
+        Recovered::Undone { reason } => {
+            output.talk(&format!("Undone ({reason}): the release is as it was before."));
             output.talk(&format!("  kubectl flink history {}", args.name));
         }
     }

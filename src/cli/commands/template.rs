@@ -4,6 +4,7 @@ use std::mem::ManuallyDrop;
 
 use clap::Args;
 
+use super::print_manifest;
 use crate::cli::args::{GlobalArgs, ValuesArgs};
 use crate::cli::{CommandError, Output};
 use crate::cluster::namespace;
@@ -69,7 +70,7 @@ pub fn run(args: &TemplateArgs, global: &GlobalArgs, output: &Output) -> Result<
         is_upgrade: args.is_upgrade,
     });
     let rendered = ManuallyDrop::new(template::template(&options)?);
-    output.data(&crate::render::to_manifest(&rendered.objects));
+    print_manifest(&rendered.objects, output)?;
     if args.notes {
         output.talk(&rendered.notes);
     }

@@ -19,6 +19,11 @@ pub struct UiArgs {
 
 /// Runs `ui` until Ctrl-C.
 pub async fn run(args: &UiArgs, global: &GlobalArgs, output: &Output) -> Result<u8, CommandError> {
+    if let Some(url) = &global.flink_url {
+        return Err(CommandError::usage(format!(
+            "the UI is at {url} already, as --flink-url says: there is nothing to forward"
+        )));
+    }
     let context = connect(global, None).await?;
     let forward = ui::open(&context, &args.name, args.port).await?;
     output.data(&format!("http://{}\n", forward.address()));

@@ -81,7 +81,7 @@ pub async fn run(args: &UninstallArgs, global: &GlobalArgs, output: &Output) -> 
         }
         text.push_str(&format!("  delete them:\n    kubectl flink uninstall {} --purge\n", args.name));
     }
-    output.data(&text);
+    output.data_with_commands(&text);
     Ok(exit::DONE)
 }
 

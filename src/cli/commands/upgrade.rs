@@ -83,7 +83,16 @@ pub async fn run(args: &UpgradeArgs, global: &GlobalArgs, output: &Output) -> Re
             };
             install::plan(&context, &options).await
         };
-        return change::carry_out(&context, &args.change, false, options, plan, output, &cancellation).await;
+        return change::carry_out(
+            &context,
+            &args.change,
+            args.moves.diff,
+            options,
+            plan,
+            output,
+            &cancellation,
+        )
+        .await;
     }
     let carry = match (args.reset_values, args.reuse_values) {
         (true, _) => upgrade::Carry::Nothing,

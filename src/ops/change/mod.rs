@@ -530,7 +530,7 @@ async fn choose_strategy(
         None => Ok((Strategy::Warm, None)),
         Some(reason) if wanted == StrategyChoice::Auto => Ok((Strategy::Recreate, Some(reason))),
         Some(reason) => Err(Failure::refused(Cause::NoRoom { reason }).next([
-            "the same command with --strategy recreate   (stop, replace, start: the job is down while Pods start)"
+            "the same command with --strategy recreate   # stop, replace, start: the job is down while Pods start"
                 .to_owned(),
             format!("kubectl flink status {name}"),
         ])),

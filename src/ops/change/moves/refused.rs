@@ -87,8 +87,8 @@ impl Moves<'_> {
             Some(live) => {
                 let name = &self.options.name;
                 Err(Failure::refused(Cause::UnknownJob { job: live.name.clone(), id: live.id.to_string() }).next([
-                    format!("kubectl flink job stop {name} {}   (with a savepoint), then", live.id),
-                    format!("kubectl flink job submit {name} JAR --name JOB --from-savepoint recorded   (so that the release knows it)"),
+                    format!("kubectl flink job stop {name} {}   # with a savepoint; then:", live.id),
+                    format!("kubectl flink job submit {name} JAR --name JOB --from-savepoint recorded   # so that the release knows it"),
                 ]))
             }
         }
@@ -133,8 +133,8 @@ impl Moves<'_> {
         })
         .next([
             "leave storage as it is in this change".to_owned(),
-            "the same command with --from-savepoint PATH   (one that the new Pods can read)".to_owned(),
-            "the same command with --stateless   (its state is dropped)".to_owned(),
+            "the same command with --from-savepoint PATH   # one that the new Pods can read".to_owned(),
+            "the same command with --stateless   # its state is dropped".to_owned(),
         ]))
     }
 
@@ -154,14 +154,14 @@ impl Moves<'_> {
             writer: writer.to_owned(),
         })
         .next([
-            format!("kubectl flink savepoint list {name}   (which Flink wrote which savepoint)"),
-            "the same command with --from-savepoint recorded|PATH   (one that the older Flink wrote; what came since is put out again)".to_owned(),
+            format!("kubectl flink savepoint list {name}   # which Flink wrote which savepoint"),
+            "the same command with --from-savepoint recorded|PATH   # one that the older Flink wrote; what came since is put out again".to_owned(),
         ]))
     }
 
     pub(super) fn no_savepoint(&self, job: &str, reason: String) -> Failure {
         Failure::refused(Cause::NoSavepoint { job: job.to_owned(), reason }).next([
-            format!("kubectl flink status {}   (to see what is wrong)", self.options.name),
+            format!("kubectl flink status {}   # to see what is wrong", self.options.name),
             "the same command with --from-savepoint recorded|PATH, or with --stateless".to_owned(),
         ])
     }

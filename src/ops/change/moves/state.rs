@@ -116,9 +116,9 @@ impl Moves<'_> {
         let refuse = |reason: String| {
             Failure::refused(Cause::NoCheckpoint { job: job.name.clone(), reason }).next([
                 format!(
-                    "the same command with --from-checkpoint PATH   (look for {id}/chk-* in the release's checkpoint directory)"
+                    "the same command with --from-checkpoint PATH   # look for {id}/chk-* in the release's checkpoint directory"
                 ),
-                format!("kubectl flink savepoint list {name}   (and --from-savepoint recorded|PATH)"),
+                format!("kubectl flink savepoint list {name}   # and --from-savepoint recorded|PATH"),
             ])
         };
         let Some(descriptor) = self.situation.descriptor_of(job) else {
