@@ -67,7 +67,7 @@ fn as_json_it_is_the_list_that_kubectl_has_and_by_name_a_line_an_object() {
     let template = |format: &str| flink(["template", "demo", "flink", "-o", format]).ok();
     let list = template("json").json();
     assert_eq!((&list["apiVersion"], &list["kind"]), (&"v1".into(), &"List".into()));
-    let rendered: Vec<_> = objects(&[]).into_iter().collect();
+    let rendered = objects(&[]);
     assert_eq!(list["items"].as_array().unwrap(), &rendered);
     let names = template("name").stdout;
     assert_eq!(names.lines().count(), rendered.len());

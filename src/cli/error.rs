@@ -40,7 +40,7 @@ impl CommandError {
     }
 
     /// Something of this machine failed.
-    pub fn io(doing: impl Into<String>, error: std::io::Error) -> Self {
+    pub fn io(doing: impl Into<String>, error: &dyn std::fmt::Display) -> Self {
         Self {
             code: exit::FAILED,
             lines: vec![doing.into(), error.to_string()],

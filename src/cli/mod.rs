@@ -40,29 +40,28 @@ pub fn main() -> ExitCode {
     start_tracing(cli.global.verbosity);
     // What asks no server needs no runtime either.
     if let Some(done) = commands::run_offline(&cli, &output) {
-        return exit_code(done, output);
+        return exit_code(done, &output);
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            output.error(&CommandError::io("the asynchronous runtime could not be started", error));
+            output.error(&CommandError::io("the asynchronous runtime could not be started", &error));
             return ExitCode::from(exit::FAILED);
         }
     };
     let done = runtime.block_on(commands::run(&cli, &output));
     runtime.shutdown_background();
-    exit_code(done, output)
+    exit_code(done, &output)
 }
 
-fn exit_code(done: Result<u8, CommandError>, output: Output) -> ExitCode {
-    let failed = |error: CommandError, output: &Output| {
-        output.error(&error);
-        error.code
-    };
-    ExitCode::from(match done {
-        Ok(code) => output.written().map_or_else(|error| failed(error, &output), |()| code),
-        Err(error) => failed(error, &output),
-    })
+fn exit_code(done: Result<u8, CommandError>, output: &Output) -> ExitCode {
+    match done.and_then(|code| output.written().map(|()| code)) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            output.error(&error);
+            ExitCode::from(error.code)
+        }
+    }
 }
 
 fn start_tracing(verbosity: u8) {

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::CommandError;
 use super::args::GlobalArgs;
-use super::place::{self, Place};
+use super::place::Place;
 
 /// How results are printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -72,42 +72,42 @@ impl Output {
         self.unwritten.get().is_some()
     }
 
-    /// Writes data that has commands in it for the person to type.
-    pub fn data_with_commands(&self, text: &str) {
-        self.data(&place::folded(&self.place.in_commands(text), 80));
+    /// Text whose commands lead to where the person is; what goes to stderr is such by itself.
+    pub fn placed(&self, text: &str) -> String {
+        self.place.in_commands(text)
     }
 
     /// Whether all data was written. A reader that went away (`| head`) had enough: that is no failure.
     pub fn written(&self) -> Result<(), CommandError> {
         let failed = self.unwritten.get().filter(|error| error.kind() != ErrorKind::BrokenPipe);
-        failed.map_or(Ok(()), |error| {
-            let doing = "what was asked for is done, but its result cannot be written to stdout";
-            Err(CommandError::io(doing, std::io::Error::new(error.kind(), error.to_string())))
-        })
+        let doing = "what was asked for is done, but its result cannot be written to stdout";
+        failed.map_or(Ok(()), |error| Err(CommandError::io(doing, error)))
     }
 
     /// Writes a line of talk.
     pub fn talk(&self, line: &str) {
         if !self.quiet {
-            self.ask_about(line);
+            self.say(line);
         }
     }
 
     /// Writes a line of what a question is about: never left out.
     pub fn ask_about(&self, line: &str) {
-        let _ = writeln!(std::io::stderr().lock(), "{}", self.place.in_commands(line));
+        self.say(line);
     }
 
     /// Writes a warning.
     pub fn warn(&self, line: &str) {
-        let _ =
-            writeln!(std::io::stderr().lock(), "{} {}", self.bold("warning:"), self.place.in_commands(line));
+        self.say(&format!("{} {line}", self.bold("warning:")));
     }
 
     /// Writes an error with its hints.
     pub fn error(&self, error: &CommandError) {
-        let text = self.place.in_commands(&error.render(&|text| self.bold(text)));
-        let _ = std::io::stderr().lock().write_all(text.as_bytes());
+        self.say(error.render(&|text| self.bold(text)).trim_end());
+    }
+
+    fn say(&self, line: &str) {
+        let _ = writeln!(std::io::stderr().lock(), "{}", self.placed(line));
     }
 
     /// Text in bold, where the terminal can.
@@ -119,9 +119,8 @@ impl Output {
     pub fn structured<T: Serialize>(&self, value: &T) -> Result<bool, CommandError> {
         match self.format {
             Format::Json => {
-                let text = serde_json::to_string_pretty(value).map_err(|error| {
-                    CommandError::io("the result cannot be written as JSON", error.into())
-                })?;
+                let text = serde_json::to_string_pretty(value)
+                    .map_err(|error| CommandError::io("the result cannot be written as JSON", &error))?;
                 self.data(&format!("{text}\n"));
                 Ok(true)
             }
@@ -184,7 +183,43 @@ pub fn wrap(text: &str, width: usize, indent: &str) -> String {
     wrapped
 }
 
+/// A command in lines of at most so many columns where its flags allow it: a line of a shell may go on in the next.
+pub fn folded(command: &str, width: usize) -> String {
+    let mut flags = command.split(" -");
+    let mut folded = flags.next().unwrap_or_default().to_owned();
+    let mut column = folded.chars().count();
+    for flag in flags {
+        let length = " -".len() + flag.chars().count();
+        if column + length + " \\".len() > width {
+            folded.push_str(" \\\n ");
+            column = " ".len();
+        }
+        let _ = write!(folded, " -{flag}");
+        column += length;
+    }
+    folded
+}
+
 /// A moment in time as people read it: UTC, to the second.
 pub fn moment(timestamp: jiff::Timestamp) -> String {
     timestamp.strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_command_goes_on_in_the_next_line() {
+        let command =
+            "kubectl flink -n streams install orders flink --layout job -f - --from-savepoint recorded";
+        let lines = [
+            "kubectl flink -n streams install orders flink --layout job -f - \\",
+            "  --from-savepoint recorded",
+        ];
+        assert_eq!(folded(command, 76), lines.join("\n"));
+        assert_eq!(folded(command, 100), command);
+        let word = "a word that has no flag, however long it may be";
+        assert_eq!(folded(word, 20), word);
+    }
 }

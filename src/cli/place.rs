@@ -42,7 +42,8 @@ impl Place {
     /// that has a namespace keeps it.
     pub fn in_commands(&self, text: &str) -> String {
         const PROGRAM: &str = "kubectl ";
-        if self.namespace.is_empty() && self.cluster.is_empty() {
+        let nowhere = self.namespace.is_empty() && self.cluster.is_empty();
+        if nowhere || !text.contains(PROGRAM) {
             return text.to_owned();
         }
         let verbs = Cli::command();
@@ -77,32 +78,6 @@ impl Place {
     }
 }
 
-/// Text whose lines that are commands fit into so many columns where their flags allow it: a line of a shell may go on in the next.
-pub fn folded(text: &str, width: usize) -> String {
-    let mut lines = Vec::new();
-    for line in text.lines() {
-        let command = line.trim_start();
-        if line.chars().count() <= width || !command.starts_with("kubectl ") {
-            lines.push(line.to_owned());
-            continue;
-        }
-        let indent = " ".repeat(line.len() - command.len() + 2);
-        let mut flags = line.split(" -");
-        let mut piece = flags.next().unwrap_or_default().to_owned();
-        for flag in flags {
-            if (piece.chars().count() + flag.chars().count() + " -".len() + " \\".len()) > width {
-                lines.push(format!("{piece} \\"));
-                piece = format!("{indent}-{flag}");
-            } else {
-                piece.push_str(" -");
-                piece.push_str(flag);
-            }
-        }
-        lines.push(piece);
-    }
-    lines.join("\n") + if text.ends_with('\n') { "\n" } else { "" }
-}
-
 /// As one word of a shell; what no shell can be given (a NUL) stays as it is.
 fn quoted(value: &str) -> String {
     shlex::try_quote(value).map_or_else(|_| value.to_owned(), std::borrow::Cow::into_owned)
@@ -117,17 +92,6 @@ mod tests {
     fn placed(flags: &[&str], text: &str) -> String {
         let words = ["kubectl-flink"].iter().chain(flags).chain(&["list"]);
         Place::of(&Cli::try_parse_from(words).unwrap().global).in_commands(text)
-    }
-
-    #[test]
-    fn a_long_command_goes_on_in_the_next_line() {
-        let text = "  come back:\n    kubectl flink -n streams install orders flink --layout job -f - --from-savepoint recorded\n";
-        let expected = "  come back:\n    kubectl flink -n streams install orders flink --layout job -f - \\\n      \
-                        --from-savepoint recorded\n";
-        assert_eq!(folded(text, 80), expected);
-        let kept =
-            "a word that is no command, however long it may be - or however often it has - such a sign\n\nb";
-        assert_eq!(folded(kept, 20), kept);
     }
 
     #[test]

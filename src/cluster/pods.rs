@@ -1,5 +1,7 @@
 //! Pods by selector, and their logs: as text, as a stream, or those of several Pods line by line.
 
+use std::ops::ControlFlow;
+
 use super::call::Call;
 use super::discovery::Resource;
 use super::{Cluster, ClusterError, Selection};
@@ -151,13 +153,13 @@ pub struct LogLine {
 }
 
 /// Gives the log lines of several Pods to `sink`, one Pod after the other; with `follow` as they come, until all
-/// containers have ended. A Pod whose container has no log yet is left out, unless all are such.
+/// containers have ended or it has enough. A Pod whose container has no log yet is left out, unless all are such.
 pub async fn each_line(
     cluster: &Cluster,
     namespace: &str,
     pods: &[Pod],
     options: &LogOptions,
-    sink: &mut (dyn FnMut(LogLine) + Send),
+    sink: &mut (dyn FnMut(LogLine) -> ControlFlow<()> + Send),
 ) -> Result<(), ClusterError> {
     let mut open = Vec::new();
     let mut closed = None;
@@ -177,12 +179,16 @@ pub async fn each_line(
     if options.follow {
         let mut all = futures::stream::select_all(open);
         while let Some(line) = all.try_next().await? {
-            sink(line);
+            if sink(line).is_break() {
+                return Ok(());
+            }
         }
     } else {
         for mut log in open {
             while let Some(line) = log.try_next().await? {
-                sink(line);
+                if sink(line).is_break() {
+                    return Ok(());
+                }
             }
         }
     }

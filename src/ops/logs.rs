@@ -1,5 +1,7 @@
 //! `logs`: what the release's Pods print, each line with its Pod's name; of each generation that its jobs run in.
 
+use std::ops::ControlFlow;
+
 use k8s_openapi::api::core::v1::Pod;
 
 use super::situation::Situation;
@@ -43,12 +45,12 @@ pub async fn pods(context: &Context, name: &str, role: Role) -> Result<Vec<Pod>,
     Ok(found)
 }
 
-/// Streams log lines into `sink` until they end (or for ever, with `follow`).
+/// Streams log lines into `sink` until they end (never, with `follow`) or it has enough.
 pub async fn stream(
     context: &Context,
     pods: &[Pod],
     options: &LogOptions,
-    sink: &mut (dyn FnMut(LogLine) + Send),
+    sink: &mut (dyn FnMut(LogLine) -> ControlFlow<()> + Send),
 ) -> Result<(), Failure> {
     Ok(pods::each_line(&context.cluster, &context.namespace, pods, options, sink).await?)
 }

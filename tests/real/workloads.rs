@@ -8,6 +8,7 @@ use kubectl_flink::cluster::readiness::{Fatal, NotReady, not_ready};
 use kubectl_flink::cluster::{Cluster, forward};
 use kubectl_flink::render::Object;
 use serde_json::{Value, json};
+use std::ops::ControlFlow;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// An image with a shell and a Perl.
@@ -177,9 +178,11 @@ async fn a_port_is_forwarded_and_a_log_is_followed() {
     let tail = LogOptions { tail_lines: Some(1), ..LogOptions::default() };
     assert_eq!(pods::logs(&cluster, &namespace, pod, &tail).await.unwrap(), "got two\n");
     let mut lines = Vec::new();
-    pods::each_line(&cluster, &namespace, &all, &LogOptions::default(), &mut |line| lines.push(line))
-        .await
-        .unwrap();
+    let mut sink = |line| {
+        lines.push(line);
+        ControlFlow::Continue(())
+    };
+    pods::each_line(&cluster, &namespace, &all, &LogOptions::default(), &mut sink).await.unwrap();
     let texts: Vec<_> = lines.iter().map(|line| line.text.as_str()).collect();
     assert_eq!(texts, ["listening", "got raw", "got one", "got two"]);
     assert_eq!((lines[0].pod.as_str(), lines[0].container.as_str()), (pod, "main"));

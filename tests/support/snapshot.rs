@@ -14,7 +14,7 @@ pub fn assert_snapshot(name: &str, text: &str) {
         assert!(!breakable || line.chars().count() <= 80, "more than 80 columns in {name}: {line}");
     }
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots").join(format!("{name}.txt"));
-    // Raw: snapbox would take each `\\` for a `/`.
+    // Raw: snapbox would take each `\` for a `/`.
     let recorded = snapbox::Data::read_from(&path, None).raw();
     snapbox::Assert::new().action_env("SNAPSHOTS").eq(redact(text), recorded);
 }

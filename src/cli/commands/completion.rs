@@ -30,11 +30,11 @@ pub fn run(args: &CompletionArgs, output: &Output) -> Result<u8, CommandError> {
         return Ok(0);
     }
     let program = std::env::current_exe()
-        .map_err(|error| CommandError::io("where this program is could not be found out", error))?;
+        .map_err(|error| CommandError::io("where this program is could not be found out", &error))?;
     let folder = args.dir.clone().or_else(|| program.parent().map(PathBuf::from)).unwrap_or_default();
     let link = folder.join("kubectl_complete-flink");
     install_link(&program, &link).map_err(|error| {
-        CommandError::io(format!("{} could not be made", link.display()), error)
+        CommandError::io(format!("{} could not be made", link.display()), &error)
             .hint("name a folder of your PATH with --dir")
     })?;
     output.data(&format!("{}\n", link.display()));

@@ -1,12 +1,13 @@
 //! `kubectl flink logs NAME [-f]`.
 
+use std::ops::ControlFlow;
+
 use clap::Args;
-use tokio::sync::Notify;
 
 use super::connect;
 use crate::cli::args::GlobalArgs;
 use crate::cli::{CommandError, Output};
-use crate::cluster::pods::{LogLine, LogOptions};
+use crate::cluster::pods::LogOptions;
 use crate::ops::logs::{self, Role};
 
 /// Flags of `logs`.
@@ -47,20 +48,14 @@ pub async fn run(args: &LogsArgs, global: &GlobalArgs, output: &Output) -> Resul
     };
     let pods = logs::pods(&context, &args.name, role).await?;
     let named = role != Role::JobManager || pods.len() > 1;
-    let closed = Notify::new();
-    let mut print = |line: LogLine| {
+    logs::stream(&context, &pods, &options, &mut |line| {
         if named {
             output.data(&format!("[{}] {}\n", line.pod, line.text));
         } else {
             output.data(&format!("{}\n", line.text));
         }
-        if output.is_closed() {
-            closed.notify_one();
-        }
-    };
-    tokio::select! {
-        ended = logs::stream(&context, &pods, &options, &mut print) => ended?,
-        () = closed.notified() => {}
-    }
+        if output.is_closed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })
+    .await?;
     Ok(0)
 }

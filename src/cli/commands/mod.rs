@@ -172,7 +172,7 @@ fn print_report(report: &Report, output: &Output) -> Result<(), CommandError> {
     if !report.notes.trim().is_empty() {
         text.push_str(&format!("\n{}\n", report.notes.trim_end()));
     }
-    output.data_with_commands(&text);
+    output.data(&output.placed(&text));
     Ok(())
 }
 

@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::{begin, cancel_on_interrupt};
 use crate::cli::args::{ChangeArgs, GlobalArgs};
+use crate::cli::output::folded;
 use crate::cli::{CommandError, Output, error::exit, plan};
 use crate::ops::change::StateChoice;
 use crate::ops::uninstall::{self, Kept};
@@ -76,12 +77,15 @@ pub async fn run(args: &UninstallArgs, global: &GlobalArgs, output: &Output) -> 
             "kept: the release's record{claim},\n      as long as a recorded savepoint lives there\n"
         ));
         text.push_str("  come back:\n");
-        for line in kept.ways_back.iter().flat_map(|way| way.lines()) {
-            text.push_str(&format!("    {line}\n"));
-        }
-        text.push_str(&format!("  delete them:\n    kubectl flink uninstall {} --purge\n", args.name));
+        let typed = |commands: &str| -> String {
+            let folded = commands.lines().map(|command| folded(&output.placed(command), 76));
+            folded.map(|command| format!("    {}\n", command.replace('\n', "\n    "))).collect()
+        };
+        text.push_str(&typed(&kept.ways_back.join("\n")));
+        text.push_str("  delete them:\n");
+        text.push_str(&typed(&format!("kubectl flink uninstall {} --purge", args.name)));
     }
-    output.data_with_commands(&text);
+    output.data(&text);
     Ok(exit::DONE)
 }
 
