@@ -108,6 +108,51 @@ fn a_job_submitted_by_hand_is_never_dropped_by_an_upgrade() {
     tally.check(State::Ended, &Expect { runs: 3..=3, ..Expect::default() });
 }
 
+/// Expected: nor is it where the JobManager does not say that it has it; only who gives it up himself may go on.
+#[test]
+fn a_job_submitted_by_hand_outlives_a_jobmanager_that_is_away() {
+    let namespace = cluster!("stranger-away", tally);
+    namespace.install_session("a", &[]).ok();
+    let id = submit_by_hand(&namespace, "a-g1_counter.jar");
+    let tally = namespace.tally("a-storage");
+    tally.await_committed(40);
+    job_managers(&namespace, 0);
+
+    let upgrade = ["upgrade", "a", "--set", "taskManager.memory=1100m", "--stateless"];
+    let (with_savepoint, stateless) =
+        (["uninstall", "a", "--with-savepoint"], ["uninstall", "a", "--stateless"]);
+    for command in [&upgrade[..], &with_savepoint, &stateless] {
+        let refused = namespace.flink(command).exits(3);
+        refused.says("the JobManager of a-g1 does not answer").says(&id);
+    }
+    assert_eq!(statuses(&namespace.history("a")), "1 deployed");
+    let listed = namespace.flink(["job", "list", "a"]).ok().says("the JobManager does not answer");
+    listed.prints(&id).prints("UNKNOWN");
+
+    job_managers(&namespace, 1);
+    tally.await_caught_up();
+    tally.await_committed(40);
+    // It goes on from its checkpoint: what it had emitted since is emitted again, and committed once.
+    tally.check(State::Running, &Expect { runs: 2..=2, repeated_emitted: 0..=400, ..Expect::default() });
+    job_managers(&namespace, 0);
+    let refused = namespace.flink(upgrade).exits(3).says("gives it up; its checkpoints stay");
+    // What is printed, with its comments, is what a shell takes.
+    let give_up = refused.stderr.split("hint: ").find(|hint| hint.starts_with("kubectl -n")).unwrap();
+    run(Command::new("sh").args(["-c", give_up])).ok();
+    namespace.flink(upgrade).ok();
+    assert_eq!(statuses(&namespace.history("a")), "1 superseded, 2 deployed");
+    let jobs = namespace.flink(["job", "list", "a", "-o", "json"]).ok().json();
+    assert_eq!(jobs, serde_json::json!([]), "it is given up");
+}
+
+/// Takes the JobManager of the first generation away, or brings it back.
+fn job_managers(namespace: &Namespace, count: u32) {
+    namespace.kubectl(["scale", "deployment/a-g1-jobmanager", &format!("--replicas={count}")]).ok();
+    let selector = "app.kubernetes.io/component=jobmanager";
+    let pods = || namespace.names("pods", selector).len();
+    wait_for("the JobManagers", || (pods() == count as usize).then_some(()));
+}
+
 /// Expected: a job that is given another jar moves to it, and the release keeps that one.
 fn another_jar(namespace: &Namespace, job: &str, jar: &str) {
     let recorded = || {

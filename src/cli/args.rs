@@ -115,7 +115,7 @@ pub struct GlobalArgs {
     /// No progress on stderr
     #[arg(short = 'q', long, global = true, hide_short_help = true, help_heading = "Global flags")]
     pub quiet: bool,
-    /// How long one request may take: 30s, 1m
+    /// How long one request may take: 1m, 90s; without it, or with 0, 30s
     #[arg(
         long,
         value_name = "DURATION",
@@ -157,7 +157,7 @@ impl GlobalArgs {
             server: self.server.clone(),
             token: self.token.clone().map(Into::into),
             insecure_skip_tls_verify: self.insecure_skip_tls_verify,
-            request_timeout: self.request_timeout,
+            request_timeout: self.request_timeout.filter(|timeout| !timeout.is_zero()),
             ..ConnectOptions::default()
         }
     }

@@ -89,6 +89,7 @@ impl From<Failure> for CommandError {
         }
         let (code, left_behind) = match failure.phase {
             Phase::Refused => (exit::REFUSED, vec![]),
+            Phase::CommandLine => (exit::USAGE, vec![]),
             Phase::Unreachable => (exit::UNREACHABLE, vec![]),
             Phase::Failed { left_behind } => (exit::FAILED, left_behind),
             Phase::Undone => {

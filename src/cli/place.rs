@@ -59,7 +59,7 @@ impl Place {
             let has_namespace = first == "-n";
             let verb = if has_namespace { words.nth(1).unwrap_or_default() } else { first };
             let is_command = match plugin {
-                "" => verb == "port-forward",
+                "" => matches!(verb, "port-forward" | "patch"),
                 _ => verbs.find_subcommand(verb).is_some(),
             };
             if !is_command {

@@ -210,11 +210,15 @@ impl ClusterError {
                 | Self::KubeconfigSyntax { .. }
                 | Self::Kubeconfig { .. }
                 | Self::NoCurrentContext { .. }
-                | Self::UnknownName { .. }
                 | Self::Setup { .. }
                 | Self::Unreachable { .. }
                 | Self::Unauthorized { .. }
         )
+    }
+
+    /// A flag cannot be used, or names nothing that the kubeconfig has.
+    pub fn is_command_line(&self) -> bool {
+        matches!(self, Self::UnknownName { .. } | Self::Option { .. })
     }
 
     /// Whether a change was made is not known: the answer did not come whole.

@@ -67,10 +67,20 @@ async fn decide(context: &Context, name: &str, which: &Which) -> Result<(Plan, C
     // A JobManager that recovers lists no job either; one that is silent says nothing.
     let silent = |job: &JobRecord| !matches!(situation.live_of(job), Live::Jobs(_) | Live::NoCluster);
     if !matches!(situation.live, Live::Jobs(_)) || base.jobs.iter().any(silent) {
-        return Err(Failure::refused(Cause::Usage(format!(
+        let doing = format!(
             "the JobManager of release {name:?} does not answer: which savepoints are needed is not known"
-        )))
-        .next([format!("kubectl flink status {name}")]));
+        );
+        let lives =
+            std::iter::once(&situation.live).chain(base.jobs.iter().map(|job| situation.live_of(job)));
+        let mut errors = lives.filter_map(|live| match live {
+            Live::Silent(error) => Some(error.clone()),
+            _ => None,
+        });
+        let cause = match errors.next() {
+            Some(source) => Cause::Flink { doing, source },
+            None => Cause::Usage(doing),
+        };
+        return Err(Failure::refused(cause).next([format!("kubectl flink status {name}")]));
     }
     let mut plan =
         Plan { name: name.to_owned(), dispose: Vec::new(), keep: Vec::new(), which: which.clone() };

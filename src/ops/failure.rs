@@ -15,6 +15,8 @@ use crate::yaml::YamlError;
 pub enum Phase {
     /// Refused before anything changed (exit code 3).
     Refused,
+    /// The command line is wrong (exit code 2).
+    CommandLine,
     /// The cluster or Flink could not be reached, before anything changed (exit code 4).
     Unreachable,
     /// It failed; what it left behind (exit code 1).
@@ -38,10 +40,16 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// Refused before anything changed, unless the cause is that something could not be reached.
+    /// Refused before anything changed, unless the cause is the command line, or that something could not be reached.
     pub fn refused(cause: impl Into<Cause>) -> Self {
         let cause = cause.into();
-        let phase = if cause.is_unreachable() { Phase::Unreachable } else { Phase::Refused };
+        let phase = if cause.is_command_line() {
+            Phase::CommandLine
+        } else if cause.is_unreachable() {
+            Phase::Unreachable
+        } else {
+            Phase::Refused
+        };
         Self { phase, cause: Box::new(cause), next: Vec::new() }
     }
 
@@ -140,6 +148,10 @@ pub enum Cause {
     Volatile(String),
     #[error("job {job} ({id}) runs in the release's cluster, but the release does not know its jar")]
     UnknownJob { job: String, id: String },
+    #[error(
+        "the JobManager of {generation} does not answer, and would bring back jobs that the release does not know: {jobs}"
+    )]
+    Strangers { generation: String, jobs: String },
     #[error("the job {job} cannot be started again: {reason}")]
     CannotStart { job: String, reason: String },
     #[error("release {release:?} has no job {job:?} (it has {known})")]
@@ -174,9 +186,16 @@ impl Cause {
             Cause::Cluster(error) => error.is_unreachable(),
             Cause::Release(error) | Cause::Lock(LockError::Release(error)) => error.is_unreachable(),
             Cause::Apply(errors) => errors.is_unreachable(),
-            Cause::Flink { source, .. } => {
-                matches!(source, FlinkError::Unreachable { .. } | FlinkError::Deadline { .. })
-            }
+            Cause::Flink { source, .. } => source.is_passing(),
+            _ => false,
+        }
+    }
+
+    /// Whether what the person has typed cannot be read, or names nothing that there is in their own files.
+    fn is_command_line(&self) -> bool {
+        match self {
+            Cause::ReleaseName { .. } | Cause::Values(ValuesError::Set { .. }) => true,
+            Cause::Cluster(error) => error.is_command_line(),
             _ => false,
         }
     }

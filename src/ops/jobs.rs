@@ -8,8 +8,8 @@ use sha2::{Digest, Sha256};
 use super::change::{self, ChangeOptions, Desired, Only, StateChoice};
 use super::descriptor::{ClusterKind, Descriptor};
 use super::execute::{self, Cancellation, Report};
-use super::situation::Situation;
-use super::{Cause, Context, Failure, Observer, Progress, rights, upgrade};
+use super::situation::{Live, Situation};
+use super::{Cause, Context, Failure, Observer, Progress, rights, strangers, upgrade};
 use crate::flink::Content;
 use crate::operation::Kind;
 use crate::package::Package;
@@ -53,15 +53,49 @@ pub struct JobRow {
     pub jar: Option<String>,
 }
 
+/// A release's jobs.
+pub struct Listing {
+    /// A row each.
+    pub rows: Vec<JobRow>,
+    /// Why the `JobManager` in charge does not say what runs in it: the rows are what records and high availability know.
+    pub silent: Option<String>,
+}
+
 /// Lists a release's jobs.
-pub async fn list(context: &Context, name: &str) -> Result<Vec<JobRow>, Failure> {
+pub async fn list(context: &Context, name: &str) -> Result<Listing, Failure> {
     super::check_release_name(name)?;
     let situation = Situation::read(context, name).await?;
     let base = upgrade::base(context, &situation, name)?;
-    Ok(rows(&situation, base))
+    let silent = match &situation.live {
+        Live::Silent(error) => Some(error.to_string()),
+        _ => None,
+    };
+    Ok(Listing { rows: all_rows(context, &situation, base).await, silent })
 }
 
-pub(crate) fn rows(situation: &Situation, base: &Record) -> Vec<JobRow> {
+/// The rows, and of a JobManager that does not answer the jobs too that only its high availability knows.
+pub(crate) async fn all_rows(context: &Context, situation: &Situation, base: &Record) -> Vec<JobRow> {
+    let mut rows = rows(situation, base);
+    let (Live::Silent(_), Some(descriptor)) = (&situation.live, &situation.descriptor) else { return rows };
+    match strangers::kept(context, &base.name, descriptor).await {
+        Ok(kept) => rows.extend(kept.into_iter().map(|stranger| JobRow {
+            name: stranger.id.to_string(),
+            id: Some(stranger.id.to_string()),
+            state: "UNKNOWN".to_owned(),
+            running_tasks: 0,
+            total_tasks: 0,
+            started: None,
+            origin: "unknown",
+            generation: None,
+            restored_from: None,
+            jar: None,
+        })),
+        Err(error) => tracing::warn!(%error, "the jobs that high availability keeps could not be read"),
+    }
+    rows
+}
+
+fn rows(situation: &Situation, base: &Record) -> Vec<JobRow> {
     let mut rows: Vec<JobRow> = base
         .jobs
         .iter()
@@ -102,7 +136,7 @@ pub(crate) fn rows(situation: &Situation, base: &Record) -> Vec<JobRow> {
 fn recorded_state(job: &JobRecord, situation: &Situation) -> String {
     match (situation.live_of(job), job.state) {
         (_, JobState::Running) if job.ended_by.is_some() => "STOPPED".to_owned(),
-        (super::situation::Live::Jobs(_), JobState::Running) => "LOST".to_owned(),
+        (Live::Jobs(_), JobState::Running) => "LOST".to_owned(),
         (_, JobState::Running) => "UNKNOWN".to_owned(),
         (_, state) => state.to_string().to_uppercase(),
     }

@@ -22,6 +22,7 @@ pub mod rights;
 pub mod rollback;
 pub mod savepoints;
 mod situation;
+mod strangers;
 pub mod template;
 pub mod ui;
 pub mod uninstall;

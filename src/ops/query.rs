@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::jobs::{JobRow, rows};
+use super::jobs::{JobRow, all_rows};
 use super::situation::{Live, Situation, objects_of};
 use super::{Cause, Context, Failure, recover};
 use crate::cluster::readiness;
@@ -223,7 +223,7 @@ pub async fn status(context: &Context, name: &str, revision: Option<u32>) -> Res
     if let Live::Silent(error) = &situation.live {
         report.unreachable = Some(error.to_string());
     }
-    for row in rows(&situation, &record) {
+    for row in all_rows(context, &situation, &record).await {
         report.jobs.push(job_status(context, &situation, &record, row).await);
     }
     Ok(report)

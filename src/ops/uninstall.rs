@@ -7,7 +7,7 @@ use super::execute::{self, Cancellation, Report};
 use super::preflight::savepoint_trigger;
 use super::situation::{Live, Situation};
 use super::world::Site;
-use super::{Cause, Context, Failure, Observer, jobs, rights, upgrade};
+use super::{Cause, Context, Failure, Observer, jobs, rights, strangers, upgrade};
 use crate::cluster::delete;
 use crate::flink::{self, JobOverview, Rest};
 use crate::operation::{JobMove, Journal, Kind, Pods, Start, StateFrom, Stop, Strategy};
@@ -71,7 +71,7 @@ pub async fn plan(context: &Context, options: &Options) -> Result<(Plan, Kept), 
     }
     let keeps_claims = !options.purge && (with_savepoint || !kept.savepoints.is_empty());
     kept.ways_back = ways_back(&base, &kept, with_savepoint);
-    refuse_jobs_elsewhere(context, &situation).await?;
+    refuse_jobs_elsewhere(context, &situation, &base).await?;
     let running = situation.descriptor.as_ref().filter(|d| situation.generations.contains(&d.generation));
     let (moves, changes, choice_needed) = moves(context, options, &situation, base.revision).await?;
     let plan = Plan {
@@ -154,11 +154,22 @@ fn ways_back(base: &Record, kept: &Kept, with_savepoint: bool) -> Vec<String> {
     ways
 }
 
-/// A generation that was kept, because somebody's own job runs in it, is not taken away under that job.
-async fn refuse_jobs_elsewhere(context: &Context, situation: &Situation) -> Result<(), Failure> {
+/// A generation that was kept, because somebody's own job runs in it, is not taken away under that job; nor is one that does not
+/// say what runs in it, where such a job would come back.
+async fn refuse_jobs_elsewhere(
+    context: &Context,
+    situation: &Situation,
+    base: &Record,
+) -> Result<(), Failure> {
+    if let (Live::Silent(_), Some(descriptor)) = (&situation.live, &situation.descriptor) {
+        strangers::refuse(context, &base.name, descriptor).await?;
+    }
     for stray in &situation.strays {
         let Some(descriptor) = &stray.descriptor else { continue };
-        let jobs = context.flink(descriptor).jobs().await.unwrap_or_default();
+        let Ok(jobs) = context.flink(descriptor).jobs().await else {
+            strangers::refuse(context, &base.name, descriptor).await?;
+            continue;
+        };
         let recorded = situation.base.iter().flat_map(|base| &base.jobs).filter_map(|job| job.id);
         let ours: Vec<_> = recorded.collect();
         let theirs = |job: &&JobOverview| !job.state.is_terminal() && !ours.contains(&job.id);

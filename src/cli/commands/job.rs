@@ -100,7 +100,10 @@ pub async fn run(args: &JobArgs, global: &GlobalArgs, output: &Output) -> Result
     match &args.command {
         JobCommand::List { name } => {
             let context = connect(global, None).await?;
-            let rows = jobs::list(&context, name).await?;
+            let jobs::Listing { rows, silent } = jobs::list(&context, name).await?;
+            if let Some(why) = silent {
+                output.warn(&format!("the JobManager does not answer: {why}"));
+            }
             print_rows(&rows, output)?;
         }
         JobCommand::Submit(args) => submit(args, global, output).await?,

@@ -106,6 +106,8 @@ pub(super) trait World {
     async fn await_ready(&mut self, target: Target) -> Result<Option<String>, Cause>;
     /// The id of a generation's rehearsal, a job of ours that is no job of the release.
     fn rehearsal(&self, target: Target) -> Option<JobId>;
+    /// The jobs that no revision knows, and that a generation whose `JobManager` is silent would bring back.
+    async fn strangers(&self, target: Target) -> Result<Vec<JobId>, Cause>;
     /// Has what leads to the generation in charge lead to the new one.
     async fn switch(&mut self) -> Result<(), Cause>;
     /// Deletes a generation whose Flink is shut down: its objects, then, when its Pods are gone, its HA data.

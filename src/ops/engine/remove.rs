@@ -1,12 +1,14 @@
 //! Removing a generation in the order that loses nothing.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::{Engine, POLL, World};
 use crate::flink::{FlinkError, JobOverview, Source};
-use crate::operation::{Event, Target};
+use crate::id::JobId;
+use crate::operation::{Event, JobMove, Target};
 use crate::ops::{Cause, Progress};
 
 /// How long a JobManager may be silent before its generation is removed without its word.
@@ -34,16 +36,13 @@ impl<W: World> Engine<W> {
                     .map(|job| format!("{} ({})", job.name, job.id))
                     .collect();
                 if !live.is_empty() {
-                    let (step, jobs) = (format!("generation {name} is kept"), live.join(", "));
-                    if self.journal.committed.is_some() {
-                        // All jobs of the release have moved: these are somebody's own, submitted meanwhile.
-                        self.record(Event::Kept(target)).await?;
-                        self.world.tell(Progress::Warning(format!(
-                            "{step}: jobs run in it that the release does not know: {jobs}"
-                        )));
-                        return Ok(None);
-                    }
-                    return Err(Cause::Step { step, reason: format!("jobs still run in it: {jobs}") });
+                    // Where all jobs of the release have moved, these are somebody's own, submitted meanwhile.
+                    let whose = if self.journal.committed.is_some() {
+                        "that the release does not know"
+                    } else {
+                        "still"
+                    };
+                    return self.keep(target, format!("jobs run in it {whose}: {}", live.join(", "))).await;
                 }
                 self.record(Event::RemoveBegun(target)).await?;
                 if let Err(error) = cluster.shut_down().await {
@@ -53,6 +52,11 @@ impl<W: World> Engine<W> {
                 }
             }
             Err(error) => {
+                let strangers = self.strangers(target).await?;
+                if !strangers.is_empty() {
+                    let would = "its JobManager does not answer, and would bring back jobs that the release does not know";
+                    return self.keep(target, format!("{would}: {}", strangers.join(", "))).await;
+                }
                 self.record(Event::RemoveBegun(target)).await?;
                 // One that never came up has left nothing.
                 if target != Target::New || self.journal.ready {
@@ -65,6 +69,33 @@ impl<W: World> Engine<W> {
         self.world.clear(target).await?;
         self.record(Event::Removed(target)).await?;
         Ok(Some(format!("removed generation {name}")))
+    }
+
+    /// Leaves a generation where it is. An operation that has done what it is for ends well all the same.
+    async fn keep(&mut self, target: Target, reason: String) -> Result<Option<String>, Cause> {
+        let step = format!("generation {} is kept", self.world.name(target));
+        if self.journal.committed.is_none() {
+            return Err(Cause::Step { step, reason });
+        }
+        self.record(Event::Kept(target)).await?;
+        self.world.tell(Progress::Warning(format!("{step}: {reason}")));
+        Ok(None)
+    }
+
+    /// The ids of somebody's own jobs in a generation that does not say what runs in it.
+    async fn strangers(&self, target: Target) -> Result<Vec<String>, Cause> {
+        let starts =
+            |job: &JobMove| [job.start.as_ref(), job.back.as_ref()].map(|start| start.map(|start| start.id));
+        let ours: BTreeSet<JobId> = self
+            .journal
+            .jobs
+            .iter()
+            .flat_map(|job| starts(job).into_iter().chain([job.old]))
+            .flatten()
+            .chain(self.world.rehearsal(target))
+            .collect();
+        let kept = self.world.strangers(target).await?;
+        Ok(kept.into_iter().filter(|id| !ours.contains(id)).map(|id| id.to_string()).collect())
     }
 
     /// The jobs in a generation. One that has just been in use may be recovering: its silence is waited out for a while, for

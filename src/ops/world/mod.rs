@@ -13,7 +13,7 @@ use super::descriptor::Descriptor;
 use super::engine::{Look, Recipe, Waits, World};
 use super::execute::Cancellation;
 use super::situation::{Stray, render_record};
-use super::{Cause, Context, Failure, Observer, Progress, fence, uninstall};
+use super::{Cause, Context, Failure, Observer, Progress, fence, strangers, uninstall};
 use crate::cluster::{apply, delete};
 use crate::flink::{self, Client, RestCluster};
 use crate::id::JobId;
@@ -256,6 +256,12 @@ impl World for Site<'_> {
 
     fn rehearsal(&self, target: Target) -> Option<JobId> {
         rehearsal::id(&self.descriptor(target)?.name)
+    }
+
+    async fn strangers(&self, target: Target) -> Result<Vec<JobId>, Cause> {
+        let Some(descriptor) = self.descriptor(target) else { return Ok(Vec::new()) };
+        let kept = strangers::kept(&self.context, &self.plan.options.name, descriptor).await?;
+        Ok(kept.into_iter().map(|stranger| stranger.id).collect())
     }
 
     async fn switch(&mut self) -> Result<(), Cause> {

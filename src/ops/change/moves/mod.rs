@@ -47,14 +47,14 @@ impl Moves<'_> {
     pub async fn decide(&self) -> Result<Decided, Failure> {
         let mut decided = Decided { moves: vec![], jobs: vec![], changes: vec![], choice_needed: vec![] };
         let base_jobs: &[JobRecord] = self.situation.base.as_ref().map_or(&[], |base| &base.jobs);
-        self.refuse_unknown_jobs(base_jobs)?;
+        self.refuse_unknown_jobs(base_jobs).await?;
         self.refuse_unused_choice()?;
         if let Live::Silent(error) = &self.situation.live
             && self.pods == Pods::Same
         {
-            return Err(Failure::refused(Cause::Step {
-                step: "the JobManager does not answer".to_owned(),
-                reason: error.to_string(),
+            return Err(Failure::refused(Cause::Flink {
+                doing: "the JobManager does not answer".to_owned(),
+                source: error.clone(),
             })
             .next([format!("kubectl flink status {}", self.options.name)]));
         }

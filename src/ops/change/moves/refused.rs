@@ -4,7 +4,8 @@ use super::Moves;
 use crate::flink::can_read;
 use crate::operation::Pods;
 use crate::ops::change::StateChoice;
-use crate::ops::{Cause, Failure};
+use crate::ops::situation::Live;
+use crate::ops::{Cause, Failure, strangers};
 use crate::release::{JobRecord, JobState};
 
 impl Moves<'_> {
@@ -73,9 +74,12 @@ impl Moves<'_> {
     }
 
     /// Somebody's own job, submitted by hand, would be lost with the generation.
-    pub(super) fn refuse_unknown_jobs(&self, known: &[JobRecord]) -> Result<(), Failure> {
+    pub(super) async fn refuse_unknown_jobs(&self, known: &[JobRecord]) -> Result<(), Failure> {
         if self.pods == Pods::Same {
             return Ok(());
+        }
+        if let (Live::Silent(_), Some(descriptor)) = (&self.situation.live, &self.situation.descriptor) {
+            return strangers::refuse(self.context, &self.options.name, descriptor).await;
         }
         let stranger = self
             .situation

@@ -51,9 +51,11 @@ pub(super) enum Bug {
     ResultNotLookedFor,
     /// A job that Flink brought back after its stop had failed, and that has finished, is taken for one that has failed.
     FinishTakenForFailure,
+    /// What a silent JobManager would bring back is not looked for when its generation is removed.
+    StrangersNotLookedFor,
 }
 
-pub(super) const ALL: [Bug; 23] = [
+pub(super) const ALL: [Bug; 24] = [
     Bug::NoLookUp,
     Bug::AnotherIdForEachTry,
     Bug::AnotherIdForEachRun,
@@ -77,6 +79,7 @@ pub(super) const ALL: [Bug; 23] = [
     Bug::NoLookTakenForNothing,
     Bug::ResultNotLookedFor,
     Bug::FinishTakenForFailure,
+    Bug::StrangersNotLookedFor,
 ];
 
 impl Bug {

@@ -629,6 +629,18 @@ impl Flink {
         }
     }
 
+    /// The JobManager dies, and does not come up any more.
+    pub fn lose_job_manager(&mut self, number: u32, now: Instant) {
+        self.restart_job_manager(number, now);
+        if let Some(generation) = self.generations.get_mut(&number).filter(|one| !one.shut_down) {
+            generation.answers_from = now + NEVER;
+            generation.recovering_until = now + NEVER;
+            for job in &mut generation.jobs {
+                (job.runs_from, job.next_checkpoint) = (now + NEVER, now + NEVER);
+            }
+        }
+    }
+
     /// Live jobs by name, over all generations.
     pub fn live(&self, name: &str) -> usize {
         self.generations

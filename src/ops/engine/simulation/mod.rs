@@ -79,6 +79,8 @@ fn is_possible(transition: &str, fault: Fault) -> bool {
 const LOCK: Duration = Duration::from_mins(1);
 /// How long Flink's world goes on without a look while nobody is there: less than what happens in it by itself takes.
 const TICK: Duration = Duration::from_secs(2);
+/// Until what could not happen yet is tried again.
+const SOON: Duration = Duration::from_millis(100);
 /// For how long the old jobs have run.
 const OLD: Duration = Duration::from_secs(50);
 /// How often a person runs the command again.
@@ -145,6 +147,8 @@ struct History {
     noise: bool,
     /// Somebody's own job is submitted to the old generation in the middle.
     stranger: bool,
+    /// How long after the beginning, at the earliest, the old generation's JobManager dies for good.
+    lost: Option<Duration>,
     seed: u64,
 }
 
@@ -162,6 +166,7 @@ impl History {
             forgetful: false,
             noise: false,
             stranger: false,
+            lost: None,
             seed: 0,
         }
     }
@@ -208,6 +213,7 @@ impl History {
             forgetful: !late && (!by_itself || steady) && dice.below(2) == 0,
             noise: dice.below(3) == 0,
             stranger: dice.below(4) == 0,
+            lost: None,
             seed: dice.next(),
         }
     }
@@ -462,6 +468,9 @@ async fn play(history: &History, bug: Option<Bug>) -> Told {
         let at = Instant::now() + Duration::from_secs(history.seed % 20);
         outside.borrow_mut().late.push((at, Box::new(|all| submit_by_hand(&mut all.flink))));
     }
+    if let Some(after) = history.lost {
+        outside.borrow_mut().late.push((Instant::now() + after, Box::new(lose_job_manager)));
+    }
     let (mut number, mut asleep) = (1, Asleep::new());
     let plan = outside.borrow().operation.as_ref().map(|operation| operation.journal.clone());
     carry_out(&outside, plan, &mut number, &mut asleep, bug).await;
@@ -476,6 +485,17 @@ async fn play(history: &History, bug: Option<Bug>) -> Told {
     }
     sleep(Duration::from_mins(1)).await;
     judge(history, &outside)
+}
+
+/// The old generation's JobManager dies for good, when it is known that no job of the release is left in it: what became of a
+/// stop nobody would ever know.
+fn lose_job_manager(all: &mut Outside) {
+    let left = |job: &JobMove| job.old.is_none() || job.stopped;
+    if all.operation.as_ref().is_none_or(|operation| operation.journal.jobs.iter().all(left)) {
+        all.flink.lose_job_manager(1, Instant::now());
+    } else {
+        all.late.push((Instant::now() + SOON, Box::new(lose_job_manager)));
+    }
 }
 
 /// A job of nobody's that the release knows, in the old generation.
@@ -571,7 +591,24 @@ fn single_faults() -> Vec<History> {
     histories.extend(unseen());
     histories.extend(suspended());
     histories.extend(finishing());
+    histories.extend(silent());
     histories
+}
+
+/// Somebody's own job in the old generation, whose JobManager then dies for good once the release's jobs have left it.
+fn silent() -> impl Iterator<Item = History> {
+    let scenes =
+        [Scene::Warm, Scene::WarmTwoJobs, Scene::KeepGoing, Scene::WarmFromCheckpoint, Scene::WarmStateless];
+    let at = scenes.into_iter().flat_map(|scene| (0..20).map(move |seed| (scene, seed)));
+    at.flat_map(|(scene, seed)| {
+        (0..40).map(move |after| History {
+            stranger: true,
+            lost: Some(Duration::from_millis(1000 * seed + 500 * after)),
+            noise: after % 2 == 1,
+            seed,
+            ..History::plain(scene)
+        })
+    })
 }
 
 /// Old jobs that come to their ends by themselves around their stop, whatever comes of it.

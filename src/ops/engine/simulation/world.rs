@@ -671,6 +671,20 @@ impl World for Model {
         None
     }
 
+    async fn strangers(&self, target: Target) -> Result<Vec<JobId>, Cause> {
+        let mut outside = self.process.outside.borrow_mut();
+        outside.advance();
+        if outside.is(Bug::StrangersNotLookedFor) {
+            return Ok(Vec::new());
+        }
+        if outside.is_blind(self.process.number) {
+            return Err(step("the API server", "no answer"));
+        }
+        let generation = outside.flink.generations.get(&self.number(target));
+        let live = generation.iter().flat_map(|one| one.jobs.iter().filter(|job| job.is_live()));
+        Ok(live.map(|job| job.id).collect())
+    }
+
     async fn switch(&mut self) -> Result<(), Cause> {
         self.change("switch", |_| ()).await
     }
