@@ -130,6 +130,8 @@ fn a_job_submitted_by_hand_outlives_a_jobmanager_that_is_away() {
     listed.prints(&id).prints("UNKNOWN");
 
     job_managers(&namespace, 1);
+    // However far it is with bringing the job back.
+    namespace.flink(upgrade).exits(3).says(&id);
     tally.await_caught_up();
     tally.await_committed(40);
     // It goes on from its checkpoint: what it had emitted since is emitted again, and committed once.

@@ -153,21 +153,28 @@ fn check_names(kubeconfig: &Kubeconfig, options: &ConnectOptions) -> Result<(), 
         return Err(ClusterError::NoCurrentContext { known: contexts });
     };
     let Some(context) = kubeconfig.contexts.iter().find(|context| &context.name == name) else {
-        return Err(ClusterError::UnknownName { what: "context", name: name.clone(), known: contexts });
+        let asked = options.context.is_some();
+        return Err(ClusterError::UnknownName {
+            what: "context",
+            name: name.clone(),
+            known: contexts,
+            asked,
+        });
     };
     let cluster = options.cluster.as_ref().or(context.context.as_ref().map(|context| &context.cluster));
     if let Some(cluster) = cluster
         && !kubeconfig.clusters.iter().any(|known| &known.name == cluster)
     {
         let known = kubeconfig.clusters.iter().map(|cluster| cluster.name.clone()).collect();
-        return Err(ClusterError::UnknownName { what: "cluster", name: cluster.clone(), known });
+        let asked = options.cluster.is_some();
+        return Err(ClusterError::UnknownName { what: "cluster", name: cluster.clone(), known, asked });
     }
     // kubectl refuses an unknown --user but lets a context name one that is not there.
     if let Some(user) = &options.user
         && !kubeconfig.auth_infos.iter().any(|known| &known.name == user)
     {
         let known = kubeconfig.auth_infos.iter().map(|user| user.name.clone()).collect();
-        return Err(ClusterError::UnknownName { what: "user", name: user.clone(), known });
+        return Err(ClusterError::UnknownName { what: "user", name: user.clone(), known, asked: true });
     }
     Ok(())
 }

@@ -44,6 +44,8 @@ pub enum ClusterError {
         name: String,
         /// Those that there are.
         known: Vec<String>,
+        /// A flag names it, and not the kubeconfig itself.
+        asked: bool,
     },
     /// An option of the command line cannot be used.
     #[error("--{option}: {reason}")]
@@ -210,6 +212,7 @@ impl ClusterError {
                 | Self::KubeconfigSyntax { .. }
                 | Self::Kubeconfig { .. }
                 | Self::NoCurrentContext { .. }
+                | Self::UnknownName { asked: false, .. }
                 | Self::Setup { .. }
                 | Self::Unreachable { .. }
                 | Self::Unauthorized { .. }
@@ -218,7 +221,7 @@ impl ClusterError {
 
     /// A flag cannot be used, or names nothing that the kubeconfig has.
     pub fn is_command_line(&self) -> bool {
-        matches!(self, Self::UnknownName { .. } | Self::Option { .. })
+        matches!(self, Self::UnknownName { asked: true, .. } | Self::Option { .. })
     }
 
     /// Whether a change was made is not known: the answer did not come whole.

@@ -149,9 +149,9 @@ pub enum Cause {
     #[error("job {job} ({id}) runs in the release's cluster, but the release does not know its jar")]
     UnknownJob { job: String, id: String },
     #[error(
-        "the JobManager of {generation} does not answer, and would bring back jobs that the release does not know: {jobs}"
+        "the JobManager of {generation} {does}, and would bring back jobs that the release does not know: {jobs}"
     )]
-    Strangers { generation: String, jobs: String },
+    Strangers { generation: String, does: &'static str, jobs: String },
     #[error("the job {job} cannot be started again: {reason}")]
     CannotStart { job: String, reason: String },
     #[error("release {release:?} has no job {job:?} (it has {known})")]

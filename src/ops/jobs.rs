@@ -77,7 +77,7 @@ pub async fn list(context: &Context, name: &str) -> Result<Listing, Failure> {
 pub(crate) async fn all_rows(context: &Context, situation: &Situation, base: &Record) -> Vec<JobRow> {
     let mut rows = rows(situation, base);
     let (Live::Silent(_), Some(descriptor)) = (&situation.live, &situation.descriptor) else { return rows };
-    match strangers::kept(context, &base.name, descriptor).await {
+    match strangers::kept(context, &base.name, descriptor, []).await {
         Ok(kept) => rows.extend(kept.into_iter().map(|stranger| JobRow {
             name: stranger.id.to_string(),
             id: Some(stranger.id.to_string()),

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::descriptor::Descriptor;
 use super::world::rehearsal;
-use super::{Cause, Context};
+use super::{Cause, Context, Failure, strangers};
 use crate::cluster::delete;
 use crate::flink::{FlinkError, JobOverview, Rest, Tasks};
 use crate::id::JobId;
@@ -197,6 +197,16 @@ impl Situation {
                 && self.seen(job).is_none()
         };
         self.base.iter().flat_map(|base| &base.jobs).any(lacks)
+    }
+
+    /// Refuses where the running generation would bring back somebody's own job, and does not list it.
+    pub async fn refuse_kept(&self, context: &Context, release: &str) -> Result<(), Failure> {
+        let Some(descriptor) = &self.descriptor else { return Ok(()) };
+        match &self.live {
+            Live::NoCluster => Ok(()),
+            Live::Silent(_) => strangers::refuse(context, release, descriptor, None).await,
+            Live::Jobs(jobs) => strangers::refuse(context, release, descriptor, Some(jobs)).await,
+        }
     }
 
     /// The next revision's number: revisions of an uninstalled release count on.

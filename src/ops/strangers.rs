@@ -1,106 +1,124 @@
-//! Jobs that the release does not know, in a Flink that does not say what runs in it: high availability keeps their graphs, and a
-//! `JobManager` that comes back starts them again. With the generation they would go without a word.
+//! Jobs that the release does not know, in a Flink that does not say that they run in it: high availability keeps their graphs, and
+//! a `JobManager` that comes back starts them again. With the generation they would go without a word.
 //!
 //! Reads Flink's own ConfigMaps; never changes them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
 use super::descriptor::Descriptor;
+use super::world::rehearsal;
 use super::{Cause, Context, Failure};
 use crate::cluster::Selection;
 use crate::cluster::discovery::Resource;
+use crate::flink::JobOverview;
 use crate::id::JobId;
 
-/// How the entries of jobs begin in the cluster's ConfigMap: Flink 1's and 2's (`Constants.JOB_GRAPH_STORE_KEY_PREFIX`,
-/// `Constants.EXECUTION_PLAN_STORE_KEY_PREFIX`).
-const ENTRIES: [&str; 2] = ["jobGraph-", "executionPlan-"];
+/// How the entries of jobs begin in the cluster's ConfigMap: Flink 1's and 2's, and of an application, whose `main()` submits its
+/// jobs anew (`Constants.JOB_GRAPH_STORE_KEY_PREFIX`, `EXECUTION_PLAN_STORE_KEY_PREFIX`, `APPLICATION_STORE_KEY_PREFIX`).
+const ENTRIES: [&str; 3] = ["jobGraph-", "executionPlan-", "application-"];
 
-/// A job's entry.
+/// A job that a JobManager would bring back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Stranger {
     pub id: JobId,
-    /// The ConfigMap that has it.
+    /// The ConfigMap that has its entries.
     config_map: String,
-    key: String,
+    /// Their keys.
+    keys: Vec<String>,
 }
 
-/// The jobs that no revision of a release knows, of those that a generation would bring back.
+/// The jobs that no revision of a release knows, of those that a generation would bring back, but for `known` ones.
 pub(crate) async fn kept(
     context: &Context,
     release: &str,
     descriptor: &Descriptor,
+    known: impl IntoIterator<Item = JobId>,
 ) -> Result<Vec<Stranger>, Cause> {
-    if !descriptor.high_availability {
-        return Ok(Vec::new());
-    }
+    let mut known: BTreeSet<JobId> = known.into_iter().chain(rehearsal::id(&descriptor.name)).collect();
     let config_maps = Resource::known("v1", "configmaps");
     let selection = Selection { labels: &descriptor.ha_selector, ..Selection::default() };
     let found = context.cluster.list(&config_maps, Some(&context.namespace), &selection).await?;
-    let mut kept: Vec<Stranger> = found.iter().flat_map(entries).collect();
+    let mut kept: Vec<Stranger> = found.iter().flat_map(strangers).collect();
+    kept.retain(|stranger| !known.contains(&stranger.id));
     if kept.is_empty() {
         return Ok(kept);
     }
-    let mut known = BTreeSet::new();
     for summary in context.store.history(release).await? {
-        let record = context.store.get(release, summary.revision).await?;
-        known.extend(record.jobs.iter().filter_map(|job| job.id));
+        match context.store.get(release, summary.revision).await {
+            Ok(record) => known.extend(record.jobs.iter().filter_map(|job| job.id)),
+            Err(error) => tracing::warn!(%error, revision = summary.revision, "its jobs are not known"),
+        }
     }
-    kept.retain(|entry| !known.contains(&entry.id));
+    kept.retain(|stranger| !known.contains(&stranger.id));
     Ok(kept)
 }
 
-/// Refuses where a generation that does not answer keeps such jobs.
-pub(super) async fn refuse(context: &Context, release: &str, descriptor: &Descriptor) -> Result<(), Failure> {
-    let kept = kept(context, release, descriptor).await?;
+/// Refuses where a generation keeps such jobs and does not list them: it does not answer, or has not brought them back yet.
+pub(super) async fn refuse(
+    context: &Context,
+    release: &str,
+    descriptor: &Descriptor,
+    listed: Option<&[JobOverview]>,
+) -> Result<(), Failure> {
+    let ids = listed.into_iter().flatten().map(|job| job.id);
+    let kept = kept(context, release, descriptor, ids).await?;
     if kept.is_empty() {
         return Ok(());
     }
     let ids: Vec<_> = kept.iter().map(|stranger| stranger.id.to_string()).collect();
-    let give_up = kept.iter().map(|Stranger { config_map, key, .. }| {
+    let give_up = kept.iter().map(|Stranger { config_map, keys, .. }| {
+        let keys: Vec<_> = keys.iter().map(|key| format!("\"{key}\":null")).collect();
         format!(
-            "kubectl patch configmap {config_map} --type=merge \\\n  -p '{{\"data\":{{\"{key}\":null}}}}'   # gives it up; its checkpoints stay"
+            "kubectl patch configmap {config_map} --type=merge \\\n  -p '{{\"data\":{{{}}}}}'   # gives it up; its checkpoints stay",
+            keys.join(",")
         )
     });
-    let status = format!("kubectl flink status {release}   # why it does not answer");
-    Err(Failure::refused(Cause::Strangers { generation: descriptor.name.clone(), jobs: ids.join(", ") })
-        .next([status])
+    let (does, look) = match listed {
+        None => ("does not answer", "why it does not answer"),
+        Some(_) => ("is starting", "whether it has brought them back"),
+    };
+    let (generation, jobs) = (descriptor.name.clone(), ids.join(", "));
+    Err(Failure::refused(Cause::Strangers { generation, does, jobs })
+        .next([format!("kubectl flink status {release}   # {look}")])
         .next(give_up))
 }
 
-fn entries(config_map: &Value) -> Vec<Stranger> {
+/// The jobs of which a ConfigMap has entries.
+fn strangers(config_map: &Value) -> Vec<Stranger> {
     let (Some(name), Some(data)) = (config_map["metadata"]["name"].as_str(), config_map["data"].as_object())
     else {
         return Vec::new();
     };
-    let id = |key: &str| ENTRIES.iter().find_map(|prefix| key.strip_prefix(prefix))?.parse().ok();
-    let entry = |key: &String| Some(Stranger { id: id(key)?, config_map: name.to_owned(), key: key.clone() });
-    data.keys().filter_map(entry).collect()
+    let mut jobs: BTreeMap<JobId, Vec<String>> = BTreeMap::new();
+    for key in data.keys() {
+        let id = ENTRIES.iter().find_map(|prefix| key.strip_prefix(prefix)).and_then(|id| id.parse().ok());
+        if let Some(id) = id {
+            jobs.entry(id).or_default().push(key.clone());
+        }
+    }
+    jobs.into_iter().map(|(id, keys)| Stranger { id, config_map: name.to_owned(), keys }).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
-    use super::entries;
+    use super::strangers;
 
     #[test]
     fn the_jobs_that_flink_keeps() {
-        let id = "d5bb0a1235950632632daf49ad57d026";
-        for (key, kept) in [
-            (format!("jobGraph-{id}"), true),
-            (format!("executionPlan-{id}"), true),
-            (format!("org.apache.flink.k8s.leader.job-{id}"), false),
-            (format!("checkpointID-{id}"), false),
-            ("executionPlan-x".to_owned(), false),
-        ] {
-            let found = entries(
-                &json!({"metadata": {"name": "a-g1-cluster-config-map"}, "data": {key.as_str(): ""}}),
-            );
-            let found: Vec<_> = found.iter().map(|stranger| stranger.id.to_string()).collect();
-            assert_eq!(found, if kept { vec![id] } else { vec![] }, "{key}");
-        }
-        assert!(entries(&json!({"metadata": {"name": "empty"}})).is_empty());
+        let (a, b) = ("d5bb0a1235950632632daf49ad57d026", "f36c9bd7c64a9a08de295e3c3933be1c");
+        let of_a = format!("jobGraph-{a}");
+        let of_b = [format!("application-{b}"), format!("executionPlan-{b}")];
+        let found = strangers(&json!({"metadata": {"name": "a-g1-cluster-config-map"}, "data": {
+            of_a.as_str(): "", of_b[0].as_str(): "", of_b[1].as_str(): "",
+            "org.apache.flink.k8s.leader.job-d5bb0a1235950632632daf49ad57d027": "",
+            "checkpointID-0000000000000000001": "", "executionPlan-x": "",
+        }}));
+        let found: Vec<_> = found.iter().map(|job| (job.id.to_string(), job.keys.clone())).collect();
+        assert_eq!(found, [(a.to_owned(), vec![of_a]), (b.to_owned(), of_b.to_vec())]);
+        assert!(strangers(&json!({"metadata": {"name": "empty"}})).is_empty());
     }
 }

@@ -161,15 +161,12 @@ async fn refuse_jobs_elsewhere(
     situation: &Situation,
     base: &Record,
 ) -> Result<(), Failure> {
-    if let (Live::Silent(_), Some(descriptor)) = (&situation.live, &situation.descriptor) {
-        strangers::refuse(context, &base.name, descriptor).await?;
-    }
+    situation.refuse_kept(context, &base.name).await?;
     for stray in &situation.strays {
         let Some(descriptor) = &stray.descriptor else { continue };
-        let Ok(jobs) = context.flink(descriptor).jobs().await else {
-            strangers::refuse(context, &base.name, descriptor).await?;
-            continue;
-        };
+        let jobs = context.flink(descriptor).jobs().await.ok();
+        strangers::refuse(context, &base.name, descriptor, jobs.as_deref()).await?;
+        let jobs = jobs.unwrap_or_default();
         let recorded = situation.base.iter().flat_map(|base| &base.jobs).filter_map(|job| job.id);
         let ours: Vec<_> = recorded.collect();
         let theirs = |job: &&JobOverview| !job.state.is_terminal() && !ours.contains(&job.id);

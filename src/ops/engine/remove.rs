@@ -16,6 +16,14 @@ const SILENCE: Duration = Duration::from_secs(30);
 /// How long a JobManager that has restarted must list no job until that is believed.
 const EMPTY: Duration = Duration::from_secs(15);
 
+fn would_bring_back(does: &str, jobs: &[JobId]) -> String {
+    let jobs: Vec<_> = jobs.iter().map(ToString::to_string).collect();
+    format!(
+        "its JobManager {does}, and would bring back jobs that the release does not know: {}",
+        jobs.join(", ")
+    )
+}
+
 impl<W: World> Engine<W> {
     /// Removes a generation in the order that loses nothing: no live job; `DELETE /cluster`, so that Flink removes its own
     /// HA files; the Deployments and the rest; last the HA ConfigMaps, which a dying JobManager may make anew.
@@ -28,6 +36,7 @@ impl<W: World> Engine<W> {
             self.cancel(&cluster, ours, "rehearsal").await?;
             jobs = self.jobs_of(&cluster, target).await;
         }
+        let strangers = self.unlisted(target, jobs.as_deref().unwrap_or_default()).await?;
         match jobs {
             Ok(jobs) => {
                 let live: Vec<String> = jobs
@@ -44,6 +53,9 @@ impl<W: World> Engine<W> {
                     };
                     return self.keep(target, format!("jobs run in it {whose}: {}", live.join(", "))).await;
                 }
+                if !strangers.is_empty() {
+                    return self.keep(target, would_bring_back("is starting", &strangers)).await;
+                }
                 self.record(Event::RemoveBegun(target)).await?;
                 if let Err(error) = cluster.shut_down().await {
                     self.world.tell(Progress::Warning(format!(
@@ -52,10 +64,8 @@ impl<W: World> Engine<W> {
                 }
             }
             Err(error) => {
-                let strangers = self.strangers(target).await?;
                 if !strangers.is_empty() {
-                    let would = "its JobManager does not answer, and would bring back jobs that the release does not know";
-                    return self.keep(target, format!("{would}: {}", strangers.join(", "))).await;
+                    return self.keep(target, would_bring_back("does not answer", &strangers)).await;
                 }
                 self.record(Event::RemoveBegun(target)).await?;
                 // One that never came up has left nothing.
@@ -82,25 +92,31 @@ impl<W: World> Engine<W> {
         Ok(None)
     }
 
-    /// The ids of somebody's own jobs in a generation that does not say what runs in it.
-    async fn strangers(&self, target: Target) -> Result<Vec<String>, Cause> {
+    /// Somebody's own jobs that a generation would bring back, and does not list. While jobs of the release are down nothing waits
+    /// for a look that fails: the plan was made after one.
+    async fn unlisted(&self, target: Target, listed: &[JobOverview]) -> Result<Vec<JobId>, Cause> {
+        let mut kept = match self.world.strangers(target).await {
+            Err(error) if self.journal.committed.is_none() => {
+                let name = self.world.name(target);
+                self.world.tell(Progress::Warning(format!(
+                    "whether generation {name} would bring back jobs that the release does not know could not be seen: {error}"
+                )));
+                Vec::new()
+            }
+            looked => looked?,
+        };
         let starts =
-            |job: &JobMove| [job.start.as_ref(), job.back.as_ref()].map(|start| start.map(|start| start.id));
-        let ours: BTreeSet<JobId> = self
-            .journal
-            .jobs
-            .iter()
-            .flat_map(|job| starts(job).into_iter().chain([job.old]))
-            .flatten()
-            .chain(self.world.rehearsal(target))
-            .collect();
-        let kept = self.world.strangers(target).await?;
-        Ok(kept.into_iter().filter(|id| !ours.contains(id)).map(|id| id.to_string()).collect())
+            |job: &JobMove| [&job.start, &job.back].map(|start| start.as_ref().map(|start| start.id));
+        let ours =
+            self.journal.jobs.iter().flat_map(|job| starts(job).into_iter().chain([job.old])).flatten();
+        let ours: BTreeSet<JobId> = ours.chain(self.world.rehearsal(target)).collect();
+        kept.retain(|id| !ours.contains(id) && !listed.iter().any(|job| job.id == *id));
+        Ok(kept)
     }
 
     /// The jobs in a generation. One that has just been in use may be recovering: its silence is waited out for a while, for
     /// somebody's own job may be in it. A JobManager that lists none of the jobs that ended in it is another one, and may
-    /// still be bringing jobs back: an empty list is believed when it stays so.
+    /// still be bringing jobs back: an empty list is believed when it stays so, and when high availability keeps no other job.
     async fn jobs_of(&self, cluster: &W::Cluster, target: Target) -> Result<Vec<JobOverview>, FlinkError> {
         let from_here = self.journal.jobs.iter().filter(|job| job.source() == target);
         let ended: Vec<_> = from_here.filter_map(|job| job.old).collect();
@@ -127,6 +143,9 @@ impl<W: World> Engine<W> {
                         return Ok(jobs);
                     }
                 }
+                Ok(jobs)
+                    if begun.elapsed() < SILENCE
+                        && self.unlisted(target, &jobs).await.is_ok_and(|unlisted| !unlisted.is_empty()) => {}
                 answer => return answer,
             }
             tokio::time::sleep(POLL).await;

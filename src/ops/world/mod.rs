@@ -260,7 +260,9 @@ impl World for Site<'_> {
 
     async fn strangers(&self, target: Target) -> Result<Vec<JobId>, Cause> {
         let Some(descriptor) = self.descriptor(target) else { return Ok(Vec::new()) };
-        let kept = strangers::kept(&self.context, &self.plan.options.name, descriptor).await?;
+        let records = self.plan.base.iter().chain([&self.plan.record]);
+        let known = records.flat_map(|record| &record.jobs).filter_map(|job| job.id);
+        let kept = strangers::kept(&self.context, &self.plan.options.name, descriptor, known).await?;
         Ok(kept.into_iter().map(|stranger| stranger.id).collect())
     }
 

@@ -4,8 +4,7 @@ use super::Moves;
 use crate::flink::can_read;
 use crate::operation::Pods;
 use crate::ops::change::StateChoice;
-use crate::ops::situation::Live;
-use crate::ops::{Cause, Failure, strangers};
+use crate::ops::{Cause, Failure};
 use crate::release::{JobRecord, JobState};
 
 impl Moves<'_> {
@@ -78,16 +77,13 @@ impl Moves<'_> {
         if self.pods == Pods::Same {
             return Ok(());
         }
-        if let (Live::Silent(_), Some(descriptor)) = (&self.situation.live, &self.situation.descriptor) {
-            return strangers::refuse(self.context, &self.options.name, descriptor).await;
-        }
         let stranger = self
             .situation
             .live_jobs()
             .into_values()
             .find(|live| !live.state.is_terminal() && !known.iter().any(|job| job.id == Some(live.id)));
         match stranger {
-            None => Ok(()),
+            None => self.situation.refuse_kept(self.context, &self.options.name).await,
             Some(live) => {
                 let name = &self.options.name;
                 Err(Failure::refused(Cause::UnknownJob { job: live.name.clone(), id: live.id.to_string() }).next([

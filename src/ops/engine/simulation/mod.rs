@@ -107,9 +107,11 @@ enum Scene {
     Install,
     StopOne,
     Uninstall,
+    /// A session without a job of the release.
+    NoJob,
 }
 
-const SCENES: [Scene; 15] = [
+const SCENES: [Scene; 16] = [
     Scene::Standalone,
     Scene::Warm,
     Scene::WarmTwoJobs,
@@ -125,6 +127,7 @@ const SCENES: [Scene; 15] = [
     Scene::Install,
     Scene::StopOne,
     Scene::Uninstall,
+    Scene::NoJob,
 ];
 
 /// A history: what is tried, what comes of its jobs, and what goes wrong.
@@ -263,7 +266,11 @@ fn job(scene: Scene, index: usize) -> JobMove {
 
 fn journal(scene: Scene) -> Journal {
     let two = [Scene::WarmTwoJobs, Scene::KeepGoing, Scene::Parted, Scene::SamePodsTwoJobs, Scene::Uninstall];
-    let jobs = if two.contains(&scene) { 2 } else { 1 };
+    let jobs = match scene {
+        Scene::NoJob => 0,
+        _ if two.contains(&scene) => 2,
+        _ => 1,
+    };
     let mut jobs: Vec<JobMove> = (0..jobs).map(|index| job(scene, index)).collect();
     if scene == Scene::Parted {
         jobs[0].source = Some(PARTED);
@@ -271,6 +278,7 @@ fn journal(scene: Scene) -> Journal {
     let upgrade = Journal { from: Some(1), old: Some(1), new: 2, jobs, ..Journal::begin(Kind::Upgrade, 2) };
     match scene {
         Scene::Warm
+        | Scene::NoJob
         | Scene::WarmTwoJobs
         | Scene::WarmFromCheckpoint
         | Scene::WarmFromRecorded
@@ -595,12 +603,12 @@ fn single_faults() -> Vec<History> {
     histories
 }
 
-/// Somebody's own job in the old generation, whose JobManager then dies for good once the release's jobs have left it.
+/// Somebody's own job in the old generation, whose JobManager dies for good once the release's jobs have left it.
 fn silent() -> impl Iterator<Item = History> {
     let scenes =
         [Scene::Warm, Scene::WarmTwoJobs, Scene::KeepGoing, Scene::WarmFromCheckpoint, Scene::WarmStateless];
     let at = scenes.into_iter().flat_map(|scene| (0..20).map(move |seed| (scene, seed)));
-    at.flat_map(|(scene, seed)| {
+    let gone = at.flat_map(|(scene, seed)| {
         (0..40).map(move |after| History {
             stranger: true,
             lost: Some(Duration::from_millis(1000 * seed + 500 * after)),
@@ -608,7 +616,17 @@ fn silent() -> impl Iterator<Item = History> {
             seed,
             ..History::plain(scene)
         })
-    })
+    });
+    // Or it restarts, and says for a while that it has no job.
+    let restarts = (0..20).flat_map(|seed| {
+        (0..20).map(move |at| History {
+            stranger: true,
+            restarts: vec![(at, 1)],
+            seed,
+            ..History::plain(Scene::NoJob)
+        })
+    });
+    gone.chain(restarts)
 }
 
 /// Old jobs that come to their ends by themselves around their stop, whatever comes of it.
