@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use crate::cluster;
 use crate::support::tally::{Expect, State};
-use crate::support::{Namespace, assert_snapshot, run, statuses, wait_for};
+use crate::support::{JobTally, Namespace, assert_snapshot, run, statuses, wait_for};
 
 /// Expected: two moves with a savepoint each lose nothing and repeat nothing.
 #[test]
@@ -61,10 +61,7 @@ fn every_verb_from_install_to_uninstall() {
 #[test]
 fn a_job_submitted_by_hand_is_never_dropped_by_an_upgrade() {
     let namespace = cluster!("stranger", tally);
-    namespace.install_session("a", &[]).ok();
-    let id = submit_by_hand(&namespace, "a-g1_counter.jar");
-    let tally = namespace.tally("a-storage");
-    tally.await_committed(40);
+    let (id, tally) = with_a_job_by_hand(&namespace);
 
     let memory = "taskManager.memory=1100m";
     for choice in ["--with-savepoint", "--stateless", "--yes"] {
@@ -112,11 +109,8 @@ fn a_job_submitted_by_hand_is_never_dropped_by_an_upgrade() {
 #[test]
 fn a_job_submitted_by_hand_outlives_a_jobmanager_that_is_away() {
     let namespace = cluster!("stranger-away", tally);
-    namespace.install_session("a", &[]).ok();
-    let id = submit_by_hand(&namespace, "a-g1_counter.jar");
-    let tally = namespace.tally("a-storage");
-    tally.await_committed(40);
-    job_managers(&namespace, 0);
+    let (id, tally) = with_a_job_by_hand(&namespace);
+    namespace.job_managers("a-g1", 0);
 
     let upgrade = ["upgrade", "a", "--set", "taskManager.memory=1100m", "--stateless"];
     let (with_savepoint, stateless) =
@@ -129,14 +123,14 @@ fn a_job_submitted_by_hand_outlives_a_jobmanager_that_is_away() {
     let listed = namespace.flink(["job", "list", "a"]).ok().says("the JobManager does not answer");
     listed.prints(&id).prints("UNKNOWN");
 
-    job_managers(&namespace, 1);
+    namespace.job_managers("a-g1", 1);
     // However far it is with bringing the job back.
     namespace.flink(upgrade).exits(3).says(&id);
     tally.await_caught_up();
     tally.await_committed(40);
     // It goes on from its checkpoint: what it had emitted since is emitted again, and committed once.
     tally.check(State::Running, &Expect { runs: 2..=2, repeated_emitted: 0..=400, ..Expect::default() });
-    job_managers(&namespace, 0);
+    namespace.job_managers("a-g1", 0);
     let refused = namespace.flink(upgrade).exits(3).says("gives it up; its checkpoints stay");
     // What is printed, with its comments, is what a shell takes.
     let give_up = refused.stderr.split("hint: ").find(|hint| hint.starts_with("kubectl -n")).unwrap();
@@ -145,14 +139,6 @@ fn a_job_submitted_by_hand_outlives_a_jobmanager_that_is_away() {
     assert_eq!(statuses(&namespace.history("a")), "1 superseded, 2 deployed");
     let jobs = namespace.flink(["job", "list", "a", "-o", "json"]).ok().json();
     assert_eq!(jobs, serde_json::json!([]), "it is given up");
-}
-
-/// Takes the JobManager of the first generation away, or brings it back.
-fn job_managers(namespace: &Namespace, count: u32) {
-    namespace.kubectl(["scale", "deployment/a-g1-jobmanager", &format!("--replicas={count}")]).ok();
-    let selector = "app.kubernetes.io/component=jobmanager";
-    let pods = || namespace.names("pods", selector).len();
-    wait_for("the JobManagers", || (pods() == count as usize).then_some(()));
 }
 
 /// Expected: a job that is given another jar moves to it, and the release keeps that one.
@@ -172,13 +158,17 @@ fn another_jar(namespace: &Namespace, job: &str, jar: &str) {
     assert_ne!(recorded(), before);
 }
 
-/// Starts the test job as somebody does who knows nothing of the release; its id.
-fn submit_by_hand(namespace: &Namespace, jar: &str) -> String {
+/// Installs the release `a`, and starts the test job as somebody does who knows nothing of it; its id and its output.
+fn with_a_job_by_hand(namespace: &Namespace) -> (String, JobTally) {
+    namespace.install_session("a", &[]).ok();
+    let jar = "a-g1_counter.jar";
     let path = format!("/api/v1/namespaces/{}/services/a-rest:8081/proxy/jars/{jar}/run", namespace.name);
     let body = tempfile::NamedTempFile::new().unwrap();
     fs_err::write(body.path(), r#"{"programArgsList": ["--rate", "20"], "parallelism": 2}"#).unwrap();
     let answer = namespace.kubectl(["create", "--raw", &path, "-f", body.path().to_str().unwrap()]).ok();
-    answer.json()["jobid"].as_str().unwrap().to_owned()
+    let tally = namespace.tally("a-storage");
+    tally.await_committed(40);
+    (answer.json()["jobid"].as_str().unwrap().to_owned(), tally)
 }
 
 /// The test job's jar as a file of this machine: the image's own, copied out of a Pod.

@@ -260,15 +260,13 @@ fn a_savepoint_that_fails_leaves_the_job_running() {
     };
     wait_for("some tasks to be gone", || tasks(false));
     namespace.flink(upgrade).exits(3).says("the job counter can take no savepoint").says("tasks run");
-    namespace.kubectl(["scale", "deployment/demo-g1-jobmanager", "--replicas=0"]).ok();
-    let job_manager = "app.kubernetes.io/component=jobmanager";
-    wait_for("the JobManager to be gone", || namespace.names("pods", job_manager).is_empty().then_some(()));
+    namespace.job_managers("demo-g1", 0);
     namespace
         .flink(upgrade)
         .exits(3)
         .says("the job counter can take no savepoint: the JobManager does not answer");
     assert_eq!(statuses(&namespace.history("demo")), "1 deployed, 2 failed", "no revision");
-    namespace.kubectl(["scale", "deployment/demo-g1-jobmanager", "--replicas=1"]).ok();
+    namespace.job_managers("demo-g1", 1);
     namespace.kubectl(["scale", "deployment/demo-g1-taskmanager", "--replicas=1"]).ok();
     wait_for("all tasks", || tasks(true));
     tally.await_caught_up();

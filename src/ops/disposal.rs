@@ -70,13 +70,9 @@ async fn decide(context: &Context, name: &str, which: &Which) -> Result<(Plan, C
         let doing = format!(
             "the JobManager of release {name:?} does not answer: which savepoints are needed is not known"
         );
-        let lives =
+        let mut lives =
             std::iter::once(&situation.live).chain(base.jobs.iter().map(|job| situation.live_of(job)));
-        let mut errors = lives.filter_map(|live| match live {
-            Live::Silent(error) => Some(error.clone()),
-            _ => None,
-        });
-        let cause = match errors.next() {
+        let cause = match lives.find_map(Live::silence).cloned() {
             Some(source) => Cause::Flink { doing, source },
             None => Cause::Usage(doing),
         };

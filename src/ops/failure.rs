@@ -149,9 +149,11 @@ pub enum Cause {
     #[error("job {job} ({id}) runs in the release's cluster, but the release does not know its jar")]
     UnknownJob { job: String, id: String },
     #[error(
-        "the JobManager of {generation} {does}, and would bring back jobs that the release does not know: {jobs}"
+        "the JobManager of {generation} {}, and would bring back jobs that the release does not know: {}",
+        if *answers { "is starting" } else { "does not answer" },
+        jobs.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
     )]
-    Strangers { generation: String, does: &'static str, jobs: String },
+    Strangers { generation: String, answers: bool, jobs: Vec<crate::id::JobId> },
     #[error("the job {job} cannot be started again: {reason}")]
     CannotStart { job: String, reason: String },
     #[error("release {release:?} has no job {job:?} (it has {known})")]

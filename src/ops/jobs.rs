@@ -11,6 +11,7 @@ use super::execute::{self, Cancellation, Report};
 use super::situation::{Live, Situation};
 use super::{Cause, Context, Failure, Observer, Progress, rights, strangers, upgrade};
 use crate::flink::Content;
+use crate::id::JobId;
 use crate::operation::Kind;
 use crate::package::Package;
 use crate::release::{JobMode, JobRecord, JobState, Record};
@@ -53,6 +54,27 @@ pub struct JobRow {
     pub jar: Option<String>,
 }
 
+/// The state of a job that should run, where nobody says whether it does.
+const UNKNOWN: &str = "UNKNOWN";
+
+impl JobRow {
+    /// The row of a job that the release does not know.
+    fn stranger(id: JobId, name: String, state: impl ToString) -> Self {
+        Self {
+            name,
+            id: Some(id.to_string()),
+            state: state.to_string(),
+            running_tasks: 0,
+            total_tasks: 0,
+            started: None,
+            origin: "unknown",
+            generation: None,
+            restored_from: None,
+            jar: None,
+        }
+    }
+}
+
 /// A release's jobs.
 pub struct Listing {
     /// A row each.
@@ -66,30 +88,19 @@ pub async fn list(context: &Context, name: &str) -> Result<Listing, Failure> {
     super::check_release_name(name)?;
     let situation = Situation::read(context, name).await?;
     let base = upgrade::base(context, &situation, name)?;
-    let silent = match &situation.live {
-        Live::Silent(error) => Some(error.to_string()),
-        _ => None,
-    };
+    let silent = situation.live.silence().map(ToString::to_string);
     Ok(Listing { rows: all_rows(context, &situation, base).await, silent })
 }
 
 /// The rows, and of a JobManager that does not answer the jobs too that only its high availability knows.
 pub(crate) async fn all_rows(context: &Context, situation: &Situation, base: &Record) -> Vec<JobRow> {
     let mut rows = rows(situation, base);
-    let (Live::Silent(_), Some(descriptor)) = (&situation.live, &situation.descriptor) else { return rows };
-    match strangers::kept(context, &base.name, descriptor, []).await {
-        Ok(kept) => rows.extend(kept.into_iter().map(|stranger| JobRow {
-            name: stranger.id.to_string(),
-            id: Some(stranger.id.to_string()),
-            state: "UNKNOWN".to_owned(),
-            running_tasks: 0,
-            total_tasks: 0,
-            started: None,
-            origin: "unknown",
-            generation: None,
-            restored_from: None,
-            jar: None,
-        })),
+    let (Some(_), Some(descriptor)) = (situation.live.silence(), &situation.descriptor) else { return rows };
+    let known = base.jobs.iter().filter_map(|job| job.id).collect();
+    match strangers::kept(context, &base.name, descriptor, known).await {
+        Ok(kept) => {
+            rows.extend(kept.iter().map(|kept| JobRow::stranger(kept.id, kept.id.to_string(), UNKNOWN)));
+        }
         Err(error) => tracing::warn!(%error, "the jobs that high availability keeps could not be read"),
     }
     rows
@@ -118,16 +129,10 @@ fn rows(situation: &Situation, base: &Record) -> Vec<JobRow> {
     let live = situation.live_jobs();
     let strangers = live.values().filter(|seen| !base.jobs.iter().any(|job| job.id == Some(seen.id)));
     rows.extend(strangers.filter(|seen| !seen.state.is_terminal()).map(|seen| JobRow {
-        name: seen.name.clone(),
-        id: Some(seen.id.to_string()),
-        state: seen.state.to_string(),
         running_tasks: seen.tasks.running,
         total_tasks: seen.tasks.total,
         started: seen.start_time,
-        origin: "unknown",
-        generation: None,
-        restored_from: None,
-        jar: None,
+        ..JobRow::stranger(seen.id, seen.name.clone(), seen.state)
     }));
     rows
 }
@@ -137,7 +142,7 @@ fn recorded_state(job: &JobRecord, situation: &Situation) -> String {
     match (situation.live_of(job), job.state) {
         (_, JobState::Running) if job.ended_by.is_some() => "STOPPED".to_owned(),
         (Live::Jobs(_), JobState::Running) => "LOST".to_owned(),
-        (_, JobState::Running) => "UNKNOWN".to_owned(),
+        (_, JobState::Running) => UNKNOWN.to_owned(),
         (_, state) => state.to_string().to_uppercase(),
     }
 }
@@ -318,7 +323,7 @@ fn situation_job_runs(situation: &Situation, jobs: &[JobRecord], job: &str) -> b
 /// A running job that no record names, by its id: somebody submitted it by hand. As a record: its jar is not known, so the
 /// release can stop it and keep its savepoint, but never start it.
 fn stranger(situation: &Situation, base: &Record, wanted: &str) -> Option<JobRecord> {
-    let id: crate::id::JobId = wanted.parse().ok()?;
+    let id: JobId = wanted.parse().ok()?;
     if base.jobs.iter().any(|job| job.id == Some(id)) {
         return None;
     }
@@ -328,7 +333,7 @@ fn stranger(situation: &Situation, base: &Record, wanted: &str) -> Option<JobRec
 }
 
 /// The record of a job that somebody submitted by hand.
-pub(crate) fn unknown(name: String, id: crate::id::JobId) -> JobRecord {
+pub(crate) fn unknown(name: String, id: JobId) -> JobRecord {
     JobRecord {
         name,
         id: Some(id),
@@ -349,7 +354,7 @@ pub(crate) fn unknown(name: String, id: crate::id::JobId) -> JobRecord {
 }
 
 /// Flink's name of a job as a name in the release: free, and easy to type.
-pub(crate) fn record_name(flink: &str, id: crate::id::JobId, taken: &BTreeSet<String>) -> String {
+pub(crate) fn record_name(flink: &str, id: JobId, taken: &BTreeSet<String>) -> String {
     let plain: String = flink
         .chars()
         .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' })
@@ -363,7 +368,7 @@ pub(crate) fn record_name(flink: &str, id: crate::id::JobId, taken: &BTreeSet<St
 }
 
 pub(crate) fn find_job(situation: &Situation, base: &Record, wanted: &str) -> Result<String, Failure> {
-    let id: Option<crate::id::JobId> = wanted.parse().ok();
+    let id: Option<JobId> = wanted.parse().ok();
     let found = base.jobs.iter().find(|job| job.name == wanted || (id.is_some() && job.id == id));
     if let Some(job) = found {
         return Ok(job.name.clone());

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::jobs::{JobRow, all_rows};
-use super::situation::{Live, Situation, objects_of};
+use super::situation::{Situation, objects_of};
 use super::{Cause, Context, Failure, recover};
 use crate::cluster::readiness;
 use crate::flink::{Failures, JobState, Rest};
@@ -220,9 +220,7 @@ pub async fn status(context: &Context, name: &str, revision: Option<u32>) -> Res
             });
         }
     }
-    if let Live::Silent(error) = &situation.live {
-        report.unreachable = Some(error.to_string());
-    }
+    report.unreachable = situation.live.silence().map(ToString::to_string);
     for row in all_rows(context, &situation, &record).await {
         report.jobs.push(job_status(context, &situation, &record, row).await);
     }

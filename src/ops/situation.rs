@@ -30,6 +30,16 @@ pub(crate) enum Live {
     Jobs(Vec<JobOverview>),
 }
 
+impl Live {
+    /// Why the JobManager does not say what runs, where it does not.
+    pub fn silence(&self) -> Option<&FlinkError> {
+        match self {
+            Live::Silent(error) => Some(error),
+            Live::NoCluster | Live::Jobs(_) => None,
+        }
+    }
+}
+
 /// A release as it is.
 pub(crate) struct Situation {
     /// All revisions, oldest first.

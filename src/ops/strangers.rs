@@ -34,9 +34,9 @@ pub(crate) async fn kept(
     context: &Context,
     release: &str,
     descriptor: &Descriptor,
-    known: impl IntoIterator<Item = JobId>,
+    mut known: BTreeSet<JobId>,
 ) -> Result<Vec<Stranger>, Cause> {
-    let mut known: BTreeSet<JobId> = known.into_iter().chain(rehearsal::id(&descriptor.name)).collect();
+    known.extend(rehearsal::id(&descriptor.name));
     let config_maps = Resource::known("v1", "configmaps");
     let selection = Selection { labels: &descriptor.ha_selector, ..Selection::default() };
     let found = context.cluster.list(&config_maps, Some(&context.namespace), &selection).await?;
@@ -62,12 +62,11 @@ pub(super) async fn refuse(
     descriptor: &Descriptor,
     listed: Option<&[JobOverview]>,
 ) -> Result<(), Failure> {
-    let ids = listed.into_iter().flatten().map(|job| job.id);
-    let kept = kept(context, release, descriptor, ids).await?;
+    let known = listed.into_iter().flatten().map(|job| job.id).collect();
+    let kept = kept(context, release, descriptor, known).await?;
     if kept.is_empty() {
         return Ok(());
     }
-    let ids: Vec<_> = kept.iter().map(|stranger| stranger.id.to_string()).collect();
     let give_up = kept.iter().map(|Stranger { config_map, keys, .. }| {
         let keys: Vec<_> = keys.iter().map(|key| format!("\"{key}\":null")).collect();
         format!(
@@ -75,12 +74,10 @@ pub(super) async fn refuse(
             keys.join(",")
         )
     });
-    let (does, look) = match listed {
-        None => ("does not answer", "why it does not answer"),
-        Some(_) => ("is starting", "whether it has brought them back"),
-    };
-    let (generation, jobs) = (descriptor.name.clone(), ids.join(", "));
-    Err(Failure::refused(Cause::Strangers { generation, does, jobs })
+    let answers = listed.is_some();
+    let look = if answers { "whether it has brought them back" } else { "why it does not answer" };
+    let (generation, jobs) = (descriptor.name.clone(), kept.iter().map(|stranger| stranger.id).collect());
+    Err(Failure::refused(Cause::Strangers { generation, answers, jobs })
         .next([format!("kubectl flink status {release}   # {look}")])
         .next(give_up))
 }

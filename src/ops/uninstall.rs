@@ -71,7 +71,8 @@ pub async fn plan(context: &Context, options: &Options) -> Result<(Plan, Kept), 
     }
     let keeps_claims = !options.purge && (with_savepoint || !kept.savepoints.is_empty());
     kept.ways_back = ways_back(&base, &kept, with_savepoint);
-    refuse_jobs_elsewhere(context, &situation, &base).await?;
+    situation.refuse_kept(context, name).await?;
+    refuse_jobs_elsewhere(context, &situation, name).await?;
     let running = situation.descriptor.as_ref().filter(|d| situation.generations.contains(&d.generation));
     let (moves, changes, choice_needed) = moves(context, options, &situation, base.revision).await?;
     let plan = Plan {
@@ -154,18 +155,16 @@ fn ways_back(base: &Record, kept: &Kept, with_savepoint: bool) -> Vec<String> {
     ways
 }
 
-/// A generation that was kept, because somebody's own job runs in it, is not taken away under that job; nor is one that does not
-/// say what runs in it, where such a job would come back.
+/// A generation that was kept, because somebody's own job runs in it or would come back, is not taken away under that job.
 async fn refuse_jobs_elsewhere(
     context: &Context,
     situation: &Situation,
-    base: &Record,
+    release: &str,
 ) -> Result<(), Failure> {
-    situation.refuse_kept(context, &base.name).await?;
     for stray in &situation.strays {
         let Some(descriptor) = &stray.descriptor else { continue };
         let jobs = context.flink(descriptor).jobs().await.ok();
-        strangers::refuse(context, &base.name, descriptor, jobs.as_deref()).await?;
+        strangers::refuse(context, release, descriptor, jobs.as_deref()).await?;
         let jobs = jobs.unwrap_or_default();
         let recorded = situation.base.iter().flat_map(|base| &base.jobs).filter_map(|job| job.id);
         let ours: Vec<_> = recorded.collect();
@@ -210,7 +209,7 @@ async fn moves(
     let name = &options.change.name;
     let recorded: &[_] = situation.base.as_ref().map_or(&[], |base| &base.jobs);
     for job in recorded.iter().filter(|job| job.state == JobState::Running) {
-        let Live::Silent(error) = situation.live_of(job) else { continue };
+        let Some(error) = situation.live_of(job).silence() else { continue };
         match options.change.choice {
             Some(StateChoice::Stateless) => {}
             Some(_) => {

@@ -88,6 +88,14 @@ impl Namespace {
         names
     }
 
+    /// Takes a generation's JobManager away (0), or brings it back.
+    pub fn job_managers(&self, generation: &str, count: usize) {
+        let deployment = format!("deployment/{generation}-jobmanager");
+        self.kubectl(["scale", &deployment, &format!("--replicas={count}")]).ok();
+        let pods = || self.names("pods", "app.kubernetes.io/component=jobmanager").len();
+        wait_for("the JobManagers to come or go", || (pods() == count).then_some(()));
+    }
+
     /// Installs release `demo` in the layout `session`, small, with a job `counter` of the image; `args` come last.
     #[track_caller]
     pub fn install_session(&self, release: &str, args: &[&str]) -> Run {

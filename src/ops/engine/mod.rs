@@ -12,6 +12,7 @@ mod simulation;
 mod start;
 mod stop;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::execute::chain;
@@ -106,8 +107,8 @@ pub(super) trait World {
     async fn await_ready(&mut self, target: Target) -> Result<Option<String>, Cause>;
     /// The id of a generation's rehearsal, a job of ours that is no job of the release.
     fn rehearsal(&self, target: Target) -> Option<JobId>;
-    /// The jobs that no revision knows, and that a generation whose `JobManager` is silent would bring back.
-    async fn strangers(&self, target: Target) -> Result<Vec<JobId>, Cause>;
+    /// The jobs that a generation's high availability would bring back, but for those of the release's revisions and `known` ones.
+    async fn strangers(&self, target: Target, known: BTreeSet<JobId>) -> Result<Vec<JobId>, Cause>;
     /// Has what leads to the generation in charge lead to the new one.
     async fn switch(&mut self) -> Result<(), Cause>;
     /// Deletes a generation whose Flink is shut down: its objects, then, when its Pods are gone, its HA data.

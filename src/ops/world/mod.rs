@@ -258,10 +258,10 @@ impl World for Site<'_> {
         rehearsal::id(&self.descriptor(target)?.name)
     }
 
-    async fn strangers(&self, target: Target) -> Result<Vec<JobId>, Cause> {
+    async fn strangers(&self, target: Target, mut known: BTreeSet<JobId>) -> Result<Vec<JobId>, Cause> {
         let Some(descriptor) = self.descriptor(target) else { return Ok(Vec::new()) };
         let records = self.plan.base.iter().chain([&self.plan.record]);
-        let known = records.flat_map(|record| &record.jobs).filter_map(|job| job.id);
+        known.extend(records.flat_map(|record| &record.jobs).filter_map(|job| job.id));
         let kept = strangers::kept(&self.context, &self.plan.options.name, descriptor, known).await?;
         Ok(kept.into_iter().map(|stranger| stranger.id).collect())
     }

@@ -49,7 +49,7 @@ impl Moves<'_> {
         let base_jobs: &[JobRecord] = self.situation.base.as_ref().map_or(&[], |base| &base.jobs);
         self.refuse_unknown_jobs(base_jobs).await?;
         self.refuse_unused_choice()?;
-        if let Live::Silent(error) = &self.situation.live
+        if let Some(error) = self.situation.live.silence()
             && self.pods == Pods::Same
         {
             return Err(Failure::refused(Cause::Flink {
@@ -92,7 +92,7 @@ impl Moves<'_> {
 
     fn is_silent(&self, before: Option<&JobRecord>) -> bool {
         let live = before.map_or(&self.situation.live, |before| self.situation.live_of(before));
-        matches!(live, Live::Silent(_))
+        live.silence().is_some()
     }
 
     fn declared(&self, declared: &DeclaredJob) -> Result<JobRecord, Failure> {

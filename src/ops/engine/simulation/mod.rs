@@ -673,7 +673,7 @@ fn without_an_answer() -> impl Iterator<Item = History> {
 /// before anybody has seen it.
 fn unseen() -> impl Iterator<Item = History> {
     let died = (1..=12).flat_map(|at| [20, 40].map(|after| (at, after)));
-    let seen = died.flat_map(|(at, after)| [0, 1, 2, 3, 4, 5].map(|seed| (at, after, seed)));
+    let seen = died.flat_map(|(at, after)| (0..20).map(move |seed| (at, after, seed)));
     let finishes = Fate::Finishes(Duration::from_secs(3));
     seen.flat_map(move |(at, after, seed)| {
         [Fate::FailsLate, finishes].map(|fate| History {

@@ -1,6 +1,7 @@
 //! A world for the engine: the model of Flink, a model of the operation object and the records, and faults at transitions.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::future::pending;
 use std::rc::Rc;
 use std::time::Duration;
@@ -671,7 +672,7 @@ impl World for Model {
         None
     }
 
-    async fn strangers(&self, target: Target) -> Result<Vec<JobId>, Cause> {
+    async fn strangers(&self, target: Target, known: BTreeSet<JobId>) -> Result<Vec<JobId>, Cause> {
         let mut outside = self.process.outside.borrow_mut();
         outside.advance();
         if outside.is(Bug::StrangersNotLookedFor) {
@@ -682,7 +683,7 @@ impl World for Model {
         }
         let generation = outside.flink.generations.get(&self.number(target));
         let live = generation.iter().flat_map(|one| one.jobs.iter().filter(|job| job.is_live()));
-        Ok(live.map(|job| job.id).collect())
+        Ok(live.map(|job| job.id).filter(|id| !known.contains(id)).collect())
     }
 
     async fn switch(&mut self) -> Result<(), Cause> {
