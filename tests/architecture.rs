@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use kubectl_flink::ALLOWED;
 
 /// Modules that are pure: neither a server nor an asynchronous runtime is in reach of them.
-const PURE: &[&str] = &["id", "operation", "package", "render", "values", "version", "yaml"];
+const PURE: &[&str] =
+    &["archive", "digest", "id", "operation", "package", "render", "values", "version", "yaml"];
 
 fn source() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
@@ -183,7 +184,7 @@ fn requests_are_sent_in_one_place_for_each_server() {
     );
     // Streams: logs, a command in a Pod that looks for files, and forwarded ports, through which Flink's client goes.
     let streams = places(".streaming_client()");
-    assert_eq!(streams, ["cluster/forward.rs", "cluster/pods.rs", "cluster/pods.rs", "ops/context.rs"]);
+    assert_eq!(streams, ["cluster/forward.rs", "cluster/pods.rs", "cluster/pods.rs", "context/mod.rs"]);
     // Without a fence: what a client is until it gets one, and the operation object, which is the lock.
     let unfenced = ["cluster/mod.rs", "cluster/mod.rs", "flink/client.rs", "release/operation/place.rs"];
     assert_eq!(places("Arc::new(Unfenced)"), unfenced);

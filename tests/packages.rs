@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use kubectl_flink::ops::template::{Options, assumed_capabilities, template};
+use kubectl_flink::verbs::template::{Options, assumed_capabilities, template};
 use kubectl_flink::package::Package;
 use kubectl_flink::render::{Object, Rendered};
-use kubectl_flink::{repository, yaml};
+use kubectl_flink::{source, yaml};
 use serde_json::{Value, json};
 
 fn package() -> Package {
-    repository::open(concat!(env!("CARGO_MANIFEST_DIR"), "/packages/flink"), None).unwrap()
+    source::open(concat!(env!("CARGO_MANIFEST_DIR"), "/packages/flink"), None).unwrap()
 }
 
 /// Renders a layout with values; an error in the words that a person reads.

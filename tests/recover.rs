@@ -7,7 +7,7 @@ use crate::cluster;
 use crate::support::tally::{Expect, State};
 use crate::support::{JobTally, Namespace, Run, run, statuses, wait_for};
 
-/// Named in `src/ops/fence.rs`: the process stops itself between its last look at the lock and the sending.
+/// Named in `src/context/fence.rs`: the process stops itself between its last look at the lock and the sending.
 const HALT: &str = "KUBECTL_FLINK_HALT_AT_TRANSITION";
 
 /// What the person who started the upgrade says of it.

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use kubectl_flink::ops::rights::{Verb, needed};
-use kubectl_flink::ops::template::{Options, assumed_capabilities, template};
-use kubectl_flink::repository;
+use kubectl_flink::plan::rights::{Verb, needed};
+use kubectl_flink::verbs::template::{Options, assumed_capabilities, template};
+use kubectl_flink::source;
 use serde_json::{Value, json};
 
 /// `deployments`, `get`: a resource and a verb.
@@ -29,7 +29,7 @@ fn rendered() -> BTreeSet<String> {
     let options = Options {
         name: "demo".to_owned(),
         namespace: "default".to_owned(),
-        package: repository::open("flink", None).unwrap(),
+        package: source::open("flink", None).unwrap(),
         layout: Some("session".to_owned()),
         user_values: Value::Object(json!({}).as_object().unwrap().clone()),
         capabilities: assumed_capabilities(),

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{CommandError, Format, commands};
 use crate::cluster::ConnectOptions;
-use crate::ops::change::{ChangeOptions, StateChoice, StrategyChoice};
+use crate::plan::{ChangeOptions, StateChoice, StrategyChoice};
 use crate::values::{self, Setting};
 
 /// A package manager for Apache Flink on Kubernetes.
@@ -196,7 +196,7 @@ impl ValuesArgs {
             } else {
                 fs_err::read_to_string(path)
             };
-            let text = text.map_err(|source| crate::ops::Cause::File { path: path.clone(), source })?;
+            let text = text.map_err(|source| crate::failure::Cause::File { path: path.clone(), source })?;
             settings.push(Setting::File { origin: path.display().to_string(), text });
         }
         settings.extend(self.set_json.iter().cloned().map(Setting::SetJson));

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::ops::{Failure, Phase};
+use crate::failure::{Failure, Phase};
 
 /// The exit codes.
 pub mod exit {
@@ -101,7 +101,7 @@ impl From<Failure> for CommandError {
     }
 }
 
-impl<E: Into<crate::ops::Cause>> From<E> for CommandError {
+impl<E: Into<crate::failure::Cause>> From<E> for CommandError {
     fn from(error: E) -> Self {
         Failure::refused(error).into()
     }

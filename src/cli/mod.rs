@@ -1,6 +1,6 @@
 //! The command line: clap types, one file a verb in [`commands`], and what a person sees.
 //!
-//! A command parses, makes one call into [`crate::ops`] and renders its report. Data goes to stdout, talk to stderr.
+//! A command parses, makes one call into [`crate::verbs`] and renders its report. Data goes to stdout, talk to stderr.
 
 pub mod args;
 pub mod commands;

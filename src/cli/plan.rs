@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::output::wrap;
 use super::{CommandError, Output};
 use crate::operation::Kind;
-use crate::ops::change::{Plan, StateChoice, Summary};
+use crate::plan::{Plan, StateChoice, Summary};
 
 /// A plan in words.
 pub fn render(summary: &Summary) -> String {

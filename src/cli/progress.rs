@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::Output;
 use super::output::wrap;
-use crate::ops::Progress;
+use crate::progress::Progress;
 
 /// The reasons that the present step has given so far.
 #[derive(Default)]
@@ -35,7 +35,7 @@ impl Said {
     }
 }
 
-impl crate::ops::Observer for Output {
+impl crate::progress::Observer for Output {
     fn progress(&self, progress: Progress) {
         match progress {
             Progress::Begun(step) => {

@@ -247,6 +247,16 @@ impl JobMove {
         self.start.as_ref().is_some_and(|start| matches!(start.from, StateFrom::Path(_)))
     }
 
+    /// Returns the path that a start of it restores from; `None` for an empty state.
+    pub fn restored_from(&self, from: &StateFrom) -> Option<String> {
+        match from {
+            StateFrom::Nothing => None,
+            StateFrom::ItsStop => self.savepoint.clone(),
+            StateFrom::ItsStopOr(before) => self.savepoint.clone().or_else(|| before.clone()),
+            StateFrom::Path(path) => Some(path.clone()),
+        }
+    }
+
     /// Whether it runs, or may run, as the new revision has it.
     pub fn is_moved(&self) -> bool {
         self.start.is_some() && self.start_asked && !self.ended

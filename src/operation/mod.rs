@@ -7,9 +7,11 @@
 //! This module is pure: no I/O, no clock, no randomness. It never decides what a person wants, only what is safe next.
 
 mod journal;
+mod look;
 mod step;
 
 pub use journal::{Event, JobMove, Journal, Kind, Pods, Setback, Start, StateFrom, Stop, Strategy, Trigger};
+pub use look::Look;
 pub use step::{Outcome, Step, Target, next};
 
 #[cfg(test)]

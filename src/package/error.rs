@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::archive::ArchiveError;
+use crate::archive::ArchiveError;
 use crate::yaml::YamlError;
 
 /// A package that cannot be used.

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use fs_err as fs;
 
-use super::archive::{ArchiveError, Limits};
 use super::error::PackageError;
+use crate::archive::{ArchiveError, Limits};
 
 /// All files below `root`, by path with `/`. The limits are the archive's, so that what can be read can be packed.
 pub(super) fn read(root: &Path) -> Result<BTreeMap<String, Vec<u8>>, PackageError> {

@@ -1,9 +1,8 @@
-//! A package: what it says of itself, its files, its layouts, its schema, and the archive it travels in.
+//! A package: what it says of itself, its files, its layouts and its schema.
 //!
 //! All of it is in memory; only [`Package::from_dir`] reads the disk. Nothing here renders, and nothing fetches: a
 //! schema's `$ref` stays inside its file.
 
-mod archive;
 mod error;
 mod folder;
 mod metadata;
@@ -17,7 +16,8 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-pub use archive::{ArchiveError, Limits};
+use crate::archive::{self, Limits};
+
 pub use error::PackageError;
 pub use metadata::{Dependency, Layout, LayoutKind, Maintainer, Metadata};
 use schema::Schema;

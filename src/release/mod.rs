@@ -5,12 +5,14 @@
 
 mod codec;
 mod labels;
+mod name;
 pub mod operation;
 mod record;
 mod store;
 #[cfg(test)]
 mod testing;
 
+pub use name::{MAX_LENGTH as MAX_NAME_LENGTH, NameError, check as check_name};
 pub use operation::{Lock, LockError};
 pub use record::{
     Elsewhere, JobMode, JobRecord, JobSavepoint, JobState, PackageRef, Record, SavepointRef, Status,

@@ -3,10 +3,12 @@
 use super::print_report;
 use crate::cli::args::ChangeArgs;
 use crate::cli::{CommandError, Output, plan};
+use crate::context::Context;
+use crate::failure::{Cause, Failure, Phase};
 use crate::operation::Kind;
-use crate::ops::change::{ChangeOptions, Plan, StrategyChoice};
-use crate::ops::execute::{self, Cancellation};
-use crate::ops::{Cause, Context, Failure, Phase};
+use crate::plan::{ChangeOptions, Plan, StrategyChoice};
+use crate::progress::Cancellation;
+use crate::run;
 
 /// Carries out what `planner` plans, or shows it where that is all that was asked for.
 pub(super) async fn carry_out(
@@ -37,7 +39,7 @@ pub(super) async fn carry_out(
         plan::show(&shown, output);
     }
     let run = async |shown: &Plan, options: &ChangeOptions| {
-        execute::run(context, shown, async || planner(options).await, output, cancellation).await
+        run::run(context, shown, async || planner(options).await, output, cancellation).await
     };
     let report = match run(&shown, &options).await {
         Err(failure) if shown.may_recreate && lacks_room(&failure) && !cancellation.is_cancelled() => {

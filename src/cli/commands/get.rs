@@ -5,8 +5,8 @@ use clap::{Args, Subcommand};
 use super::{connect, print_manifest};
 use crate::cli::args::GlobalArgs;
 use crate::cli::{CommandError, Format, Output};
-use crate::ops::query;
 use crate::release::Record;
+use crate::verbs::query;
 
 /// Flags of `get`.
 #[derive(Args, Clone)]

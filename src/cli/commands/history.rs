@@ -6,7 +6,7 @@ use super::connect;
 use crate::cli::args::GlobalArgs;
 use crate::cli::output::{moment, table, wrap};
 use crate::cli::{CommandError, Format, Output};
-use crate::ops::query;
+use crate::verbs::query;
 
 /// Flags of `history`.
 #[derive(Args, Clone)]

@@ -6,9 +6,9 @@ use super::{begin, cancel_on_interrupt, change, print_manifest};
 use crate::cli::args::{ChangeArgs, DryRun, GlobalArgs, ValuesArgs, from_savepoint};
 use crate::cli::{CommandError, Output};
 use crate::cluster::namespace;
-use crate::ops::change::{ChangeOptions, StateChoice};
-use crate::ops::{install, template};
-use crate::repository;
+use crate::plan::{ChangeOptions, StateChoice};
+use crate::source;
+use crate::verbs::{install, template};
 
 /// Flags of `install`.
 #[derive(Args, Clone)]
@@ -79,7 +79,7 @@ impl InstallArgs {
     /// The operation's options.
     pub fn options(&self) -> Result<install::Options, CommandError> {
         let (name, package) = self.name_and_package()?;
-        crate::ops::check_release_name(&name)?;
+        crate::release::check_name(&name)?;
         let mut change = self.change.options(&name);
         change.choice =
             from_savepoint(&self.from_savepoint)?.or(self.stateless.then_some(StateChoice::Stateless));
@@ -88,7 +88,7 @@ impl InstallArgs {
         change.accept_volatile = self.accept_volatile;
         Ok(install::Options {
             change,
-            package: repository::open(&package, self.version.as_deref())?,
+            package: source::open(&package, self.version.as_deref())?,
             layout: self.layout.clone(),
             user_values: self.values.collect()?,
             capabilities: None,

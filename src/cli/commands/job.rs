@@ -8,8 +8,9 @@ use super::{begin, cancel_on_interrupt, connect, print_report, read_file};
 use crate::cli::args::{ChangeArgs, GlobalArgs, from_savepoint};
 use crate::cli::output::{moment, table};
 use crate::cli::{CommandError, Format, Output};
-use crate::ops::change::StateChoice;
-use crate::ops::jobs::{self, JobRow};
+use crate::live::jobs::JobRow;
+use crate::plan::StateChoice;
+use crate::verbs::jobs;
 
 /// Flags of `job`.
 #[derive(Args, Clone)]

@@ -8,7 +8,7 @@ use super::connect;
 use crate::cli::args::GlobalArgs;
 use crate::cli::{CommandError, Output};
 use crate::cluster::pods::LogOptions;
-use crate::ops::logs::{self, Role};
+use crate::verbs::logs::{self, Role};
 
 /// Flags of `logs`.
 #[derive(Args, Clone)]

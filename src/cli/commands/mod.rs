@@ -24,11 +24,13 @@ use std::time::Duration;
 use super::args::{ChangeArgs, Cli, Command, GlobalArgs};
 use super::{CommandError, Format, Output};
 use crate::cluster::Cluster;
+use crate::context::Context;
+use crate::failure::Cause;
 use crate::flink::Access;
-use crate::ops::execute::{Cancellation, Report};
-use crate::ops::recover::{Options, Recovered};
-use crate::ops::{Cause, Context};
+use crate::progress::Cancellation;
 use crate::render::Object;
+use crate::run::Report;
+use crate::verbs::recover::{Options, Recovered};
 
 /// Runs the verb; the exit code where it succeeds.
 pub async fn run(cli: &Cli, output: &Output) -> Result<u8, CommandError> {
@@ -87,7 +89,7 @@ async fn begin(
     cancellation: &Cancellation,
 ) -> Result<Context, CommandError> {
     let context = connect(global, Some(args.timeout)).await?;
-    let Some(in_the_way) = crate::ops::recover::in_the_way(&context, name).await? else {
+    let Some(in_the_way) = crate::verbs::recover::in_the_way(&context, name).await? else {
         return Ok(context);
     };
     if args.dry_run.is_some() {
@@ -95,7 +97,7 @@ async fn begin(
         return Ok(context);
     }
     let options = Options { change: args.options(name), savepoints: Vec::new(), abandon: false };
-    match crate::ops::recover::recover(&context, &options, output, cancellation).await? {
+    match crate::verbs::recover::recover(&context, &options, output, cancellation).await? {
         Recovered::Nothing => {}
         Recovered::Completed(report) => {
             output.talk(&format!(

@@ -6,8 +6,8 @@ use serde_json::json;
 use super::{cancel_on_interrupt, connect, print_report};
 use crate::cli::args::{ChangeArgs, GlobalArgs, from_savepoint};
 use crate::cli::{CommandError, Output};
-use crate::ops::change::StateChoice;
-use crate::ops::recover::{self, Recovered};
+use crate::plan::StateChoice;
+use crate::verbs::recover::{self, Recovered};
 
 const NOTHING: &str = "Nothing to recover: no run that died has left anything.";
 
@@ -32,7 +32,7 @@ pub struct RecoverArgs {
 
 /// Runs `recover`.
 pub async fn run(args: &RecoverArgs, global: &GlobalArgs, output: &Output) -> Result<u8, CommandError> {
-    crate::ops::check_release_name(&args.name)?;
+    crate::release::check_name(&args.name)?;
     let savepoints = match from_savepoint(&args.savepoint)? {
         Some(StateChoice::Paths(paths)) => paths,
         Some(_) => {

@@ -5,8 +5,8 @@ use clap::Args;
 use super::{begin, cancel_on_interrupt, change};
 use crate::cli::args::{ChangeArgs, GlobalArgs, MoveArgs};
 use crate::cli::{CommandError, Output};
-use crate::ops::change::ChangeOptions;
-use crate::ops::rollback;
+use crate::plan::ChangeOptions;
+use crate::verbs::rollback;
 
 /// Flags of `rollback`.
 #[derive(Args, Clone)]
@@ -25,7 +25,7 @@ pub struct RollbackArgs {
 
 /// Runs `rollback`.
 pub async fn run(args: &RollbackArgs, global: &GlobalArgs, output: &Output) -> Result<u8, CommandError> {
-    crate::ops::check_release_name(&args.name)?;
+    crate::release::check_name(&args.name)?;
     let options = args.moves.options(args.change.options(&args.name))?;
     let cancellation = cancel_on_interrupt();
     let context = begin(global, &args.change, &args.name, output, &cancellation).await?;

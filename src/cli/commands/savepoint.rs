@@ -6,8 +6,9 @@ use super::connect;
 use crate::cli::args::GlobalArgs;
 use crate::cli::output::moment;
 use crate::cli::{CommandError, Format, Output, error::exit};
-use crate::ops::disposal::{self, Which};
-use crate::ops::savepoints::{self, SavepointRow};
+use crate::live::savepoints::{SavepointRow, list};
+use crate::verbs::dispose::{self, Which};
+use crate::verbs::savepoints;
 
 /// Flags of `savepoint`.
 #[derive(Args, Clone)]
@@ -78,7 +79,7 @@ pub async fn run(args: &SavepointArgs, global: &GlobalArgs, output: &Output) -> 
     match &args.command {
         SavepointCommand::List { name } => {
             let context = connect(global, None).await?;
-            let rows = savepoints::list(&context, name).await?;
+            let rows = list(&context, name).await?;
             print_rows(&rows, output)?;
         }
         SavepointCommand::Trigger { name, job, format } => {
@@ -111,7 +112,7 @@ async fn dispose(
     output: &Output,
 ) -> Result<u8, CommandError> {
     let context = connect(global, None).await?;
-    let mut plan = disposal::plan(&context, name, which).await?;
+    let mut plan = dispose::plan(&context, name, which).await?;
     for (path, reason) in &plan.keep {
         output.talk(&format!("{path} stays: {reason}"));
     }
@@ -136,7 +137,7 @@ async fn dispose(
         }
     }
     if !deletion.dry_run {
-        plan = disposal::execute(&context, &plan, output).await?;
+        plan = dispose::execute(&context, &plan, output).await?;
     }
     if !output.structured(&plan)? {
         let how = if deletion.dry_run { "would be deleted" } else { "deleted" };

@@ -6,7 +6,7 @@ use super::connect;
 use crate::cli::args::GlobalArgs;
 use crate::cli::output::{moment, wrap};
 use crate::cli::{CommandError, Output};
-use crate::ops::query::{self, JobStatus, StatusReport};
+use crate::verbs::query::{self, JobStatus, StatusReport};
 
 /// Flags of `status`.
 #[derive(Args, Clone)]

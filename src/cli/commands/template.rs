@@ -8,8 +8,8 @@ use super::print_manifest;
 use crate::cli::args::{GlobalArgs, ValuesArgs};
 use crate::cli::{CommandError, Output};
 use crate::cluster::namespace;
-use crate::ops::template;
-use crate::repository;
+use crate::source;
+use crate::verbs::template;
 
 /// The release's name where none is given; Helm's.
 const NAMELESS: &str = "release-name";
@@ -53,7 +53,7 @@ pub fn run(args: &TemplateArgs, global: &GlobalArgs, output: &Output) -> Result<
         Some(package) => (args.first.as_str(), package),
         None => (NAMELESS, &args.first),
     };
-    crate::ops::check_release_name(name)?;
+    crate::release::check_name(name)?;
     let mut capabilities = template::assumed_capabilities();
     if let Some(version) = &args.kube_version {
         capabilities.kube_version = format!("v{}", version.trim_start_matches('v'));
@@ -63,7 +63,7 @@ pub fn run(args: &TemplateArgs, global: &GlobalArgs, output: &Output) -> Result<
     let options = ManuallyDrop::new(template::Options {
         name: name.to_owned(),
         namespace: namespace(&global.connect_options()),
-        package: repository::open(package, args.version.as_deref())?,
+        package: source::open(package, args.version.as_deref())?,
         layout: args.layout.clone(),
         user_values: args.values.collect()?,
         capabilities,

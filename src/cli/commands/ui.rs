@@ -5,7 +5,7 @@ use clap::Args;
 use super::connect;
 use crate::cli::args::GlobalArgs;
 use crate::cli::{CommandError, Output};
-use crate::ops::ui;
+use crate::verbs::ui;
 
 /// Flags of `ui`.
 #[derive(Args, Clone)]

@@ -6,8 +6,8 @@ use super::{begin, cancel_on_interrupt};
 use crate::cli::args::{ChangeArgs, GlobalArgs};
 use crate::cli::output::folded;
 use crate::cli::{CommandError, Output, error::exit, plan};
-use crate::ops::change::StateChoice;
-use crate::ops::uninstall::{self, Kept};
+use crate::plan::StateChoice;
+use crate::verbs::uninstall::{self, Kept};
 
 /// Flags of `uninstall`.
 #[derive(Args, Clone)]
@@ -36,7 +36,7 @@ pub struct UninstallArgs {
 
 /// Runs `uninstall`.
 pub async fn run(args: &UninstallArgs, global: &GlobalArgs, output: &Output) -> Result<u8, CommandError> {
-    crate::ops::check_release_name(&args.name)?;
+    crate::release::check_name(&args.name)?;
     let mut change = args.change.options(&args.name);
     change.choice = match (args.with_savepoint, args.stateless) {
         (true, _) => Some(StateChoice::Savepoint),

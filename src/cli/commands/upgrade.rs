@@ -5,10 +5,11 @@ use clap::Args;
 use super::{begin, cancel_on_interrupt, change};
 use crate::cli::args::{ChangeArgs, GlobalArgs, MoveArgs, ValuesArgs};
 use crate::cli::{CommandError, Output};
-use crate::ops::change::ChangeOptions;
-use crate::ops::{Cause, install, query, upgrade};
+use crate::failure::Cause;
+use crate::plan::ChangeOptions;
 use crate::release::Status;
-use crate::repository;
+use crate::source;
+use crate::verbs::{install, query, upgrade};
 
 /// Flags of `upgrade`.
 #[derive(Args, Clone)]
@@ -56,14 +57,11 @@ impl UpgradeArgs {
 
 /// Runs `upgrade`.
 pub async fn run(args: &UpgradeArgs, global: &GlobalArgs, output: &Output) -> Result<u8, CommandError> {
-    crate::ops::check_release_name(&args.name)?;
+    crate::release::check_name(&args.name)?;
     let options = args.change_options()?;
     let user_values = args.values.collect()?;
-    let package = args
-        .package
-        .as_deref()
-        .map(|package| repository::open(package, args.version.as_deref()))
-        .transpose()?;
+    let package =
+        args.package.as_deref().map(|package| source::open(package, args.version.as_deref())).transpose()?;
     let cancellation = cancel_on_interrupt();
     let context = begin(global, &args.change, &args.name, output, &cancellation).await?;
     if args.install && !exists(&context, &args.name).await? {
@@ -112,7 +110,7 @@ pub async fn run(args: &UpgradeArgs, global: &GlobalArgs, output: &Output) -> Re
     change::carry_out(&context, &args.change, args.moves.diff, options, plan, output, &cancellation).await
 }
 
-async fn exists(context: &crate::ops::Context, name: &str) -> Result<bool, CommandError> {
+async fn exists(context: &crate::context::Context, name: &str) -> Result<bool, CommandError> {
     match query::history(context, name, 0).await {
         Ok(history) => Ok(history.last().is_some_and(|last| last.status != Status::Uninstalled)),
         Err(failure) if matches!(*failure.cause, Cause::NotFound { .. }) => Ok(false),

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use crate::cli::{CommandError, Format, Output};
-use crate::repository;
+use crate::source;
 
 /// Flags of `version`.
 #[derive(Args, Clone)]
@@ -16,7 +16,7 @@ pub struct VersionArgs {
 /// Runs `version`.
 pub fn run(args: &VersionArgs, output: &Output) -> Result<u8, CommandError> {
     let version = env!("CARGO_PKG_VERSION");
-    let packages: Vec<_> = repository::embedded()?
+    let packages: Vec<_> = source::embedded()?
         .iter()
         .map(|package| format!("{}-{}", package.metadata.name, package.metadata.version))
         .collect();

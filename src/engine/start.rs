@@ -1,0 +1,132 @@
+//! Starting a job, exactly once, from exactly the state that the plan says.
+
+use tokio::time::Instant;
+
+use super::{Engine, POLL, World};
+use crate::failure::Cause;
+use crate::flink::{Destination, FlinkError, JobState, RunRequest, StartError};
+use crate::id::JobId;
+use crate::operation::{Event, Start, StateFrom, Target};
+use crate::progress::Progress;
+use crate::release::JobMode;
+
+impl<W: World> Engine<W> {
+    pub(super) async fn start(&mut self, index: usize, target: Target) -> Result<Option<String>, Cause> {
+        let change = self.journal.jobs[index].clone();
+        let wanted = if target == Target::New { change.start.clone() } else { change.back.clone() };
+        let Some(start) = wanted else {
+            return Err(Cause::CannotStart {
+                job: change.name,
+                reason: "the journal has no start for it".to_owned(),
+            });
+        };
+        let cluster = self.world.cluster(target)?;
+        if self.world.recipe(&change.name, target)?.mode == JobMode::Standalone {
+            return self.start_by_pods(&cluster, index, target, start.id).await;
+        }
+        let Some((jar, request)) = self.request(index, target, &start).await? else {
+            return Err(Cause::CannotStart {
+                job: change.name,
+                reason: "the path of its savepoint is not known".to_owned(),
+            });
+        };
+        let path = request.savepoint.clone();
+        // A run that died may have asked before: what this one could not send says nothing about that.
+        let asked = if target == Target::New { change.start_asked } else { change.back_asked };
+        self.record(Event::StartAsked(index, target)).await?;
+        if let Err(source) = cluster.start(&jar, &request).await {
+            match source {
+                StartError::NotSent { .. } if asked => {}
+                StartError::NotSent { .. } | StartError::Refused { .. } => {
+                    self.record(Event::StartFailed(index, target)).await?;
+                }
+                // It ran, and has ended: whether it completed a checkpoint cannot be known any more.
+                StartError::IdUsed { .. } if target == Target::New => {
+                    self.record(Event::Checkpointed(index)).await?;
+                }
+                _ => {}
+            }
+            return Err(Cause::Start { job: change.name, source });
+        }
+        self.record(Event::Started(index, target)).await?;
+        Ok(Some(match path {
+            Some(path) => format!("started {} ({}) from {path}", change.name, start.id),
+            None => format!("started {} ({})", change.name, start.id),
+        }))
+    }
+
+    /// The request that starts a job, and its jar; `None` where the path of its state is not known.
+    pub(super) async fn request(
+        &self,
+        index: usize,
+        target: Target,
+        start: &Start,
+    ) -> Result<Option<(String, RunRequest)>, Cause> {
+        let change = &self.journal.jobs[index];
+        let recipe = self.world.recipe(&change.name, target)?;
+        let path = change.restored_from(&start.from);
+        if path.is_none() && start.from == StateFrom::ItsStop {
+            return Ok(None);
+        }
+        let jar = match &change.jar {
+            Some(jar) if target == Target::New => jar.clone(),
+            _ => self.world.jar(&change.name, target).await?,
+        };
+        let request = RunRequest {
+            job: start.id,
+            program: recipe.program,
+            savepoint: path,
+            allow_non_restored_state: recipe.allow_non_restored_state,
+            application: recipe.mode == JobMode::Application,
+        };
+        Ok(Some((jar, request)))
+    }
+
+    /// The generation's Pods start the job: it is there when Flink knows it.
+    async fn start_by_pods(
+        &mut self,
+        cluster: &W::Cluster,
+        index: usize,
+        target: Target,
+        id: JobId,
+    ) -> Result<Option<String>, Cause> {
+        let name = self.journal.jobs[index].name.clone();
+        self.record(Event::StartAsked(index, target)).await?;
+        self.world.let_go(target).await?;
+        let begun = Instant::now();
+        let mut said = String::new();
+        let why = loop {
+            let why = match cluster.health(id).await {
+                Ok(health) if health.state.is_terminal() && health.state != JobState::Finished => {
+                    let reason = health.root_exception.unwrap_or_else(|| format!("it is {}", health.state));
+                    return Err(Cause::Step { step: format!("the job {name} failed"), reason });
+                }
+                Ok(_) => break None,
+                Err(FlinkError::NotFound { .. }) => "its main() has not submitted it yet".to_owned(),
+                Err(error) if error.is_passing() => error.to_string(),
+                Err(source) => {
+                    let doing = format!("whether the job {name} has started is not known");
+                    return Err(Cause::Flink { doing, source });
+                }
+            };
+            if begun.elapsed() >= self.world.waits().timeout {
+                break Some(why);
+            }
+            if self.world.is_cancelled() {
+                return Err(Cause::Interrupted);
+            }
+            if why != said {
+                let what = format!("the job {name}");
+                let waiting = Progress::Waiting { what, why: vec![why.clone()], since: begun.elapsed() };
+                self.world.tell(waiting);
+                said = why;
+            }
+            tokio::time::sleep(POLL).await;
+        };
+        if let Some(reason) = why {
+            return Err(Cause::Step { step: format!("the job {name} did not start in time"), reason });
+        }
+        self.record(Event::Started(index, target)).await?;
+        Ok(Some(format!("{name} ({id}) has started with its Pods")))
+    }
+}

@@ -1,0 +1,131 @@
+//! The descriptor: what the plugin must know of the Flink that a package deploys, read from the rendered objects.
+//!
+//! A layout renders it as a ConfigMap with the label `flink.kubectl/descriptor: "true"` and the key `cluster.yaml`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::failure::Cause;
+use crate::release::JobMode;
+use crate::render::Object;
+
+/// The label of the ConfigMap that holds a descriptor.
+pub const LABEL: &str = "flink.kubectl/descriptor";
+/// Its key.
+pub const KEY: &str = "cluster.yaml";
+
+/// One generation's Flink cluster, as its package describes it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Descriptor {
+    /// The number of the generation.
+    pub generation: u32,
+    /// Its name, as in `demo-g1`.
+    pub name: String,
+    /// How jobs live in it.
+    pub kind: ClusterKind,
+    /// The generation's own Service with its REST port.
+    pub service: ServicePort,
+    /// The Service that stays when generations change.
+    pub stable_service: ServicePort,
+    /// Label selector of the JobManager's Pods.
+    pub job_manager_selector: String,
+    /// Label selector of the TaskManagers' Pods.
+    pub task_manager_selector: String,
+    /// Label selector of the ConfigMaps that Flink's high availability makes.
+    pub ha_selector: String,
+    /// How many TaskManagers register.
+    pub task_managers: u32,
+    /// Slots of each.
+    pub slots_per_task_manager: u32,
+    /// The parallelism of jobs that name none: Flink's `jars/run` takes 1 then, whatever `parallelism.default` says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parallelism: Option<u32>,
+    /// Flink's version.
+    pub flink_version: String,
+    /// Whether state outlives the Pods.
+    pub durable: bool,
+    /// Whether running jobs outlive a JobManager.
+    pub high_availability: bool,
+    /// The claim of the release that holds its state, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage_claim: Option<String>,
+    /// Where savepoints go: a URI. Absent where state is not durable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub savepoint_directory: Option<String>,
+    /// Where checkpoints go, each job's into a folder of its id: a URI. Absent where state is not durable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint_directory: Option<String>,
+    /// Where Flink writes down how a job has ended, in a file of its id: a URI. Absent where state is not durable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job_result_directory: Option<String>,
+    /// The jobs that the release declares.
+    #[serde(default)]
+    pub jobs: Vec<DeclaredJob>,
+}
+
+/// How jobs live in a cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClusterKind {
+    /// Any number of jobs.
+    Session,
+    /// Exactly one, whose life is the release's.
+    Job,
+}
+
+/// A Service and a port of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ServicePort {
+    /// The Service's name.
+    pub name: String,
+    /// The port's number.
+    pub port: u16,
+}
+
+/// A job that the release declares.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DeclaredJob {
+    /// Its name in the release.
+    pub name: String,
+    /// `local:///…` (in the image or on a volume) or `package:…` (a file of the package, which is uploaded).
+    pub jar: String,
+    /// The name under which the cluster lists the jar, where its start command links it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jar_id: Option<String>,
+    /// The class with `main()`; the jar's manifest names it where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry_class: Option<String>,
+    /// Its arguments.
+    #[serde(default)]
+    pub args: Vec<String>,
+    /// Its default parallelism.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parallelism: Option<u32>,
+    /// Whether state that no operator takes may be dropped.
+    #[serde(default)]
+    pub allow_non_restored_state: bool,
+    /// Who runs its `main()`.
+    #[serde(default, skip_serializing_if = "JobMode::is_default")]
+    pub mode: JobMode,
+    /// Declared, but not to run.
+    #[serde(default)]
+    pub suspended: bool,
+}
+
+impl Descriptor {
+    /// Whether its Pods start its job: nothing can be started on it by request.
+    pub fn is_standalone(&self) -> bool {
+        self.jobs.iter().any(|job| job.mode == JobMode::Standalone)
+    }
+
+    /// The descriptor among a release's rendered objects; `None` where the package deploys no Flink cluster of its own.
+    pub fn find(objects: &[Object]) -> Result<Option<Descriptor>, Cause> {
+        let Some(object) = objects.iter().find(|object| object.label(LABEL) == Some("true")) else {
+            return Ok(None);
+        };
+        let text = object.value["data"][KEY].as_str().unwrap_or_default();
+        let descriptor = crate::yaml::from_str(text, &format!("{} ({KEY})", object.source))?;
+        Ok(Some(descriptor))
+    }
+}

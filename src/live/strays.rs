@@ -1,0 +1,43 @@
+//! Generations of a release beside the one that runs: what earlier operations could not remove, or left jobs in.
+
+use std::collections::BTreeSet;
+
+use super::render_record;
+use crate::cluster::delete;
+use crate::context::Context;
+use crate::failure::Cause;
+use crate::layout::Descriptor;
+use crate::release::Record;
+use crate::render::Object;
+
+/// A generation beside the one that runs.
+#[derive(Clone)]
+pub(crate) struct Stray {
+    /// Its number.
+    pub number: u32,
+    /// Its objects, as they live.
+    pub objects: Vec<Object>,
+    /// How it is reached.
+    pub descriptor: Option<Descriptor>,
+    /// The package's archive of the revision that made it, where jobs of the release run in it.
+    pub archive: Option<Vec<u8>>,
+}
+
+/// The generations of a release that have objects in the cluster, but for those that are named.
+pub(crate) async fn strays(context: &Context, base: &Record, known: &[u32]) -> Result<Vec<Stray>, Cause> {
+    let owned = delete::list_owned(&context.cluster, &context.namespace, &base.name).await?.objects;
+    let numbers: BTreeSet<u32> = owned.iter().filter_map(Object::generation).collect();
+    let mut strays = Vec::new();
+    for number in numbers.into_iter().filter(|number| !known.contains(number)) {
+        let hosts = base.jobs.iter().filter_map(|job| job.elsewhere).find(|place| place.generation == number);
+        let made = match hosts {
+            Some(place) => Some(context.store.get(&base.name, place.revision).await?),
+            None => None,
+        };
+        // Of one without a job all that is needed is named after its number.
+        let descriptor = Descriptor::find(&render_record(made.as_ref().unwrap_or(base), number)?)?;
+        let objects = owned.iter().filter(|object| object.generation() == Some(number)).cloned().collect();
+        strays.push(Stray { number, objects, descriptor, archive: made.map(|record| record.archive) });
+    }
+    Ok(strays)
+}

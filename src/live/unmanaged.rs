@@ -1,0 +1,122 @@
+//! Jobs that the release does not know, in a Flink that does not say that they run in it: high availability keeps their graphs, and
+//! a `JobManager` that comes back starts them again. With the generation they would go without a word.
+//!
+//! Reads Flink's own ConfigMaps; never changes them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::cluster::Selection;
+use crate::cluster::discovery::Resource;
+use crate::context::Context;
+use crate::failure::{Cause, Failure};
+use crate::flink::JobOverview;
+use crate::id::JobId;
+use crate::layout::Descriptor;
+use crate::probe::warm_up;
+
+/// How the entries of jobs begin in the cluster's ConfigMap: Flink 1's and 2's, and of an application, whose `main()` submits its
+/// jobs anew (`Constants.JOB_GRAPH_STORE_KEY_PREFIX`, `EXECUTION_PLAN_STORE_KEY_PREFIX`, `APPLICATION_STORE_KEY_PREFIX`).
+const ENTRIES: [&str; 3] = ["jobGraph-", "executionPlan-", "application-"];
+
+/// A job that a JobManager would bring back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Stranger {
+    pub id: JobId,
+    /// The ConfigMap that has its entries.
+    config_map: String,
+    /// Their keys.
+    keys: Vec<String>,
+}
+
+/// The jobs that no revision of a release knows, of those that a generation would bring back, but for `known` ones.
+pub(crate) async fn kept(
+    context: &Context,
+    release: &str,
+    descriptor: &Descriptor,
+    mut known: BTreeSet<JobId>,
+) -> Result<Vec<Stranger>, Cause> {
+    known.extend(warm_up::id(&descriptor.name));
+    let config_maps = Resource::known("v1", "configmaps");
+    let selection = Selection { labels: &descriptor.ha_selector, ..Selection::default() };
+    let found = context.cluster.list(&config_maps, Some(&context.namespace), &selection).await?;
+    let mut kept: Vec<Stranger> = found.iter().flat_map(strangers).collect();
+    kept.retain(|stranger| !known.contains(&stranger.id));
+    if kept.is_empty() {
+        return Ok(kept);
+    }
+    for summary in context.store.history(release).await? {
+        match context.store.get(release, summary.revision).await {
+            Ok(record) => known.extend(record.jobs.iter().filter_map(|job| job.id)),
+            Err(error) => tracing::warn!(%error, revision = summary.revision, "its jobs are not known"),
+        }
+    }
+    kept.retain(|stranger| !known.contains(&stranger.id));
+    Ok(kept)
+}
+
+/// Refuses where a generation keeps such jobs and does not list them: it does not answer, or has not brought them back yet.
+pub(crate) async fn refuse(
+    context: &Context,
+    release: &str,
+    descriptor: &Descriptor,
+    listed: Option<&[JobOverview]>,
+) -> Result<(), Failure> {
+    let known = listed.into_iter().flatten().map(|job| job.id).collect();
+    let kept = kept(context, release, descriptor, known).await?;
+    if kept.is_empty() {
+        return Ok(());
+    }
+    let give_up = kept.iter().map(|Stranger { config_map, keys, .. }| {
+        let keys: Vec<_> = keys.iter().map(|key| format!("\"{key}\":null")).collect();
+        format!(
+            "kubectl patch configmap {config_map} --type=merge \\\n  -p '{{\"data\":{{{}}}}}'   # gives it up; its checkpoints stay",
+            keys.join(",")
+        )
+    });
+    let answers = listed.is_some();
+    let look = if answers { "whether it has brought them back" } else { "why it does not answer" };
+    let (generation, jobs) = (descriptor.name.clone(), kept.iter().map(|stranger| stranger.id).collect());
+    Err(Failure::refused(Cause::Strangers { generation, answers, jobs })
+        .next([format!("kubectl flink status {release}   # {look}")])
+        .next(give_up))
+}
+
+/// The jobs of which a ConfigMap has entries.
+fn strangers(config_map: &Value) -> Vec<Stranger> {
+    let (Some(name), Some(data)) = (config_map["metadata"]["name"].as_str(), config_map["data"].as_object())
+    else {
+        return Vec::new();
+    };
+    let mut jobs: BTreeMap<JobId, Vec<String>> = BTreeMap::new();
+    for key in data.keys() {
+        let id = ENTRIES.iter().find_map(|prefix| key.strip_prefix(prefix)).and_then(|id| id.parse().ok());
+        if let Some(id) = id {
+            jobs.entry(id).or_default().push(key.clone());
+        }
+    }
+    jobs.into_iter().map(|(id, keys)| Stranger { id, config_map: name.to_owned(), keys }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::strangers;
+
+    #[test]
+    fn the_jobs_that_flink_keeps() {
+        let (a, b) = ("d5bb0a1235950632632daf49ad57d026", "f36c9bd7c64a9a08de295e3c3933be1c");
+        let of_a = format!("jobGraph-{a}");
+        let of_b = [format!("application-{b}"), format!("executionPlan-{b}")];
+        let found = strangers(&json!({"metadata": {"name": "a-g1-cluster-config-map"}, "data": {
+            of_a.as_str(): "", of_b[0].as_str(): "", of_b[1].as_str(): "",
+            "org.apache.flink.k8s.leader.job-d5bb0a1235950632632daf49ad57d027": "",
+            "checkpointID-0000000000000000001": "", "executionPlan-x": "",
+        }}));
+        let found: Vec<_> = found.iter().map(|job| (job.id.to_string(), job.keys.clone())).collect();
+        assert_eq!(found, [(a.to_owned(), vec![of_a]), (b.to_owned(), of_b.to_vec())]);
+        assert!(strangers(&json!({"metadata": {"name": "empty"}})).is_empty());
+    }
+}

@@ -1,0 +1,421 @@
+//! What a change means for jobs: which stop, which start, from which state, and for which the person must choose.
+//!
+//! Decides and refuses; it never changes anything.
+
+mod refused;
+mod state;
+
+use self::state::path_given;
+use super::savepoint::savepoint_trigger;
+use super::{ChangeOptions, Desired, Downtime, JobChange, StateChoice};
+use crate::context::Context;
+use crate::failure::{Cause, Failure};
+use crate::flink::{JobOverview, Rest};
+use crate::layout::{DeclaredJob, Descriptor};
+use crate::live::{Live, Situation};
+use crate::operation::{JobMove, Pods, Start, StateFrom, Stop};
+use crate::release::{JobRecord, JobState, Summary};
+
+/// Decides what happens to each job.
+pub(in crate::plan) struct Moves<'a> {
+    pub context: &'a Context,
+    pub options: &'a ChangeOptions,
+    pub situation: &'a Situation,
+    pub desired: &'a Desired,
+    pub descriptor: Option<&'a Descriptor>,
+    pub pods: Pods,
+    /// Claims that the old Pods mount and the new ones do not.
+    pub claims_left: Vec<String>,
+    /// The new Pods mount the claims of the old ones, at least one: what is in them stays within reach.
+    pub keeps_volume: bool,
+    /// The new Pods start while the jobs are down.
+    pub starts_pods: bool,
+    pub revision: u32,
+    /// New Pods start the job, whoever wants it.
+    pub starts_by_pods: bool,
+}
+
+pub(in crate::plan) struct Decided {
+    pub moves: Vec<JobMove>,
+    pub jobs: Vec<JobRecord>,
+    pub changes: Vec<JobChange>,
+    pub choice_needed: Vec<String>,
+}
+
+impl Moves<'_> {
+    /// Every job of the release, one after the other.
+    pub async fn decide(&self) -> Result<Decided, Failure> {
+        let mut decided = Decided { moves: vec![], jobs: vec![], changes: vec![], choice_needed: vec![] };
+        let base_jobs: &[JobRecord] = self.situation.base.as_ref().map_or(&[], |base| &base.jobs);
+        self.refuse_unknown_jobs(base_jobs).await?;
+        self.refuse_unused_choice()?;
+        if let Some(error) = self.situation.live.silence()
+            && self.pods == Pods::Same
+        {
+            return Err(Failure::refused(Cause::Flink {
+                doing: "the JobManager does not answer".to_owned(),
+                source: error.clone(),
+            })
+            .next([format!("kubectl flink status {}", self.options.name)]));
+        }
+        self.refuse_other_pods(base_jobs)?;
+        let mut wanted: Vec<JobRecord> = Vec::new();
+        for declared in self.descriptor.map_or(&[][..], |descriptor| &descriptor.jobs) {
+            wanted.push(self.declared(declared)?);
+        }
+        for submitted in &self.desired.submitted {
+            if !wanted.iter().any(|job| job.name == submitted.name) {
+                // Said for one start, not for good.
+                let allow_non_restored_state = self.options.allow_non_restored_state;
+                wanted.push(JobRecord { allow_non_restored_state, ..submitted.clone() });
+            }
+        }
+        self.refuse_path_for_all(&wanted)?;
+        self.refuse_jar_for_nobody(&wanted)?;
+        for job in &wanted {
+            let adopted = job.id.is_some().then_some(job); // a stranger that is to be stopped
+            let before = base_jobs.iter().find(|record| record.name == job.name).or(adopted);
+            match before.filter(|before| self.desired.leaves(&before.name)) {
+                Some(before) => decided.jobs.push(before.clone()),
+                None => self.decide_job(job, before, &mut decided).await?,
+            }
+        }
+        for before in base_jobs.iter().filter(|record| !wanted.iter().any(|job| job.name == record.name)) {
+            if self.desired.leaves(&before.name) {
+                decided.jobs.push(before.clone());
+            } else {
+                self.decide_removed(before, &mut decided).await?;
+            }
+        }
+        Ok(decided)
+    }
+
+    fn is_silent(&self, before: Option<&JobRecord>) -> bool {
+        let live = before.map_or(&self.situation.live, |before| self.situation.live_of(before));
+        live.silence().is_some()
+    }
+
+    fn declared(&self, declared: &DeclaredJob) -> Result<JobRecord, Failure> {
+        let mut jar_sha256 = None;
+        if let Some(path) = declared.jar.strip_prefix("package:") {
+            let Some(content) = self.desired.package.file(path) else {
+                return Err(Failure::refused(Cause::CannotStart {
+                    job: declared.name.clone(),
+                    reason: format!("the package has no file {path:?}"),
+                }));
+            };
+            jar_sha256 = Some(crate::digest::sha256(content));
+        }
+        Ok(JobRecord {
+            name: declared.name.clone(),
+            id: None,
+            jar: declared.jar.clone(),
+            jar_sha256,
+            entry_class: declared.entry_class.clone(),
+            args: declared.args.clone(),
+            parallelism: declared.parallelism,
+            allow_non_restored_state: declared.allow_non_restored_state
+                || self.options.allow_non_restored_state,
+            mode: declared.mode,
+            state: if declared.suspended { JobState::Suspended } else { JobState::Running },
+            elsewhere: None,
+            restored_from: None,
+            ended_by: None,
+            taken: Vec::new(),
+            declared: true,
+        })
+    }
+
+    /// Whether a job is to start from other state than what it has, though nothing else of it changes.
+    fn asks_for_state(&self, job: &str) -> bool {
+        match &self.options.choice {
+            None | Some(StateChoice::Savepoint) => false,
+            Some(StateChoice::Paths(paths)) => path_given(paths, job).is_some(),
+            Some(_) => true,
+        }
+    }
+
+    /// Whether a job is to start from other state than what is on record for it.
+    fn gives_up_state(&self, job: &str) -> bool {
+        self.options.choice != Some(StateChoice::LatestCheckpoint) && self.asks_for_state(job)
+    }
+
+    async fn decide_job(
+        &self,
+        job: &JobRecord,
+        before: Option<&JobRecord>,
+        decided: &mut Decided,
+    ) -> Result<(), Failure> {
+        let live = before.and_then(|before| self.situation.running(before));
+        // A revision in which a job was stopped on purpose keeps it stopped.
+        let stop_only = self.desired.stops(&job.name) || job.state != JobState::Running;
+        if let (Some(live), Some(before)) = (live, before) {
+            let asked = self.asks_for_state(&job.name);
+            let here = self.situation.place_of(before).is_none();
+            let same = same_job(job, before) && !self.options.jars.contains_key(&job.name);
+            let stays = self.pods == Pods::Same && here && same;
+            if !stop_only && stays && !asked {
+                decided.jobs.push(JobRecord { declared: job.declared, elsewhere: None, ..before.clone() });
+                return Ok(());
+            }
+            let mut next = JobRecord {
+                id: None,
+                elsewhere: None,
+                restored_from: None,
+                ended_by: None,
+                taken: vec![],
+                ..job.clone()
+            };
+            if !stop_only {
+                self.refuse_lost_jar(job)?;
+                self.refuse_other_storage(&job.name)?;
+            }
+            let mut change = leave(self.situation, before, live);
+            self.plan_stop(&mut change, before, live, decided).await?;
+            if stop_only {
+                next.id = Some(live.id);
+                next.restored_from.clone_from(&before.restored_from);
+                next.state = match change.stop {
+                    Some(Stop::Savepoint { .. }) => JobState::Stopped,
+                    _ => JobState::Canceled,
+                };
+            } else {
+                let from = self.state_for(job, before.id.is_some(), true).await?;
+                let id = (self.context.new_id)();
+                next.id = Some(id);
+                next.state = JobState::Running;
+                next.restored_from = path_of(&from);
+                change.start = Some(Start { id, from });
+            }
+            let downtime = self.downtime(&change, before).await;
+            decided.changes.push(JobChange { downtime, ..self.job_change(&change) });
+            decided.moves.push(change);
+            decided.jobs.push(next);
+            return Ok(());
+        }
+        if stop_only {
+            let state = if job.state == JobState::Running { JobState::Suspended } else { job.state };
+            decided.jobs.push(JobRecord { state, elsewhere: None, ..before.unwrap_or(job).clone() });
+            return Ok(());
+        }
+        if let Some(before) = before
+            && !self.is_silent(Some(before))
+            && same_job(job, before)
+            && self.stays_ended(before)
+            && !self.starts_by_pods
+            && !self.asks_for_state(&job.name)
+        {
+            let state = self.ended_state(before);
+            decided.jobs.push(JobRecord { state, elsewhere: None, ..before.clone() });
+            return Ok(());
+        }
+        // Its start was decided and never sent: its state is what it was to be.
+        let waiting =
+            before.filter(|before| before.id.is_none()).and_then(|before| before.restored_from.clone());
+        let had_state = before.is_some_and(|before| before.id.is_some());
+        let recorded =
+            |summary: &Summary| summary.savepoints.iter().any(|savepoint| savepoint.job == job.name);
+        let is_known = before.is_none() && self.situation.history.iter().any(recorded);
+        if (had_state || is_known) && self.options.choice.is_none() {
+            decided.choice_needed.push(job.name.clone());
+        }
+        if had_state && self.options.choice == Some(StateChoice::Savepoint) {
+            let live = before.map_or(&self.situation.live, |before| self.situation.live_of(before));
+            let reason = match live {
+                Live::Silent(error) => format!("the JobManager does not answer ({error})"),
+                _ => "it does not run".to_owned(),
+            };
+            return Err(self.no_savepoint(&job.name, reason));
+        }
+        // What it has is on record: there is none to be taken of a job that does not run.
+        let newest =
+            matches!(self.options.choice, Some(StateChoice::Savepoint | StateChoice::LatestCheckpoint));
+        let from = match waiting {
+            Some(path) if !self.gives_up_state(&job.name) => StateFrom::Path(path),
+            None if is_known && newest => StateFrom::Path(self.newest_recorded(job).await?),
+            _ => self.state_for(job, had_state || is_known, false).await?,
+        };
+        let id = (self.context.new_id)();
+        let mut change = JobMove::new(&job.name);
+        // It cannot be asked: that generation goes before the job is started.
+        let silent = before.filter(|before| self.is_silent(Some(before)));
+        change.source = silent.and_then(|before| self.situation.place_of(before));
+        decided.jobs.push(JobRecord {
+            id: Some(id),
+            elsewhere: None,
+            restored_from: path_of(&from),
+            ended_by: None,
+            taken: vec![],
+            state: JobState::Running,
+            ..job.clone()
+        });
+        change.start = Some(Start { id, from });
+        decided.changes.push(self.job_change(&change));
+        decided.moves.push(change);
+        Ok(())
+    }
+
+    async fn decide_removed(&self, before: &JobRecord, decided: &mut Decided) -> Result<(), Failure> {
+        let Some(live) = self.situation.running(before) else {
+            if self.is_silent(Some(before))
+                && before.state == JobState::Running
+                && self.options.choice.is_none()
+            {
+                decided.choice_needed.push(before.name.clone());
+            }
+            return Ok(());
+        };
+        let mut change = leave(self.situation, before, live);
+        self.plan_stop(&mut change, before, live, decided).await?;
+        decided.changes.push(self.job_change(&change));
+        decided.moves.push(change);
+        Ok(())
+    }
+
+    /// How a running job is stopped, and how it comes back if the operation fails.
+    async fn plan_stop(
+        &self,
+        change: &mut JobMove,
+        before: &JobRecord,
+        live: &JobOverview,
+        decided: &mut Decided,
+    ) -> Result<(), Failure> {
+        let stop_state = |from| Some(Start { id: (self.context.new_id)(), from });
+        match &self.options.choice {
+            None => {
+                decided.choice_needed.push(change.name.clone());
+                change.stop = Some(Stop::Cancel);
+            }
+            Some(StateChoice::Savepoint) => {
+                self.refuse_unreadable(&change.name, self.running_version(before))?;
+                let descriptor = self.situation.descriptor_of(before);
+                let trigger = savepoint_trigger(self.context, descriptor, live, self.revision)
+                    .map_err(|reason| self.no_savepoint(&change.name, reason))?;
+                if let Some(reason) = self.checkpoints_fail(before, live.id).await {
+                    return Err(self.no_savepoint(&change.name, reason));
+                }
+                change.trigger = Some(trigger);
+                change.stop = Some(Stop::Savepoint {
+                    format: self.options.savepoint_format.clone(),
+                    drain: self.options.drain,
+                });
+                change.back = stop_state(StateFrom::ItsStop);
+            }
+            Some(StateChoice::LatestCheckpoint) => {
+                self.refuse_unreadable(&change.name, self.running_version(before))?;
+                let path = self.latest_checkpoint(before, live.id).await?;
+                self.to_latest_checkpoint(change, &path);
+            }
+            Some(StateChoice::Stateless) => {
+                change.stop = Some(Stop::Cancel);
+                change.back = stop_state(StateFrom::Nothing);
+            }
+            // Its newest state is given up, but it is what it goes back to.
+            Some(StateChoice::Recorded | StateChoice::Paths(_)) => {
+                if let Ok(path) = self.latest_checkpoint(before, live.id).await {
+                    self.to_latest_checkpoint(change, &path);
+                } else if self.has_completed_checkpoint(before, live.id).await {
+                    change.stop = Some(Stop::Cancel);
+                } else {
+                    // So Flink's statistics say; when it is stopped they are looked at again.
+                    change.stop = Some(Stop::LatestCheckpoint);
+                    change.back = stop_state(StateFrom::ItsStopOr(before.restored_from.clone()));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A job that ended because somebody wanted it, or by itself, is not started by an upgrade.
+    fn stays_ended(&self, before: &JobRecord) -> bool {
+        matches!(self.ended_state(before), JobState::Stopped | JobState::Canceled | JobState::Finished)
+    }
+
+    fn ended_state(&self, before: &JobRecord) -> JobState {
+        match self.situation.seen(before) {
+            Some(live)
+                if live.state == crate::flink::JobState::Finished && before.state == JobState::Running =>
+            {
+                JobState::Finished
+            }
+            _ => before.state,
+        }
+    }
+
+    fn job_change(&self, change: &JobMove) -> JobChange {
+        let from = change.start.as_ref().map(|start| &start.from);
+        let action = match (&change.stop, from) {
+            _ if change.old.is_some() && self.options.choice.is_none() => {
+                "must stop: say what happens to its state".to_owned()
+            }
+            (Some(Stop::Savepoint { .. }), Some(_)) => "stop with a savepoint, start from it".to_owned(),
+            (Some(Stop::LatestCheckpoint), Some(StateFrom::Path(path))) => {
+                format!("cancel, start from {path}")
+            }
+            (Some(Stop::LatestCheckpoint), _) => "cancel, start from its latest checkpoint".to_owned(),
+            (Some(Stop::Savepoint { .. }), None) => "stop with a savepoint".to_owned(),
+            (Some(Stop::Cancel), Some(StateFrom::Path(path))) => format!("cancel, start from {path}"),
+            (Some(Stop::Cancel), Some(_)) => "cancel, start without state".to_owned(),
+            (Some(Stop::Cancel), None) => "cancel".to_owned(),
+            (None, Some(StateFrom::Path(path))) => format!("start from {path}"),
+            (None, _) => "start".to_owned(),
+        };
+        let state = match from {
+            Some(StateFrom::ItsStop) if change.stop == Some(Stop::LatestCheckpoint) => Some(
+                "what it has put out since that checkpoint, but for transactions, is put out again"
+                    .to_owned(),
+            ),
+            Some(StateFrom::Path(_)) => {
+                Some("what it has put out since that savepoint was taken is put out again".to_owned())
+            }
+            Some(StateFrom::Nothing) if change.old.is_some() && self.options.choice.is_some() => {
+                Some("its state is dropped: it counts from the start".to_owned())
+            }
+            _ => None,
+        };
+        JobChange {
+            name: change.name.clone(),
+            id: change.old.map(|id| id.to_string()),
+            action,
+            state,
+            downtime: None,
+        }
+    }
+
+    /// For how long a job that runs and goes on will be down.
+    async fn downtime(&self, change: &JobMove, before: &JobRecord) -> Option<Downtime> {
+        let (id, start) = (change.old?, change.start.as_ref()?);
+        self.options.choice.as_ref()?;
+        let client = self.context.flink(self.situation.descriptor_of(before)?);
+        let (checkpoints, config) = tokio::join!(client.checkpoints(id), client.checkpoint_config(id));
+        Some(Downtime::estimate(
+            change.stop.as_ref(),
+            start.from != StateFrom::Nothing,
+            checkpoints.ok().as_ref(),
+            config.ok().as_ref(),
+            self.starts_pods,
+        ))
+    }
+}
+
+/// A move of a running job.
+pub(crate) fn leave(situation: &Situation, before: &JobRecord, live: &JobOverview) -> JobMove {
+    JobMove { old: Some(live.id), source: situation.place_of(before), ..JobMove::new(&before.name) }
+}
+
+fn path_of(from: &StateFrom) -> Option<String> {
+    match from {
+        StateFrom::Path(path) => Some(path.clone()),
+        _ => None,
+    }
+}
+
+/// Whether a job is to run as it runs.
+fn same_job(a: &JobRecord, b: &JobRecord) -> bool {
+    a.jar == b.jar
+        && a.jar_sha256 == b.jar_sha256
+        && a.entry_class == b.entry_class
+        && a.args == b.args
+        && a.parallelism == b.parallelism
+        && a.mode == b.mode
+}

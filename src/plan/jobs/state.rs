@@ -1,0 +1,151 @@
+//! Where a started job's state comes from, and what a running one can give.
+
+use super::Moves;
+use crate::failure::{Cause, Failure};
+use crate::flink::{FlinkError, Rest};
+use crate::id::JobId;
+use crate::live::savepoints::newest_savepoint;
+use crate::operation::{JobMove, Start, StateFrom, Stop, Trigger};
+use crate::plan::StateChoice;
+use crate::release::JobRecord;
+
+/// From how many failed checkpoints on, and none completed, a savepoint is not worth a try.
+const FAILED: usize = 3;
+
+impl Moves<'_> {
+    /// The job is cancelled, and goes back to its newest checkpoint.
+    pub(super) fn to_latest_checkpoint(&self, change: &mut JobMove, path: &str) {
+        // The job's own directory: there the newest is found where Flink has forgotten the job.
+        let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory).to_owned();
+        change.trigger = Some(Trigger { id: (self.context.new_id)(), directory });
+        change.stop = Some(Stop::LatestCheckpoint);
+        change.back = Some(Start { id: (self.context.new_id)(), from: StateFrom::ItsStop });
+    }
+
+    /// Whether a job has state that is newer than what it was restored from; so too where that is not known.
+    pub(super) async fn has_completed_checkpoint(&self, job: &JobRecord, id: JobId) -> bool {
+        let Some(descriptor) = self.situation.descriptor_of(job) else { return true };
+        let checkpoints = self.context.flink(descriptor).checkpoints(id).await;
+        checkpoints.map_or(true, |checkpoints| checkpoints.latest.completed.is_some())
+    }
+
+    /// A job whose checkpoints all fail: its savepoint would fail like them, and Flink, which stops the sources for it, would
+    /// then start the job again from where it began. One or two say nothing. Counted are the last ones that Flink keeps (ten).
+    pub(super) async fn checkpoints_fail(&self, job: &JobRecord, id: JobId) -> Option<String> {
+        let client = self.context.flink(self.situation.descriptor_of(job)?);
+        let checkpoints = client.checkpoints(id).await.ok()?;
+        let failed = checkpoints.begun_and_failed();
+        if checkpoints.counts.completed > 0 || failed < FAILED {
+            return None;
+        }
+        let last = checkpoints.latest.failed.and_then(|last| last.failure_message);
+        let last = last.map(|message| format!(", the last one: {message}")).unwrap_or_default();
+        Some(format!("it has completed no checkpoint, {failed} have failed{last}"))
+    }
+
+    /// Where a started job's state comes from.
+    pub(super) async fn state_for(
+        &self,
+        job: &JobRecord,
+        had_state: bool,
+        runs: bool,
+    ) -> Result<StateFrom, Failure> {
+        match &self.options.choice {
+            Some(StateChoice::Savepoint) if had_state => Ok(StateFrom::ItsStop),
+            Some(StateChoice::LatestCheckpoint) if runs => Ok(StateFrom::ItsStop),
+            Some(StateChoice::LatestCheckpoint) if had_state => {
+                let before = self
+                    .situation
+                    .base
+                    .as_ref()
+                    .and_then(|base| base.jobs.iter().find(|j| j.name == job.name));
+                match before.and_then(|before| Some((before, before.id?))) {
+                    Some((before, id)) => {
+                        self.refuse_unreadable(&job.name, self.running_version(before))?;
+                        self.latest_checkpoint(before, id).await.map(StateFrom::Path)
+                    }
+                    None => Ok(StateFrom::Nothing),
+                }
+            }
+            Some(StateChoice::Recorded) => self.recorded(job).await.map(StateFrom::Path),
+            Some(StateChoice::Paths(paths)) => match path_given(paths, &job.name) {
+                Some(path) => Ok(StateFrom::Path(path.clone())),
+                None if had_state => Err(Failure::refused(Cause::Usage(format!(
+                    "--from-savepoint names no path for the job {}",
+                    job.name
+                )))
+                .next([format!("add --from-savepoint {}=PATH", job.name)])),
+                None => Ok(StateFrom::Nothing),
+            },
+            _ => Ok(StateFrom::Nothing),
+        }
+    }
+
+    pub(super) async fn recorded(&self, job: &JobRecord) -> Result<String, Failure> {
+        if let Some(target) = &self.desired.returns_to {
+            let newest = target.savepoints_of(&job.name).into_iter().max_by_key(|one| one.taken_at);
+            let ended_by = target.jobs.iter().find(|before| before.name == job.name);
+            let savepoint = ended_by.and_then(|before| before.ended_by.clone()).or(newest);
+            if let Some(savepoint) = &savepoint {
+                self.refuse_unreadable(&job.name, &savepoint.flink_version)?;
+            }
+            return savepoint.map(|savepoint| savepoint.path).ok_or_else(|| {
+                Failure::refused(Cause::NothingRecorded { job: job.name.clone(), at: Some(target.revision) })
+                    .next([format!("kubectl flink savepoint list {}", self.options.name)])
+            });
+        }
+        self.newest_recorded(job).await
+    }
+
+    pub(super) async fn newest_recorded(&self, job: &JobRecord) -> Result<String, Failure> {
+        let newest =
+            newest_savepoint(self.context, &self.options.name, &self.situation.history, &job.name).await?;
+        if let Some((_, savepoint)) = &newest {
+            self.refuse_unreadable(&job.name, &savepoint.flink_version)?;
+        }
+        newest.map(|(_, savepoint)| savepoint.path).ok_or_else(|| {
+            Failure::refused(Cause::NothingRecorded { job: job.name.clone(), at: None })
+                .next([format!("kubectl flink savepoint list {}", self.options.name)])
+        })
+    }
+
+    /// The newest completed checkpoint of a job that Flink knows, running or ended; refused where it would not outlive the
+    /// job's end.
+    pub(super) async fn latest_checkpoint(&self, job: &JobRecord, id: JobId) -> Result<String, Failure> {
+        let name = &self.options.name;
+        let refuse = |reason: String| {
+            Failure::refused(Cause::NoCheckpoint { job: job.name.clone(), reason }).next([
+                format!(
+                    "the same command with --from-checkpoint PATH   # look for {id}/chk-* in the release's checkpoint directory"
+                ),
+                format!("kubectl flink savepoint list {name}   # and --from-savepoint recorded|PATH"),
+            ])
+        };
+        let Some(descriptor) = self.situation.descriptor_of(job) else {
+            return Err(refuse("no generation of the release runs".to_owned()));
+        };
+        let client = self.context.flink(descriptor);
+        let silent = |error: FlinkError| refuse(format!("the JobManager does not tell ({error})"));
+        let config = client.checkpoint_config(id).await.map_err(silent)?;
+        if !config.retained {
+            let option =
+                "execution.checkpointing.externalized-checkpoint-retention is not RETAIN_ON_CANCELLATION";
+            return Err(refuse(format!("its checkpoints go when it ends ({option})")));
+        }
+        let newest = client.checkpoints(id).await.map_err(silent)?.latest.completed;
+        newest
+            .and_then(|checkpoint| checkpoint.external_path)
+            .ok_or_else(|| refuse("it has completed none".to_owned()))
+    }
+
+    /// The version of the Flink that runs a job now.
+    pub(super) fn running_version(&self, job: &JobRecord) -> &str {
+        self.situation.descriptor_of(job).map_or("", |descriptor| &descriptor.flink_version)
+    }
+}
+
+/// The path that was given for a job: under its name, or for the only one.
+pub(super) fn path_given<'a>(paths: &'a [(Option<String>, String)], job: &str) -> Option<&'a String> {
+    let named = paths.iter().find(|(name, _)| name.as_deref() == Some(job));
+    named.or_else(|| paths.iter().find(|(name, _)| name.is_none())).map(|(_, path)| path)
+}

@@ -1,0 +1,249 @@
+//! A plan as data: what was asked for, what shall be, and what a change would do.
+//!
+//! What has `Serialize` is printed by `-o json`: a field that is there stays.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::capacity::Demand;
+use super::{Downtime, ObjectDiff};
+use crate::operation::{Kind, Strategy};
+use crate::package::Package;
+use crate::release::{JobRecord, Record};
+use crate::render::Capabilities;
+use crate::site::{Operation, Settings};
+
+/// Where the state of jobs that must be stopped comes from. There is no default.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StateChoice {
+    /// A new savepoint, with which each job is stopped.
+    Savepoint,
+    /// The recorded savepoint: of the revision that is returned to, or the newest.
+    Recorded,
+    /// Paths: for a job by name, or for the only job.
+    Paths(Vec<(Option<String>, String)>),
+    /// The newest checkpoint that is retained when the job is cancelled: for a job that can take no savepoint.
+    LatestCheckpoint,
+    /// None: jobs count from the start.
+    Stateless,
+}
+
+/// Which strategy was asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StrategyChoice {
+    /// Two generations side by side.
+    #[default]
+    Warm,
+    /// Stop, replace, start.
+    Recreate,
+    /// Warm where there is room for two generations, else the classic order.
+    Auto,
+}
+
+/// What every change has in common.
+#[derive(Clone, Debug)]
+pub struct ChangeOptions {
+    /// The release.
+    pub name: String,
+    /// Where state comes from, if the person has said so.
+    pub choice: Option<StateChoice>,
+    /// State that no operator takes may be dropped.
+    pub allow_non_restored_state: bool,
+    /// Flink's name of the savepoint format: CANONICAL or NATIVE.
+    pub savepoint_format: String,
+    /// A job that stops for good ends its windows first.
+    pub drain: bool,
+    /// Undo a failure before the first completed checkpoint.
+    pub rollback_on_failure: bool,
+    /// Of several jobs only those that fail go back.
+    pub keep_going: bool,
+    /// How new Pods take the place of old ones; where absent, `upgrade.strategy` of the values says.
+    pub strategy: Option<StrategyChoice>,
+    /// Wait for Pods and jobs.
+    pub wait: bool,
+    /// How long a moved job must run without a restart before it counts as healthy.
+    pub gate_quiet: Duration,
+    /// What the record says of the change.
+    pub description: Option<String>,
+    /// Have the API server check the objects.
+    pub server_dry_run: bool,
+    /// Take fields from other managers.
+    pub force_conflicts: bool,
+    /// Take objects from other owners.
+    pub take_ownership: bool,
+    /// Make the namespace if it is missing.
+    pub create_namespace: bool,
+    /// How many revisions are kept; 0: all. Set where the person can say it.
+    pub history_max: u32,
+    /// Layout `job` without durable state.
+    pub accept_volatile: bool,
+    /// Files for jobs whose jar the cluster does not keep: job name → content.
+    pub jars: BTreeMap<String, Vec<u8>>,
+}
+
+impl ChangeOptions {
+    /// The defaults for a release.
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            choice: None,
+            allow_non_restored_state: false,
+            savepoint_format: "CANONICAL".to_owned(),
+            drain: false,
+            rollback_on_failure: true,
+            keep_going: false,
+            strategy: None,
+            wait: true,
+            gate_quiet: Duration::from_secs(30),
+            description: None,
+            server_dry_run: true,
+            force_conflicts: false,
+            take_ownership: false,
+            create_namespace: false,
+            history_max: 0,
+            accept_volatile: false,
+            jars: BTreeMap::new(),
+        }
+    }
+
+    /// Returns what of them matters when the change is carried out.
+    pub(crate) fn settings(&self) -> Settings {
+        Settings {
+            description: self.description.clone(),
+            gate_quiet: self.gate_quiet,
+            force_conflicts: self.force_conflicts,
+            take_ownership: self.take_ownership,
+            history_max: self.history_max,
+            jars: self.jars.clone(),
+        }
+    }
+}
+
+/// What the release shall be.
+pub(crate) struct Desired {
+    pub package: Package,
+    pub layout: String,
+    pub user_values: Value,
+    pub values: Value,
+    pub capabilities: Capabilities,
+    /// Jobs beside the declared ones: those that were submitted.
+    pub submitted: Vec<JobRecord>,
+    /// The revision that is returned to.
+    pub returns_to: Option<Record>,
+    /// The one job that is meant, if not all are; the others stay as they are.
+    pub only: Option<Only>,
+}
+
+/// What happens to one job of a release.
+pub(crate) enum Only {
+    /// It is started (`job submit`).
+    Start(String),
+    /// It is stopped and not started (`job stop`, `job cancel`).
+    Stop(String),
+}
+
+impl Desired {
+    /// Whether a job is stopped and not started.
+    pub(super) fn stops(&self, job: &str) -> bool {
+        matches!(&self.only, Some(Only::Stop(name)) if name == job)
+    }
+
+    /// Whether a job is none of those that are meant.
+    pub(super) fn leaves(&self, job: &str) -> bool {
+        matches!(&self.only, Some(Only::Start(name) | Only::Stop(name)) if name != job)
+    }
+}
+
+/// A change, decided but not begun.
+#[derive(Clone)]
+pub struct Plan {
+    /// What a person reads and a program parses.
+    pub summary: Summary,
+    /// What is carried out.
+    pub operation: Operation,
+    /// The options it was made with.
+    pub options: ChangeOptions,
+    /// The revision that a rollback returns to.
+    pub returns_to: Option<u32>,
+    /// The classic order may be proposed where there is no room for two generations.
+    pub may_recreate: bool,
+}
+
+/// A plan as it is shown; stable, `-o json` prints it.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Summary {
+    /// Which command.
+    pub operation: Kind,
+    /// The release.
+    pub release: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// The revision that runs.
+    pub from_revision: Option<u32>,
+    /// The revision that is made.
+    pub to_revision: u32,
+    /// `name-version` of the package.
+    pub package: String,
+    /// The layout.
+    pub layout: String,
+    /// Nothing would change.
+    pub unchanged: bool,
+    /// Whether Pods are replaced.
+    pub new_pods: bool,
+    /// How new Pods take the place of old ones; absent where none do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub strategy: Option<Strategy>,
+    /// Why it is not the strategy that is the default, or was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub strategy_reason: Option<String>,
+    /// What the second generation asks of the cluster while both are up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub meanwhile: Option<Demand>,
+    /// The generation that runs, by name.
+    pub from_generation: Option<String>,
+    /// The generation that will run, by name.
+    pub to_generation: String,
+    /// Objects that are made, changed and deleted.
+    pub objects: ObjectChanges,
+    /// What happens to jobs.
+    pub jobs: Vec<JobChange>,
+    /// A choice about state is missing; the jobs that need it.
+    pub choice_needed: Vec<String>,
+    /// What happens if it fails.
+    pub on_failure: String,
+    /// How each object changes, where it was asked for (`--diff`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub diff: Option<Vec<ObjectDiff>>,
+}
+
+/// Objects by what happens to them.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct ObjectChanges {
+    /// Made.
+    pub create: Vec<String>,
+    /// Changed in place.
+    pub change: Vec<String>,
+    /// Deleted.
+    pub delete: Vec<String>,
+}
+
+/// What happens to a job.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JobChange {
+    /// Its name.
+    pub name: String,
+    /// Its id now, if it runs.
+    pub id: Option<String>,
+    /// In words: `stop with a savepoint, then start from it`.
+    pub action: String,
+    /// From when the state is and what is repeated, where that is not "now" and "nothing".
+    pub state: Option<String>,
+    /// For how long it is expected to be down; absent where it does not run now, or is not started again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub downtime: Option<Downtime>,
+}

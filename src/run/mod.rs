@@ -1,0 +1,116 @@
+//! Carries out a plan: takes the lock, plans again under it, has the [engine](crate::engine) do it, and says how it ended.
+
+mod choice;
+mod late;
+mod outcome;
+mod report;
+pub(crate) mod savepoint;
+
+pub use report::{JobReport, Report};
+
+use choice::refuse_missing_choice;
+use late::belated;
+use outcome::Ended;
+
+use crate::context::Context;
+use crate::engine::{Engine, World};
+use crate::failure::{Cause, Failure};
+use crate::live::pending::held;
+use crate::operation::Journal;
+use crate::plan::Plan;
+use crate::progress::{Cancellation, Observer};
+use crate::release::{Lock, LockError};
+use crate::site::{Operation, Site};
+
+/// Takes the lock, plans again under it, and carries out what `shown` says.
+pub async fn run(
+    context: &Context,
+    shown: &Plan,
+    planner: impl AsyncFn() -> Result<Plan, Failure>,
+    observer: &dyn Observer,
+    cancellation: &Cancellation,
+) -> Result<Report, Failure> {
+    if shown.summary.unchanged {
+        return Ok(Report::unchanged(&shown.operation));
+    }
+    refuse_missing_choice(shown)?;
+    let made_namespace = shown.options.create_namespace
+        && context.cluster.create_namespace(&context.namespace).await.map_err(Cause::from)?;
+    let name = &shown.options.name;
+    let journal = Journal { begun: false, ..shown.operation.journal.clone() };
+    let acquired = Lock::acquire(&context.store, name, &context.holder, &journal).await;
+    let lock = acquired.map_err(|error| held(name, error))?;
+    let decided = async {
+        let plan = planner().await?;
+        if plan.summary.from_revision != shown.summary.from_revision
+            || plan.summary.to_revision != shown.summary.to_revision
+        {
+            let text = |revision: Option<u32>| revision.map_or_else(|| "none".to_owned(), |r| r.to_string());
+            return Err(Failure::refused(Cause::ChangedMeanwhile {
+                release: name.clone(),
+                now: text(plan.summary.from_revision),
+                then: text(shown.summary.from_revision),
+            })
+            .next(["the same command again, which plans anew"]));
+        }
+        refuse_missing_choice(&plan)?;
+        Ok(plan)
+    }
+    .await;
+    let plan = match decided {
+        Ok(plan) => plan,
+        Err(failure) => {
+            lock.release().await.ok();
+            if made_namespace {
+                context.cluster.delete_namespace(&context.namespace).await.ok();
+            }
+            return Err(failure);
+        }
+    };
+    let changes = plan.summary.objects;
+    let mut report = carry_out(context, lock, plan.operation, observer, cancellation).await?;
+    report.objects = changes;
+    Ok(report)
+}
+
+/// Carries an operation out to its end, under its lock.
+pub(crate) async fn carry_out(
+    context: &Context,
+    lock: Lock,
+    operation: Operation,
+    observer: &dyn Observer,
+    cancellation: &Cancellation,
+) -> Result<Report, Failure> {
+    let (mut lock, mut operation) = (lock, operation);
+    let mut lost: Option<Cause> = None;
+    loop {
+        let journal = Journal { begun: true, ..operation.journal.clone() };
+        let world = Site::new(context, lock, operation, observer, cancellation)?;
+        world.write(&journal).await.map_err(Failure::refused)?;
+        let mut engine = Engine::new(world, journal);
+        let outcome = engine.run().await;
+        let Engine { world: Site { lock: held, operation: done, .. }, journal, cause, .. } = engine;
+        let ended = Ended { operation: &done, journal: &journal };
+        match outcome {
+            Ok(outcome) => {
+                // What is uncertain keeps its journal, for `recover`.
+                if !journal.is_uncertain() {
+                    held.release().await.ok();
+                }
+                return ended.told(outcome, lost.or(cause));
+            }
+            Err(cause @ Cause::Lock(LockError::Lost { .. })) => {
+                let late =
+                    if lost.is_none() { belated(context, &done, &journal, observer).await } else { None };
+                match late {
+                    Some((again, late)) => (lock, operation, lost) = (again, late, Some(cause)),
+                    None => return Err(ended.failure(cause, ended.left_behind())),
+                }
+            }
+            Err(cause) => {
+                let left = vec!["the operation's journal, for the next command".to_owned()];
+                return Err(ended.failure(cause, left));
+            }
+        }
+    }
+}

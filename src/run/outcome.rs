@@ -1,0 +1,142 @@
+//! How an operation ended: the report, or the failure with what is left behind and what to type next.
+
+use super::Report;
+use crate::failure::{Cause, Failure, Phase};
+use crate::operation::{JobMove, Journal, Kind, Outcome};
+use crate::render::generation_name;
+use crate::site::Operation;
+
+/// An operation that is at its end.
+pub(super) struct Ended<'a> {
+    pub operation: &'a Operation,
+    pub journal: &'a Journal,
+}
+
+impl Ended<'_> {
+    pub fn failure(&self, cause: Cause, left_behind: Vec<String>) -> Failure {
+        Failure {
+            phase: Phase::Failed { left_behind },
+            cause: Box::new(cause),
+            next: vec![format!("kubectl flink status {}", self.operation.name())],
+        }
+    }
+
+    pub fn told(&self, outcome: Outcome, cause: Option<Cause>) -> Result<Report, Failure> {
+        let cause = || {
+            cause.unwrap_or_else(|| match &self.journal.setback {
+                Some(setback) => Cause::Step { step: setback.step.clone(), reason: setback.reason.clone() },
+                None => Cause::Step { step: "the operation".to_owned(), reason: "failed".to_owned() },
+            })
+        };
+        match outcome {
+            Outcome::Deployed | Outcome::Uninstalled => Ok(Report::of(self.operation, self.journal)),
+            Outcome::Undone => Err(Failure {
+                phase: Phase::Undone,
+                cause: Box::new(cause()),
+                next: vec![format!("kubectl flink history {}", self.operation.name())],
+            }),
+            Outcome::Failed => {
+                let mut failure = self.failure(cause(), self.left_behind());
+                failure.next.extend(self.ways_on());
+                Err(failure)
+            }
+        }
+    }
+
+    /// What is left after a failure that was not undone, in words.
+    pub fn left_behind(&self) -> Vec<String> {
+        let mut left = Vec::new();
+        if let Some(setback) = &self.journal.back_setback {
+            left.push(format!("the way back stopped as well, at: {} ({})", setback.step, setback.reason));
+        }
+        let split = self.journal.stays_with_old();
+        for job in &self.journal.jobs {
+            let ended = job.left.as_ref().filter(|_| job.is_moved());
+            match (&job.savepoint, &job.trigger) {
+                _ if let Some(path) = ended => left.push(format!(
+                    "the job {} has ended as revision {} had it; its state is in {path}",
+                    job.name, self.journal.to
+                )),
+                _ if job.is_moved() && (split || job.checkpointed) => left.push(format!(
+                    "the job {} stays as revision {} has it, in generation {}",
+                    job.name,
+                    self.journal.to,
+                    generation_name(self.operation.name(), self.journal.new)
+                )),
+                (Some(savepoint), _) if job.back_asked && !job.back_started => left.push(format!(
+                    "whether the job {} was started again is not known; its state is in {savepoint}",
+                    job.name
+                )),
+                (Some(savepoint), _) if !job.back_started && !job.finished => {
+                    let path = job.left.as_ref().unwrap_or(savepoint);
+                    left.push(format!("the job {} is stopped; its state is in {path}", job.name));
+                }
+                (None, Some(trigger)) if job.stop_asked => left.push(format!(
+                    "whether the job {} has stopped is not known; its savepoint, if there is one, is in {}",
+                    job.name, trigger.directory
+                )),
+                _ => {}
+            }
+            if job.checkpointed {
+                left.push(format!("the new job {} completed a checkpoint, or may have, or takes none: its output is committed, so it does not go back by itself", job.name));
+            }
+        }
+        if self.journal.apply_begun
+            && !self.journal.new_gone
+            && !self.journal.jobs.iter().any(JobMove::is_moved)
+        {
+            left.push(format!("the objects of revision {}, for a look", self.journal.to));
+        }
+        left
+    }
+
+    fn ways_on(&self) -> Vec<String> {
+        let name = self.operation.name();
+        match self.journal.from {
+            _ if self.journal.is_uncertain() => vec![format!(
+                "kubectl flink recover {name}   # goes on from here; with --savepoint PATH if you found it"
+            )],
+            Some(from) if self.journal.stays_with_old() && self.journal.kind != Kind::Uninstall => {
+                // A job that does not run can take no savepoint.
+                let failed = |(index, job): (usize, &JobMove)| {
+                    let why = self.journal.setback.as_ref().and_then(|setback| setback.job);
+                    job.is_moved() && why == Some(index)
+                        || !job.is_moved() && !job.is_as_it_was() && !job.finished
+                };
+                let down = self.journal.jobs.iter().enumerate().any(failed);
+                let state = if down { "--from-checkpoint latest" } else { "--with-savepoint" };
+                vec![
+                    format!("kubectl flink upgrade {name} … {state}   # what failed, mended"),
+                    format!("kubectl flink rollback {name} {from} {state}   # the rest goes back too"),
+                ]
+            }
+            Some(from) if self.journal.kind != Kind::Uninstall => {
+                let back = format!("kubectl flink rollback {name} {from}");
+                // From a savepoint before them it would commit what its checkpoints have committed once more.
+                let gone_on = |job: &&JobMove| job.checkpointed && job.is_moved();
+                let gone_on: Vec<_> = self.journal.jobs.iter().filter(gone_on).collect();
+                // What they left is recorded, and the newest that is.
+                if !gone_on.is_empty() && gone_on.iter().all(|job| job.left.is_some()) {
+                    return vec![
+                        format!(
+                            "kubectl flink upgrade {name} … --from-savepoint recorded   # what failed, mended"
+                        ),
+                        format!("{back} --from-savepoint recorded   # from where the new job has got to"),
+                    ];
+                }
+                if !gone_on.is_empty() {
+                    return vec![
+                        format!("{back} --from-checkpoint latest   # from where the new job has got to"),
+                        format!("{back} --from-savepoint recorded   # what it has put out is put out again"),
+                    ];
+                }
+                let stopped = self.journal.jobs.iter().any(|job| job.savepoint.is_some());
+                vec![format!("{back} {}", if stopped { "--from-savepoint recorded" } else { "--stateless" })]
+            }
+            _ => vec![
+                format!("kubectl flink upgrade {name} …   # what failed, mended"),
+                format!("kubectl flink uninstall {name}"),
+            ],
+        }
+    }
+}

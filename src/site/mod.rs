@@ -1,0 +1,299 @@
+//! The real world of the [engine](crate::engine): a release's objects and records on Kubernetes, its Flink by REST.
+
+mod generation;
+mod jobs;
+mod operation;
+mod records;
+mod uninstall;
+mod warm_up;
+
+use std::collections::BTreeSet;
+
+use crate::cluster::{apply, delete};
+use crate::context::Context;
+use crate::engine::{Recipe, Waits, World};
+use crate::failure::{Cause, Failure};
+use crate::flink::{self, Client, RestCluster};
+use crate::id::JobId;
+use crate::layout::Descriptor;
+use crate::live::search::{has_finished, is_missing, search};
+use crate::live::{Stray, render_record, unmanaged};
+use crate::operation::{Journal, Kind, Look, Outcome, Pods, Target, Trigger};
+use crate::probe::warm_up::id as warm_up_id;
+use crate::progress::{Cancellation, Observer, Progress};
+use crate::release::{Lock, Status};
+use crate::render::{Object, ObjectKey};
+
+pub use operation::{Operation, Settings};
+pub(crate) use records::{bring_back, keep_savepoints_of};
+
+/// A release that an operation holds the lock of.
+pub(crate) struct Site<'a> {
+    /// Fenced: whatever it changes goes through [`crate::fence`].
+    pub context: Context,
+    pub lock: Lock,
+    pub operation: Operation,
+    /// The running revision's descriptor.
+    old: Option<Descriptor>,
+    /// The new revision's.
+    new: Option<Descriptor>,
+    /// The running revision's objects and descriptor in a generation of its own, for the way back.
+    back: Option<(Vec<Object>, Option<Descriptor>)>,
+    observer: &'a dyn Observer,
+    cancellation: &'a Cancellation,
+}
+
+impl<'a> Site<'a> {
+    pub fn new(
+        context: &Context,
+        lock: Lock,
+        operation: Operation,
+        observer: &'a dyn Observer,
+        cancellation: &'a Cancellation,
+    ) -> Result<Self, Failure> {
+        let back = match (&operation.base, operation.journal.back) {
+            (Some(base), Some(number)) => {
+                let objects = render_record(base, number)?;
+                let descriptor = Descriptor::find(&objects)?;
+                Some((objects, descriptor))
+            }
+            _ => None,
+        };
+        Ok(Self {
+            context: context.under(&lock),
+            lock,
+            old: Descriptor::find(&operation.old_objects)?,
+            new: Descriptor::find(&operation.objects)?,
+            back,
+            operation,
+            observer,
+            cancellation,
+        })
+    }
+
+    fn require(&self, target: Target) -> Result<Descriptor, Cause> {
+        self.descriptor(target).cloned().ok_or_else(|| Cause::Step {
+            step: "find the Flink cluster".to_owned(),
+            reason: "the package's layout renders no descriptor".to_owned(),
+        })
+    }
+
+    fn flink(&self, descriptor: &Descriptor) -> RestCluster<Client> {
+        RestCluster::new(self.context.flink(descriptor), self.context.timeout)
+    }
+
+    /// Gives what was deleted, in words.
+    async fn delete_not_wanted(&self, target: Target) -> Result<Option<String>, Cause> {
+        let keys = self.not_wanted(target).await?;
+        let (cluster, namespace) = (&self.context.cluster, &self.context.namespace);
+        delete::delete(cluster, namespace, self.operation.name(), &keys, &mut |_, _| {})
+            .await
+            .map_err(Cause::not_deleted)?;
+        Ok((!keys.is_empty()).then(|| {
+            format!("deleted {}", keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
+        }))
+    }
+
+    /// What is the release's and not part of the target: what the records of the other side name, and what lives with the
+    /// release's label (attempts that failed left it). Claims hold state and stay; a generation goes by [`Step::Remove`].
+    async fn not_wanted(&self, target: Target) -> Result<Vec<ObjectKey>, Cause> {
+        // A template may leave the namespace out; what lives has one.
+        let placed = |object: &Object| {
+            let mut key = object.key();
+            key.namespace.get_or_insert_with(|| self.context.namespace.clone());
+            key
+        };
+        let wanted: BTreeSet<ObjectKey> = self.objects(target).iter().map(placed).collect();
+        let (cluster, namespace) = (&self.context.cluster, &self.context.namespace);
+        let owned = delete::list_owned(cluster, namespace, self.operation.name()).await?;
+        let recorded = self.operation.objects.iter().chain(&self.operation.old_objects);
+        let known: BTreeSet<ObjectKey> =
+            recorded.filter(|object| object.generation().is_none()).map(placed).collect();
+        let strays = owned.objects.iter().filter(|object| object.generation().is_none()).map(placed);
+        let gone = known.into_iter().chain(strays).filter(|key| key.kind != "PersistentVolumeClaim");
+        let gone: BTreeSet<ObjectKey> = gone.filter(|key| !wanted.contains(key)).collect();
+        Ok(gone.into_iter().collect())
+    }
+
+    pub(super) fn stray(&self, number: u32) -> Option<&Stray> {
+        self.operation.strays.iter().find(|stray| stray.number == number)
+    }
+
+    /// The objects of a target.
+    pub fn objects(&self, target: Target) -> &[Object] {
+        match target {
+            Target::New => &self.operation.objects,
+            Target::Old => &self.operation.old_objects,
+            Target::Back => self.back.as_ref().map_or(&[], |(objects, _)| objects),
+            Target::Stray(number) => self.stray(number).map_or(&[], |stray| &stray.objects),
+        }
+    }
+
+    /// The descriptor of a target.
+    pub fn descriptor(&self, target: Target) -> Option<&Descriptor> {
+        match target {
+            Target::New => self.new.as_ref(),
+            Target::Old => self.old.as_ref(),
+            Target::Back => self.back.as_ref().and_then(|(_, descriptor)| descriptor.as_ref()),
+            Target::Stray(number) => self.stray(number).and_then(|stray| stray.descriptor.as_ref()),
+        }
+    }
+
+    /// Options for applying this release's objects for real.
+    pub fn apply_options(&self) -> apply::ApplyOptions {
+        apply::ApplyOptions {
+            namespace: self.context.namespace.clone(),
+            release: self.operation.name().to_owned(),
+            dry_run: false,
+            force_conflicts: self.operation.settings.force_conflicts,
+            take_ownership: self.operation.settings.take_ownership,
+        }
+    }
+}
+
+impl World for Site<'_> {
+    type Cluster = RestCluster<Client>;
+
+    async fn write(&self, journal: &Journal) -> Result<(), Cause> {
+        Ok(self.lock.write(journal).await?)
+    }
+
+    fn cluster(&self, target: Target) -> Result<Self::Cluster, Cause> {
+        Ok(self.flink(&self.require(target)?))
+    }
+
+    fn name(&self, target: Target) -> String {
+        self.descriptor(target).map_or_else(|| "?".to_owned(), |descriptor| descriptor.name.clone())
+    }
+
+    fn recipe(&self, job: &str, target: Target) -> Result<Recipe, Cause> {
+        let record = self.job_record(job, target)?;
+        Ok(Recipe {
+            program: self.program(&record, target),
+            allow_non_restored_state: record.allow_non_restored_state,
+            mode: record.mode,
+        })
+    }
+
+    async fn jar(&self, job: &str, target: Target) -> Result<String, Cause> {
+        self.jar_id(&self.job_record(job, target)?, target).await
+    }
+
+    fn starts_by_pods(&self, target: Target) -> bool {
+        self.descriptor(target).is_some_and(Descriptor::is_standalone)
+    }
+
+    async fn let_go(&mut self, target: Target) -> Result<(), Cause> {
+        self.let_pods_go(target).await
+    }
+
+    async fn halt(&mut self, target: Target, job: JobId) -> Result<Option<bool>, Cause> {
+        self.halt_job_manager(target, job).await
+    }
+
+    fn fits(&self, job: &str, plan: &flink::Plan) -> Result<(), Cause> {
+        self.refuse_too_few_slots(job, plan)
+    }
+
+    async fn find_savepoint(&self, target: Target, trigger: &Trigger) -> Look {
+        match self.descriptor(target) {
+            Some(descriptor) => search(&self.context, descriptor, &trigger.directory).await,
+            None => Look::Unknown,
+        }
+    }
+
+    async fn find_left(&self, target: Target, job: JobId) -> Look {
+        let Some(descriptor) = self.descriptor(target) else { return Look::Unknown };
+        let (Some(checkpoints), Some(results)) =
+            (&descriptor.checkpoint_directory, &descriptor.job_result_directory)
+        else {
+            return Look::Unknown;
+        };
+        let of_job = |directory: &str| format!("{}/{job}", directory.trim_end_matches('/'));
+        match has_finished(&self.context, descriptor, &of_job(results)).await {
+            Some(true) => Look::Finished,
+            Some(false) => search(&self.context, descriptor, &of_job(checkpoints)).await,
+            None => Look::Unknown,
+        }
+    }
+
+    async fn is_missing(&self, target: Target, path: &str) -> bool {
+        let Some(descriptor) = self.descriptor(target) else { return false };
+        is_missing(&self.context, descriptor, path).await
+    }
+
+    fn waits(&self) -> Waits {
+        Waits { timeout: self.context.timeout, quiet: self.operation.settings.gate_quiet }
+    }
+
+    async fn begin(&mut self, journal: &Journal) -> Result<(), Cause> {
+        let store = &self.context.store;
+        if journal.kind == Kind::Uninstall {
+            let (name, text) = (self.operation.name(), "Uninstallation in progress");
+            store.set_status(name, journal.to, Status::Uninstalling, text).await?;
+        } else {
+            let mut pending = self.operation.record.clone();
+            // The person's own words are there from the start: whoever recovers this run has no others.
+            if self.operation.settings.description.is_none() {
+                pending.description = format!("{} in progress", self.operation.journal.kind);
+            }
+            store.create(&pending).await?;
+        }
+        Ok(())
+    }
+
+    async fn apply(&mut self, target: Target, journal: &Journal) -> Result<Option<String>, Cause> {
+        self.apply_objects(target, journal).await
+    }
+
+    async fn await_ready(&mut self, target: Target) -> Result<Option<String>, Cause> {
+        if self.starts_by_pods(target) && self.operation.journal.pods == Pods::New {
+            return Ok(Some("it starts with its job".to_owned()));
+        }
+        let ready = self.await_generation(target).await?;
+        if !self.wants_rehearsal(target) {
+            return Ok(Some(ready));
+        }
+        Ok(Some(format!("{ready}, {}", self.rehearse(target).await?)))
+    }
+
+    fn rehearsal(&self, target: Target) -> Option<JobId> {
+        warm_up_id(&self.descriptor(target)?.name)
+    }
+
+    async fn strangers(&self, target: Target, mut known: BTreeSet<JobId>) -> Result<Vec<JobId>, Cause> {
+        let Some(descriptor) = self.descriptor(target) else { return Ok(Vec::new()) };
+        let records = self.operation.base.iter().chain([&self.operation.record]);
+        known.extend(records.flat_map(|record| &record.jobs).filter_map(|job| job.id));
+        let kept = unmanaged::kept(&self.context, self.operation.name(), descriptor, known).await?;
+        Ok(kept.into_iter().map(|stranger| stranger.id).collect())
+    }
+
+    async fn switch(&mut self) -> Result<(), Cause> {
+        self.switch_services().await
+    }
+
+    async fn clear(&mut self, target: Target) -> Result<(), Cause> {
+        self.clear_generation(target).await
+    }
+
+    async fn prune(&mut self, target: Target) -> Result<Option<String>, Cause> {
+        self.delete_not_wanted(target).await
+    }
+
+    async fn delete(&mut self, journal: &Journal) -> Result<(), Cause> {
+        self.delete_objects(journal).await
+    }
+
+    async fn close(&mut self, outcome: Outcome, journal: &Journal) -> Result<(), Cause> {
+        self.close_records(outcome, journal).await
+    }
+
+    fn tell(&self, progress: Progress) {
+        self.observer.progress(progress);
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.cancellation.is_cancelled()
+    }
+}

@@ -1,0 +1,331 @@
+//! How an operation ended, written into the records.
+
+use super::Site;
+use crate::digest::sha256;
+use crate::failure::Cause;
+use crate::live::jobs::unknown;
+use crate::operation::{JobMove, Journal, Kind, Outcome, StateFrom, Stop, Target};
+use crate::release::{Elsewhere, JobRecord, JobState, Record, SavepointRef, Status, Summary};
+
+/// What is recorded as the format of a checkpoint that was retained.
+const CHECKPOINT: &str = "CHECKPOINT";
+
+impl Site<'_> {
+    /// Writes into the records how it ended.
+    pub(super) async fn close_records(&mut self, outcome: Outcome, journal: &Journal) -> Result<(), Cause> {
+        let now = (self.context.now)();
+        self.keep_savepoints(journal, outcome, now);
+        self.keep_finished(journal);
+        self.keep_jars(journal);
+        let mut record = self.operation.record.clone();
+        record.updated = now;
+        match outcome {
+            Outcome::Deployed => {
+                record.status = Status::Deployed;
+                // Where a run recovers what another left, the words are those of the pending record.
+                if record.description == format!("{} in progress", journal.kind) {
+                    record.description = format!("{} complete", journal.kind);
+                }
+                self.context.store.update(&record).await?;
+                self.operation.record = record;
+                if let Some(mut base) = self.operation.base.clone() {
+                    base.status =
+                        if base.status == Status::Deployed { Status::Superseded } else { base.status };
+                    base.updated = now;
+                    self.context.store.update(&base).await?;
+                }
+                self.supersede_others().await?;
+                self.drop_old_revisions().await?;
+            }
+            Outcome::Uninstalled => self.close_uninstalled(journal, now).await?,
+            Outcome::Undone | Outcome::Failed => {
+                if journal.recorded && journal.kind != Kind::Uninstall {
+                    record.status = Status::Failed;
+                    Self::forget_unstarted(journal, &mut record);
+                    record.description = journal.setback.as_ref().map_or_else(
+                        || "failed".to_owned(),
+                        |setback| format!("{}: {}", setback.step, setback.reason),
+                    );
+                    if journal.stays_with_old() || outcome == Outcome::Undone {
+                        // At most Pods of it are left, or jobs that the revision in charge knows to be there.
+                        record.generation = 0;
+                        record.description.push_str(&went_back(journal));
+                        for job in &mut record.jobs {
+                            job.id = None;
+                            job.restored_from = None;
+                        }
+                    }
+                    self.context.store.update(&record).await?;
+                }
+                if let Some(mut base) = self.operation.base.clone() {
+                    base.updated = now;
+                    if outcome == Outcome::Undone && base.status == Status::Uninstalling {
+                        base.status = Status::Deployed;
+                        "Its uninstallation was undone".clone_into(&mut base.description);
+                    }
+                    bring_back(journal, &mut base, &self.operation.record);
+                    self.context.store.update(&base).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The base revision's record keeps the savepoints that ended its jobs, but for state that was given up for another: the newest
+    /// that is recorded would be that.
+    fn keep_savepoints(&mut self, journal: &Journal, outcome: Outcome, now: jiff::Timestamp) {
+        let given_up = |job: &JobMove| outcome == Outcome::Deployed && job.gives_up_its_state();
+        for job in journal.jobs.iter().filter(|job| !given_up(job)) {
+            let version = |target| {
+                let descriptor = self.descriptor(target);
+                descriptor.map(|descriptor| descriptor.flink_version.clone()).unwrap_or_default()
+            };
+            let (source, new) = (version(job.source()), version(Target::New));
+            if let Some(base) = &mut self.operation.base {
+                keep_savepoints_of(job, base, &source, &new, now);
+            }
+            let Some(savepoint) = savepoint_of(job, &source, now) else { continue };
+            // A job that is only stopped keeps its savepoint in the new record too.
+            for next in self.operation.record.jobs.iter_mut().filter(|record| record.name == job.name) {
+                if job.start.is_none() {
+                    next.ended_by = Some(savepoint.clone());
+                } else if job.start.as_ref().is_some_and(|start| start.from == StateFrom::ItsStop) {
+                    next.restored_from = Some(savepoint.path.clone());
+                }
+            }
+        }
+    }
+
+    /// A job that finished by itself is recorded as what it was when it did.
+    fn keep_finished(&mut self, journal: &Journal) {
+        for moved in journal.jobs.iter().filter(|moved| moved.finished) {
+            let before = self
+                .operation
+                .base
+                .as_mut()
+                .and_then(|base| base.jobs.iter_mut().find(|job| job.name == moved.name));
+            let Some(before) = before else { continue };
+            before.state = JobState::Finished;
+            for next in self.operation.record.jobs.iter_mut().filter(|job| job.name == moved.name) {
+                *next = JobRecord {
+                    id: before.id,
+                    state: JobState::Finished,
+                    restored_from: before.restored_from.clone(),
+                    ended_by: before.ended_by.clone(),
+                    taken: before.taken.clone(),
+                    ..next.clone()
+                };
+            }
+        }
+    }
+
+    /// A jar that was given is the job's from now on, under the id that the new generation lists it by.
+    fn keep_jars(&mut self, journal: &Journal) {
+        for job in self.operation.record.jobs.iter_mut().filter(|job| job.jar.starts_with("upload:")) {
+            let moved = journal.jobs.iter().find(|moved| moved.name == job.name && moved.start.is_some());
+            let id = moved.and_then(|moved| moved.jar.as_ref());
+            if let (Some(id), Some(file)) = (id, self.operation.settings.jars.get(&job.name)) {
+                job.jar = format!("upload:{id}");
+                job.jar_sha256 = Some(sha256(file));
+            }
+        }
+    }
+
+    /// A job that was never started has no id: nothing of it is anywhere.
+    fn forget_unstarted(journal: &Journal, record: &mut Record) {
+        for moved in journal.jobs.iter().filter(|moved| moved.start.is_some() && !moved.start_asked) {
+            for job in record.jobs.iter_mut().filter(|job| job.name == moved.name) {
+                job.id = None;
+                job.state = JobState::Failed;
+            }
+        }
+    }
+
+    /// Where the running revision was a failed one, an older one still says `deployed`.
+    async fn supersede_others(&self) -> Result<(), Cause> {
+        let name = self.operation.name();
+        for summary in self.context.store.history(name).await? {
+            if summary.status == Status::Deployed && summary.revision != self.operation.record.revision {
+                self.context
+                    .store
+                    .set_status(name, summary.revision, Status::Superseded, &summary.description)
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps at most `history_max` revisions, but never drops one whose savepoint exists.
+    async fn drop_old_revisions(&self) -> Result<(), Cause> {
+        let max = self.operation.settings.history_max as usize;
+        if max == 0 {
+            return Ok(());
+        }
+        let mut history = self.context.store.history(self.operation.name()).await?;
+        history.sort_by_key(|summary| summary.revision);
+        let surplus = history.len().saturating_sub(max);
+        let runs = |summary: &Summary| {
+            let elsewhere = self.operation.record.jobs.iter().filter_map(|job| job.elsewhere);
+            elsewhere.into_iter().any(|place| place.revision == summary.revision)
+        };
+        let droppable = history.iter().filter(|summary| {
+            summary.savepoints.is_empty()
+                && matches!(summary.status, Status::Superseded | Status::Failed)
+                && !runs(summary)
+        });
+        for summary in droppable.take(surplus) {
+            self.context.store.delete(self.operation.name(), summary.revision).await?;
+        }
+        Ok(())
+    }
+}
+
+/// What is said of a revision that did not come to be.
+fn went_back(journal: &Journal) -> String {
+    let moved: Vec<_> =
+        journal.jobs.iter().filter(|job| job.is_moved()).map(|job| job.name.as_str()).collect();
+    match moved.as_slice() {
+        [] => " (undone)".to_owned(),
+        [job] => format!(" (undone, but for the job {job}, which stays as it is)"),
+        jobs => format!(" (undone, but for the jobs {}, which stay as they are)", jobs.join(", ")),
+    }
+}
+
+/// After a way back the base revision's jobs have new ids, and perhaps another generation; those that stay as the new revision,
+/// `next`, has them are part of the base.
+pub(crate) fn bring_back(journal: &Journal, base: &mut Record, next: &Record) {
+    let asked = |job: &JobMove| (job.back_started || job.back_asked) && !job.finished;
+    if journal.old_removed
+        && (journal.back_applied || journal.jobs.iter().any(asked))
+        && let Some(number) = journal.back
+    {
+        let before = std::mem::replace(&mut base.generation, number);
+        for place in base.jobs.iter_mut().filter_map(|job| job.elsewhere.as_mut()) {
+            if place.generation == before {
+                place.generation = number;
+            }
+        }
+    }
+    // One that may have been started runs under that id, or not at all.
+    for moved in journal.jobs.iter().filter(|job| asked(job)) {
+        let Some(back) = &moved.back else { continue };
+        for job in base.jobs.iter_mut().filter(|job| job.name == moved.name) {
+            *job = JobRecord {
+                id: Some(back.id),
+                state: JobState::Running,
+                restored_from: moved.restored_from(&back.from),
+                taken: taken(job),
+                ended_by: None,
+                ..job.clone()
+            };
+        }
+    }
+    if journal.stays_with_old() {
+        for moved in journal.jobs.iter().filter(|job| job.is_moved()) {
+            keep_moved(journal, moved, base, next);
+        }
+        let down = |job: &&JobMove| job.stopped && !job.finished && !job.is_as_it_was() && !job.is_moved();
+        for moved in journal.jobs.iter().filter(down) {
+            for job in base.jobs.iter_mut().filter(|job| job.name == moved.name) {
+                // One that the new revision does not have was stopped on purpose.
+                job.state = match (&moved.start, &job.ended_by) {
+                    (Some(_), _) => JobState::Failed,
+                    (None, Some(_)) => JobState::Stopped,
+                    (None, None) => JobState::Canceled,
+                };
+            }
+        }
+    }
+}
+
+/// A job that stays as the new revision has it.
+fn keep_moved(journal: &Journal, moved: &JobMove, base: &mut Record, next: &Record) {
+    let (Some(start), Some(job)) = (&moved.start, next.jobs.iter().find(|job| job.name == moved.name)) else {
+        return;
+    };
+    let before = base.jobs.iter().position(|job| job.name == moved.name);
+    // Another run has written down already where it runs.
+    let known = [Some(start.id), moved.back.as_ref().map(|back| back.id)];
+    if before.is_some_and(|index| base.jobs[index].id.is_some() && known.contains(&base.jobs[index].id)) {
+        return;
+    }
+    let kept = JobRecord {
+        id: Some(start.id),
+        state: JobState::Running,
+        elsewhere: Some(Elsewhere { generation: journal.new, revision: journal.to }),
+        restored_from: moved.restored_from(&start.from),
+        taken: before.map(|index| taken(&base.jobs[index])).unwrap_or_default(),
+        ended_by: None,
+        ..job.clone()
+    };
+    match before {
+        Some(index) => base.jobs[index] = kept,
+        None => base.jobs.push(kept),
+    }
+}
+
+/// What was taken of a job goes into the record of the revision that ran: by the Flink of the generation that it was in, and what the
+/// new job left, by the new one's.
+pub(crate) fn keep_savepoints_of(
+    moved: &JobMove,
+    base: &mut Record,
+    source: &str,
+    new: &str,
+    now: jiff::Timestamp,
+) {
+    // Somebody's own job, which goes with the release: only its savepoint stays.
+    let is_known = base.jobs.iter().any(|job| job.name == moved.name);
+    if let (false, Some(id), Some(_)) = (is_known, moved.old, &moved.savepoint) {
+        let state = if moved.stopped { JobState::Stopped } else { JobState::Running };
+        base.jobs.push(JobRecord { state, ..unknown(moved.name.clone(), id) });
+    }
+    for job in base.jobs.iter_mut().filter(|job| job.name == moved.name) {
+        if let Some(savepoint) = savepoint_of(moved, source, now) {
+            if moved.stopped && !moved.finished {
+                job.ended_by = Some(savepoint);
+            } else if !job.taken.iter().any(|known| known.path == savepoint.path) {
+                job.taken.push(savepoint); // it ran on, past that savepoint
+            }
+        }
+        if let Some(left) = left_by(moved, new, now) {
+            job.taken = taken(job);
+            job.ended_by = Some(left);
+        }
+    }
+}
+
+/// The savepoints of a job that runs again: the one that ended it did not, but it is kept.
+fn taken(job: &JobRecord) -> Vec<SavepointRef> {
+    let is_known = |one: &SavepointRef| job.taken.iter().any(|known| known.path == one.path);
+    let ended_by = job.ended_by.iter().filter(|savepoint| !is_known(savepoint));
+    job.taken.iter().chain(ended_by).cloned().collect()
+}
+
+/// The checkpoint that a new job left when it was ended, as it is recorded.
+fn left_by(moved: &JobMove, flink_version: &str, taken_at: jiff::Timestamp) -> Option<SavepointRef> {
+    Some(SavepointRef {
+        path: moved.left.clone()?,
+        trigger: moved.start.as_ref()?.id, // none was asked for: the job that left it
+        taken_at,
+        format: CHECKPOINT.to_owned(),
+        flink_version: flink_version.to_owned(),
+        drained: false,
+    })
+}
+
+/// The savepoint with which a job was stopped, as it is recorded; `None` while its path is not known.
+fn savepoint_of(moved: &JobMove, flink_version: &str, taken_at: jiff::Timestamp) -> Option<SavepointRef> {
+    let format = match &moved.stop {
+        Some(Stop::Savepoint { format, .. }) => format.clone(),
+        Some(Stop::LatestCheckpoint) => CHECKPOINT.to_owned(),
+        _ => String::new(),
+    };
+    Some(SavepointRef {
+        path: moved.savepoint.clone()?,
+        trigger: moved.trigger.as_ref()?.id,
+        taken_at,
+        format,
+        flink_version: flink_version.to_owned(),
+        drained: matches!(moved.stop, Some(Stop::Savepoint { drain: true, .. })),
+    })
+}

@@ -1,0 +1,244 @@
+//! `savepoint dispose|prune`: deletes recorded savepoints. Flink deletes the files, then the records say so.
+//!
+//! Never one that a running job may still need, nor the only state of a job that is stopped. Nothing here decides which
+//! are worth keeping: a person names them, or how many.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::time::Instant;
+
+use crate::context::Context;
+use crate::failure::{Cause, Failure};
+use crate::flink::{Client, FlinkError, Rest, savepoint::same_path};
+use crate::live::pending::held;
+use crate::live::savepoints::{self, SavepointRow};
+use crate::live::{Live, Situation};
+use crate::operation::{Journal, Kind};
+use crate::plan::rights;
+use crate::progress::{Observer, Progress};
+use crate::release::{JobRecord, JobState, Lock, Record, Status};
+
+/// Between two looks at a disposal.
+const POLL: Duration = Duration::from_millis(300);
+
+/// Which savepoints go.
+#[derive(Clone, Debug)]
+pub enum Which {
+    /// These, by path.
+    Paths(Vec<String>),
+    /// All but the newest so many of each job.
+    AllBut(usize),
+}
+
+/// What goes and what stays. Stable: `-o json` prints it.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Plan {
+    /// The release.
+    pub name: String,
+    /// The savepoints that go, oldest first.
+    pub dispose: Vec<SavepointRow>,
+    /// Those that would go if they were not needed, with the reason.
+    pub keep: Vec<(String, String)>,
+    /// What was asked for.
+    #[serde(skip)]
+    which: Which,
+}
+
+/// Says which savepoints go; changes nothing.
+pub async fn plan(context: &Context, name: &str, which: &Which) -> Result<Plan, Failure> {
+    crate::release::check_name(name)?;
+    rights::check(context, rights::Verb::Jobs).await?;
+    decide(context, name, which).await.map(|(plan, _)| plan)
+}
+
+/// The plan, and the Flink that carries it out.
+async fn decide(context: &Context, name: &str, which: &Which) -> Result<(Plan, Client), Failure> {
+    let situation = Situation::read(context, name).await?;
+    let base = situation.current(context, name)?;
+    let Some(descriptor) = situation.descriptor.as_ref().filter(|_| base.status != Status::Uninstalled)
+    else {
+        return Err(Failure::refused(Cause::Usage(format!(
+            "release {name:?} runs no Flink cluster, and only Flink deletes savepoints"
+        )))
+        .next([format!("kubectl flink uninstall {name} --purge   # all of them, with the volume")]));
+    };
+    let rows = savepoints::list(context, name).await?;
+    let flink = context.flink(descriptor);
+    // A JobManager that recovers lists no job either; one that is silent says nothing.
+    let silent = |job: &JobRecord| !matches!(situation.live_of(job), Live::Jobs(_) | Live::NoCluster);
+    if !matches!(situation.live, Live::Jobs(_)) || base.jobs.iter().any(silent) {
+        let doing = format!(
+            "the JobManager of release {name:?} does not answer: which savepoints are needed is not known"
+        );
+        let mut lives =
+            std::iter::once(&situation.live).chain(base.jobs.iter().map(|job| situation.live_of(job)));
+        let cause = match lives.find_map(Live::silence).cloned() {
+            Some(source) => Cause::Flink { doing, source },
+            None => Cause::Usage(doing),
+        };
+        return Err(Failure::refused(cause).next([format!("kubectl flink status {name}")]));
+    }
+    let mut plan =
+        Plan { name: name.to_owned(), dispose: Vec::new(), keep: Vec::new(), which: which.clone() };
+    match which {
+        Which::Paths(paths) => {
+            for path in paths {
+                let Some(row) = rows.iter().find(|row| same_path(&row.path, path)) else {
+                    return Err(Failure::refused(Cause::Usage(format!(
+                        "release {name:?} knows no savepoint {path}"
+                    )))
+                    .next([format!("kubectl flink savepoint list {name}")]));
+                };
+                if let Some(reason) = needed(context, &situation, base, &rows, row).await {
+                    return Err(Failure::refused(Cause::Usage(format!("{path} stays: {reason}")))
+                        .next([format!("kubectl flink savepoint list {name}")]));
+                }
+                plan.dispose.push(row.clone());
+            }
+        }
+        Which::AllBut(keep) => {
+            for (index, row) in rows.iter().enumerate() {
+                if rows[index + 1..].iter().filter(|newer| newer.job == row.job).count() < *keep {
+                    continue;
+                }
+                match needed(context, &situation, base, &rows, row).await {
+                    Some(reason) => plan.keep.push((row.path.clone(), reason)),
+                    None => plan.dispose.push(row.clone()),
+                }
+            }
+        }
+    }
+    Ok((plan, flink))
+}
+
+/// Why a savepoint must stay.
+async fn needed(
+    context: &Context,
+    situation: &Situation,
+    base: &Record,
+    rows: &[SavepointRow],
+    row: &SavepointRow,
+) -> Option<String> {
+    // Of whatever job it is, another one may have been started from it.
+    for job in base
+        .jobs
+        .iter()
+        .filter(|job| job.restored_from.as_deref().is_some_and(|path| same_path(path, &row.path)))
+    {
+        if let Some(reason) = rests_on(context, situation, base, job).await {
+            return Some(reason);
+        }
+    }
+    let newest = rows.iter().rev().find(|other| other.job == row.job);
+    if newest.is_none_or(|newest| newest.path != row.path) {
+        return None;
+    }
+    match base.jobs.iter().find(|job| job.name == row.job) {
+        None => Some(format!("it is the newest state of {}, which is no job any more", row.job)),
+        Some(job) if situation.running(job).is_none() => {
+            Some(format!("the job {} does not run, and this is its newest state", job.name))
+        }
+        Some(_) => None,
+    }
+}
+
+/// Why a job still needs the savepoint that it was restored from.
+async fn rests_on(
+    context: &Context,
+    situation: &Situation,
+    base: &Record,
+    job: &JobRecord,
+) -> Option<String> {
+    let Some(live) = situation.running(job) else {
+        let ended = job.state != JobState::Running;
+        return (!ended).then(|| format!("the job {} was restored from it, and does not run now", job.name));
+    };
+    let revision = base.revision;
+    let flink = context.flink(situation.descriptor_of(job)?);
+    match flink.checkpoints(live.id).await {
+        // A savepoint is nothing that Flink goes back to by itself.
+        Ok(checkpoints) if checkpoints.latest.completed.as_ref().is_some_and(|one| !one.is_savepoint) => None,
+        Ok(_) => Some(format!(
+            "revision {revision} was restored from it, and its job {} has completed no checkpoint",
+            job.name
+        )),
+        Err(error) => Some(format!(
+            "revision {revision} was restored from it, and whether its job {} has completed a checkpoint is not known ({error})",
+            job.name
+        )),
+    }
+}
+
+/// Deletes what the plan names and what is not needed under the lock either, one after the other; the records follow each.
+/// Gives what was deleted.
+pub async fn execute(context: &Context, shown: &Plan, observer: &dyn Observer) -> Result<Plan, Failure> {
+    let name = &shown.name;
+    let revision = shown.dispose.iter().map(|row| row.revision).max().unwrap_or_default();
+    let journal = Journal::begin(Kind::Jobs, revision);
+    let lock = Lock::acquire(&context.store, name, &context.holder, &journal)
+        .await
+        .map_err(|error| held(name, error))?;
+    let done = under_lock(&context.under(&lock), shown, observer).await;
+    lock.release().await.ok();
+    done
+}
+
+async fn under_lock(context: &Context, shown: &Plan, observer: &dyn Observer) -> Result<Plan, Failure> {
+    let name = &shown.name;
+    let (mut plan, flink) = decide(context, name, &shown.which).await?;
+    plan.dispose.retain(|row| shown.dispose.iter().any(|one| one.path == row.path));
+    for row in &plan.dispose {
+        observer.progress(Progress::Begun(format!("delete the savepoint {}", row.path)));
+        let done = match dispose(&flink, &row.path, context.timeout).await {
+            Ok(()) => forget(context, name, row).await,
+            Err(source) => Err(Cause::Flink {
+                doing: format!("the savepoint {} could not be deleted", row.path),
+                source,
+            }),
+        };
+        done.map_err(|cause| {
+            Failure::failed(cause, vec![]).next([
+                format!("kubectl flink savepoint list {name}   # what is left"),
+                "the same command again".to_owned(),
+            ])
+        })?;
+    }
+    Ok(plan)
+}
+
+/// One that is gone already is no error: a run that died may have deleted it. A JobManager that restarted is asked again.
+async fn dispose(flink: &Client, path: &str, timeout: Duration) -> Result<(), FlinkError> {
+    let gone = |error: &FlinkError| error.to_string().contains("Cannot find checkpoint or savepoint");
+    let begun = Instant::now();
+    let mut request = flink.dispose(path).await?;
+    loop {
+        match flink.disposal(request).await {
+            Ok(true) => return Ok(()),
+            Err(error) if gone(&error) => return Ok(()),
+            Err(error) if begun.elapsed() >= timeout => return Err(error),
+            Err(error) if error.is_not_found() => request = flink.dispose(path).await?,
+            Err(error) if !error.is_passing() => return Err(error),
+            Ok(false) | Err(_) => {}
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+/// The records no longer name it, and say so.
+async fn forget(context: &Context, name: &str, row: &SavepointRow) -> Result<(), Cause> {
+    for summary in context.store.history(name).await? {
+        if !summary.savepoints.iter().any(|savepoint| savepoint.path == row.path) {
+            continue;
+        }
+        let mut record = context.store.get(name, summary.revision).await?;
+        for job in record.jobs.iter_mut().filter(|job| job.name == row.job) {
+            job.taken.retain(|savepoint| savepoint.path != row.path);
+            job.ended_by.take_if(|savepoint| savepoint.path == row.path);
+        }
+        record.description.push_str(&format!("; a savepoint of {} was disposed of", row.job));
+        context.store.update(&record).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,97 @@
+//! `install`: a first revision, or the next one after an uninstall that kept a record.
+
+use serde_json::Value;
+
+use crate::context::Context;
+use crate::failure::{Cause, Failure};
+use crate::live::Situation;
+use crate::operation::Kind;
+use crate::package::Package;
+use crate::plan::{self, ChangeOptions, Desired, Plan, rights};
+use crate::release::Status;
+use crate::render::Capabilities;
+use crate::values;
+
+/// What to install.
+#[derive(Clone)]
+pub struct Options {
+    /// What every change has in common.
+    pub change: ChangeOptions,
+    /// The package.
+    pub package: Package,
+    /// Its layout; the package's default where absent.
+    pub layout: Option<String>,
+    /// The user's values.
+    pub user_values: Value,
+    /// Capabilities to render with, where the cluster is not asked (`--dry-run=client`).
+    pub capabilities: Option<Capabilities>,
+}
+
+/// What can be refused without asking any cluster: the release's name, the layout and the values.
+pub fn check(options: &Options) -> Result<(), Failure> {
+    crate::release::check_name(&options.change.name)?;
+    options.package.layout(options.layout.as_deref())?;
+    let mut merged = options.package.default_values().clone();
+    values::merge(&mut merged, &options.user_values);
+    let package = &options.package;
+    package
+        .check_values(&merged)
+        .map_err(|source| Cause::Schema { package: package.metadata.name.clone(), source })?;
+    Ok(())
+}
+
+/// The plan of an install. Reads only.
+pub async fn plan(context: &Context, options: &Options) -> Result<Plan, Failure> {
+    crate::release::check_name(&options.change.name)?;
+    let exists = context.cluster.namespace_exists(&context.namespace).await.map_err(Cause::from)?;
+    if !exists && !options.change.create_namespace {
+        let namespace = &context.namespace;
+        return Err(Failure::refused(Cause::NoNamespace(namespace.clone())).next([
+            format!("kubectl create namespace {namespace}"),
+            "or the same command with --create-namespace".to_owned(),
+        ]));
+    }
+    if exists {
+        rights::check(context, rights::Verb::Install).await?;
+    }
+    let situation = Situation::read(context, &options.change.name).await?;
+    if let Some(last) = situation.history.last()
+        && last.status != Status::Uninstalled
+    {
+        let name = &options.change.name;
+        return Err(Failure::refused(Cause::Exists {
+            name: name.clone(),
+            namespace: context.namespace.clone(),
+            revision: last.revision,
+            status: last.status.to_string(),
+        })
+        .next([
+            format!("kubectl flink upgrade {name} PACKAGE"),
+            "another name, or --generate-name".to_owned(),
+        ]));
+    }
+    let desired = desired(context, options).await?;
+    let mut change = options.change.clone();
+    change.server_dry_run &= exists;
+    plan::build(context, Kind::Install, &change, &situation, desired).await
+}
+
+pub(crate) async fn desired(context: &Context, options: &Options) -> Result<Desired, Failure> {
+    let (layout, _) = options.package.layout(options.layout.as_deref())?;
+    let mut merged = options.package.default_values().clone();
+    values::merge(&mut merged, &options.user_values);
+    let capabilities = match &options.capabilities {
+        Some(capabilities) => capabilities.clone(),
+        None => context.cluster.capabilities().await.map_err(Cause::from)?,
+    };
+    Ok(Desired {
+        layout: layout.to_owned(),
+        user_values: options.user_values.clone(),
+        values: merged,
+        capabilities,
+        package: options.package.clone(),
+        submitted: Vec::new(),
+        returns_to: None,
+        only: None,
+    })
+}

@@ -1,0 +1,218 @@
+//! `job list|submit|stop|cancel`: each change is recorded as a revision, so that an upgrade can start the job again.
+
+use crate::context::Context;
+use crate::digest::sha256;
+use crate::failure::{Cause, Failure};
+use crate::flink::Content;
+use crate::id::JobId;
+use crate::layout::{ClusterKind, Descriptor};
+use crate::live::Situation;
+use crate::live::jobs::{JobRow, all_rows, find_job, record_name, unknown};
+use crate::operation::Kind;
+use crate::package::Package;
+use crate::plan::{self, ChangeOptions, Desired, Only, StateChoice, rights};
+use crate::progress::{Cancellation, Observer, Progress};
+use crate::release::{JobMode, JobRecord, JobState, Record};
+use crate::run::{self, Report};
+
+/// A release's jobs.
+pub struct Listing {
+    /// A row each.
+    pub rows: Vec<JobRow>,
+    /// Why the `JobManager` in charge does not say what runs in it: the rows are what records and high availability know.
+    pub silent: Option<String>,
+}
+
+/// Lists a release's jobs.
+pub async fn list(context: &Context, name: &str) -> Result<Listing, Failure> {
+    crate::release::check_name(name)?;
+    let situation = Situation::read(context, name).await?;
+    let base = situation.current(context, name)?;
+    let silent = situation.live.silence().map(ToString::to_string);
+    Ok(Listing { rows: all_rows(context, &situation, base).await, silent })
+}
+
+/// A job to submit.
+#[derive(Clone)]
+pub struct SubmitOptions {
+    /// What every change has in common.
+    pub change: ChangeOptions,
+    /// The job's name in the release.
+    pub job: String,
+    /// The jar's file name.
+    pub jar_name: String,
+    /// Its content.
+    pub jar: Vec<u8>,
+    /// The class with `main()`.
+    pub entry_class: Option<String>,
+    /// Its arguments.
+    pub args: Vec<String>,
+    /// Its parallelism.
+    pub parallelism: Option<u32>,
+}
+
+/// Uploads a jar and starts it as a job of the release.
+pub async fn submit(
+    context: &Context,
+    options: &SubmitOptions,
+    observer: &dyn Observer,
+    cancellation: &Cancellation,
+) -> Result<Report, Failure> {
+    let name = &options.change.name;
+    crate::release::check_name(name)?;
+    rights::check(context, rights::Verb::Jobs).await?;
+    let mut situation = Situation::read(context, name).await?;
+    situation.await_recovery(context).await;
+    let base = situation.current(context, name)?;
+    let descriptor = require_session(&situation, base, "job submit")?;
+    if situation_job_runs(&situation, &base.jobs, &options.job) {
+        return Err(Failure::refused(Cause::Usage(format!(
+            "release {name:?} already runs a job {:?}",
+            options.job
+        )))
+        .next([format!("another --name, or: kubectl flink job stop {name} {}", options.job)]));
+    }
+    if base.jobs.iter().any(|job| job.name == options.job && job.declared) {
+        return Err(Failure::refused(Cause::Usage(format!(
+            "the job {:?} is declared by the release's values",
+            options.job
+        )))
+        .next([format!("kubectl flink upgrade {name} --set …"), "another --name".to_owned()]));
+    }
+    if !descriptor.durable {
+        observer.progress(Progress::Warning(
+            "the release has no storage: the jar is lost with the JobManager's Pod, and an upgrade will ask for --jar".to_owned(),
+        ));
+    }
+    observer.progress(Progress::Begun(format!(
+        "upload {} ({} KiB)",
+        options.jar_name,
+        options.jar.len() / 1024
+    )));
+    let flink = context.flink(descriptor);
+    let jar_id = flink.upload(&options.jar_name, Content::Bytes(options.jar.clone().into())).await.map_err(
+        |source| Cause::Flink { doing: format!("{} could not be uploaded", options.jar_name), source },
+    )?;
+    let job = JobRecord {
+        name: options.job.clone(),
+        id: None,
+        jar: format!("upload:{jar_id}"),
+        jar_sha256: Some(sha256(&options.jar)),
+        entry_class: options.entry_class.clone(),
+        args: options.args.clone(),
+        parallelism: options.parallelism,
+        allow_non_restored_state: options.change.allow_non_restored_state,
+        mode: JobMode::Cluster,
+        state: JobState::Running,
+        elsewhere: None,
+        restored_from: None,
+        ended_by: None,
+        taken: Vec::new(),
+        declared: false,
+    };
+    let planner = async || {
+        let mut situation = Situation::read(context, name).await?;
+        situation.await_recovery(context).await;
+        let base = situation.current(context, name)?;
+        let mut desired = as_recorded(base)?;
+        desired.submitted.retain(|known| known.name != job.name);
+        desired.submitted.push(job.clone());
+        desired.only = Some(Only::Start(job.name.clone()));
+        plan::build(context, Kind::Jobs, &options.change, &situation, desired).await
+    };
+    let shown = planner().await?;
+    run::run(context, &shown, planner, observer, cancellation).await
+}
+
+/// Stops jobs with a savepoint, or cancels them.
+#[derive(Clone)]
+pub struct StopOptions {
+    /// What every change has in common; its choice says how.
+    pub change: ChangeOptions,
+    /// The job, by name or id.
+    pub job: String,
+}
+
+/// Stops (choice: a savepoint) or cancels (choice: stateless) a job.
+pub async fn stop(
+    context: &Context,
+    options: &StopOptions,
+    observer: &dyn Observer,
+    cancellation: &Cancellation,
+) -> Result<Report, Failure> {
+    let name = &options.change.name;
+    crate::release::check_name(name)?;
+    rights::check(context, rights::Verb::Jobs).await?;
+    let planner = async || {
+        let mut situation = Situation::read(context, name).await?;
+        situation.await_recovery(context).await;
+        let base = situation.current(context, name)?;
+        let mut desired = as_recorded(base)?;
+        let job = match stranger(&situation, base, &options.job) {
+            Some(stranger) => {
+                desired.submitted.push(stranger.clone());
+                stranger.name
+            }
+            None => find_job(&situation, base, &options.job)?,
+        };
+        if !situation_job_runs(&situation, &desired.submitted, &job)
+            && !situation_job_runs(&situation, &base.jobs, &job)
+        {
+            return Err(Failure::refused(Cause::Usage(format!(
+                "the job {job} of release {name:?} does not run"
+            )))
+            .next([format!("kubectl flink job list {name}")]));
+        }
+        desired.only = Some(Only::Stop(job));
+        let mut change = options.change.clone();
+        change.choice = change.choice.or(Some(StateChoice::Savepoint));
+        plan::build(context, Kind::Jobs, &change, &situation, desired).await
+    };
+    let shown = planner().await?;
+    run::run(context, &shown, planner, observer, cancellation).await
+}
+
+/// The release as its running revision records it.
+fn as_recorded(base: &Record) -> Result<Desired, Failure> {
+    Ok(Desired {
+        package: Package::from_archive(&base.archive)?,
+        layout: base.layout.clone(),
+        user_values: base.user_values.clone(),
+        values: base.values.clone(),
+        capabilities: base.capabilities.clone(),
+        submitted: base.jobs.iter().filter(|job| !job.declared).cloned().collect(),
+        returns_to: None,
+        only: None,
+    })
+}
+
+fn require_session<'a>(
+    situation: &'a Situation,
+    base: &Record,
+    what: &str,
+) -> Result<&'a Descriptor, Failure> {
+    match &situation.descriptor {
+        Some(descriptor) if descriptor.kind == ClusterKind::Session => Ok(descriptor),
+        _ => Err(Failure::refused(Cause::Usage(format!(
+            "{what} needs a session cluster; release {:?} has the layout {:?}, whose one job is declared in its values",
+            base.name, base.layout
+        )))
+        .next([format!("kubectl flink upgrade {} --set job.…", base.name)])),
+    }
+}
+
+fn situation_job_runs(situation: &Situation, jobs: &[JobRecord], job: &str) -> bool {
+    jobs.iter().any(|record| record.name == job && situation.running(record).is_some())
+}
+
+/// A running job that no record names, by its id: somebody submitted it by hand. As a record: its jar is not known, so the
+/// release can stop it and keep its savepoint, but never start it.
+fn stranger(situation: &Situation, base: &Record, wanted: &str) -> Option<JobRecord> {
+    let id: JobId = wanted.parse().ok()?;
+    if base.jobs.iter().any(|job| job.id == Some(id)) {
+        return None;
+    }
+    let live = situation.live_jobs().get(&id).copied().filter(|live| !live.state.is_terminal())?;
+    let taken = base.jobs.iter().map(|job| job.name.clone()).collect();
+    Some(unknown(record_name(&live.name, id, &taken), id))
+}

@@ -1,0 +1,296 @@
+//! `recover`: completes or undoes what a run that died left; every command that changes a release does it first.
+//!
+//! The journal says what was decided and what may have been asked for; this goes on from there, with the same ids. What
+//! only a person can know (where a savepoint is whose path was never read) is asked for, not guessed.
+
+use serde::Serialize;
+
+use crate::context::Context;
+use crate::failure::{Cause, Failure, Phase, chain, not_found};
+use crate::flink::Access;
+use crate::live::pending::{Taking, held, operation_in_progress};
+use crate::live::{objects_of, strays};
+use crate::operation::{Event, JobMove, Journal, Kind};
+use crate::plan::{ChangeOptions, rights};
+use crate::progress::{Cancellation, Observer, Progress};
+use crate::release::operation::LeftBehind;
+use crate::release::{JobState, Lock, LockError, Record, ReleaseError, Status};
+use crate::run::{self, Report};
+use crate::site::{Operation, bring_back, keep_savepoints_of};
+
+/// What to recover, and what the person knows about it.
+#[derive(Clone)]
+pub struct Options {
+    /// What every change has in common.
+    pub change: ChangeOptions,
+    /// Savepoints that were found: for a job by name, or for the only job.
+    pub savepoints: Vec<(Option<String>, String)>,
+    /// Go on with nothing: write what is known into the records, and give the lock back.
+    pub abandon: bool,
+}
+
+/// What became of what a dead run left. Stable: `-o json` prints it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase", tag = "outcome")]
+pub enum Recovered {
+    /// There was nothing, or nothing had changed yet.
+    Nothing,
+    /// It was carried out to its end; with `abandon`, written down.
+    Completed(Box<Report>),
+    /// It was taking a savepoint, which is recorded now.
+    Savepoint {
+        /// Where it is.
+        path: String,
+    },
+    /// It was undone: the release is as it was before that run.
+    Undone {
+        /// Why, in words.
+        reason: String,
+    },
+}
+
+/// The operation on the release that is on record, going on or left behind, in words. Where that cannot be read for any other
+/// reason than that the cluster is away, the command itself says more.
+pub async fn in_the_way(context: &Context, name: &str) -> Result<Option<String>, Failure> {
+    match operation_in_progress(context, name).await {
+        Err(failure) if failure.phase != Phase::Unreachable => Ok(None),
+        found => found,
+    }
+}
+
+/// What is in the way, and what [`recover`] would do next, in words. Changes nothing.
+pub async fn left(context: &Context, name: &str) -> Result<Option<String>, Failure> {
+    crate::release::check_name(name)?;
+    let left = operation_in_progress(context, name).await?;
+    if left.is_none() && context.store.history(name).await.map_err(Cause::from)?.is_empty() {
+        return Err(not_found(&context.namespace, name));
+    }
+    Ok(left)
+}
+
+/// Completes or undoes what a dead run left.
+pub async fn recover(
+    context: &Context,
+    options: &Options,
+    observer: &dyn Observer,
+    cancellation: &Cancellation,
+) -> Result<Recovered, Failure> {
+    let name = &options.change.name;
+    crate::release::check_name(name)?;
+    rights::check(context, rights::Verb::Upgrade).await?;
+    if left(context, name).await?.is_none() {
+        return Ok(Recovered::Nothing);
+    }
+    let idle = Journal::begin(Kind::Upgrade, 0);
+    let left = match Lock::acquire(&context.store, name, &context.holder, &idle).await {
+        // That run had decided nothing yet.
+        Ok(lock) => {
+            lock.release().await.map_err(Cause::from)?;
+            return Ok(Recovered::Nothing);
+        }
+        Err(LockError::LeftBehind(left)) => left,
+        Err(error) => return Err(held(name, error)),
+    };
+    if let Ok(taking) = serde_json::from_value::<Taking>(left.journal.clone()) {
+        return recover_savepoint(context, options, &left, &taking, observer).await;
+    }
+    let Ok(mut journal) = serde_json::from_value::<Journal>(left.journal.clone()) else {
+        return Err(held(name, LockError::LeftBehind(left)));
+    };
+    if matches!(context.access, Access::Direct(_)) && (journal.is_warm() || !journal.strays.is_empty()) {
+        let why = "one --flink-url cannot lead to two generations, and that run was between them";
+        return Err(Failure::refused(Cause::Usage(why.to_owned()))
+            .next([format!("kubectl flink recover {name}   # without --flink-url")]));
+    }
+    for (job, path) in &options.savepoints {
+        tell_savepoint(&mut journal, job.as_deref(), path)?;
+    }
+    if options.abandon && journal.kind == Kind::Uninstall && journal.committed.is_some() {
+        let step = "the release is gone already: there is nothing to abandon".to_owned();
+        return Err(Failure::refused(Cause::Step { step, reason: journal.position() })
+            .next([format!("kubectl flink recover {name}   # closes the records")]));
+    }
+    let operation = operation_of(context, &options.change, &journal).await?;
+    // The journal stays in the lock until it has been carried out.
+    let lock = Lock::take_over(&context.store, name, &context.holder, &left.claim, &journal)
+        .await
+        .map_err(|error| held(name, error))?;
+    let Some(mut operation) = operation else {
+        lock.release().await.map_err(Cause::from)?;
+        return Ok(Recovered::Nothing); // it died before it wrote its revision: nothing had changed
+    };
+    observer.progress(Progress::Begun(go_on(&left, &journal)));
+    if options.abandon {
+        write_down(&context.under(&lock), name, &journal, &operation).await?;
+        lock.release().await.map_err(Cause::from)?;
+        operation.record = context.store.get(name, operation.record.revision).await.map_err(Cause::from)?;
+        return Ok(Recovered::Completed(Box::new(Report::of(&operation, &journal))));
+    }
+    journal.reopen();
+    operation.journal = journal;
+    match run::carry_out(context, lock, operation, observer, cancellation).await {
+        Ok(report) => Ok(Recovered::Completed(Box::new(report))),
+        Err(Failure { phase: Phase::Undone, cause, .. }) => Ok(Recovered::Undone { reason: chain(&*cause) }),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// A savepoint was being taken of a job that goes on: its path is found out and recorded.
+async fn recover_savepoint(
+    context: &Context,
+    options: &Options,
+    left: &LeftBehind,
+    taking: &Taking,
+    observer: &dyn Observer,
+) -> Result<Recovered, Failure> {
+    let name = &options.change.name;
+    let lock = Lock::take_over(&context.store, name, &context.holder, &left.claim, taking)
+        .await
+        .map_err(|error| held(name, error))?;
+    observer.progress(Progress::Begun(format!("go on where the run by {} died", left.holder)));
+    let fenced = context.under(&lock);
+    let settled = match options.savepoints.as_slice() {
+        [(_, path)] => {
+            let version =
+                fenced.store.get(name, taking.revision).await.map_err(Cause::from)?.package.flink_version;
+            taking.record(&fenced, name, path.clone(), &version).await.map(Some)
+        }
+        _ => taking.settle(&fenced, name, observer).await,
+    };
+    // What could not be written down stays where the next run finds it, unless the person has enough of it.
+    if settled.is_ok() || options.abandon {
+        lock.release().await.ok();
+    }
+    Ok(settled?.map_or_else(
+        || Recovered::Undone { reason: taking.position() },
+        |row| Recovered::Savepoint { path: row.path },
+    ))
+}
+
+fn go_on(left: &LeftBehind, journal: &Journal) -> String {
+    format!("go on where the run by {} died; {}", left.holder, journal.position())
+}
+
+/// A savepoint that a person found goes to the job whose savepoint is missing.
+fn tell_savepoint(journal: &mut Journal, job: Option<&str>, path: &str) -> Result<(), Failure> {
+    let missing = |moved: &&(usize, String)| job.is_none_or(|job| moved.1 == job);
+    let open: Vec<(usize, String)> = journal
+        .jobs
+        .iter()
+        .enumerate()
+        .filter(|(_, moved)| moved.is_uncertain() && moved.leaves_state())
+        .map(|(index, moved)| (index, moved.name.clone()))
+        .collect();
+    if let [(index, _)] = open.iter().filter(missing).collect::<Vec<_>>().as_slice() {
+        journal.record(Event::Savepoint(*index, path.to_owned()));
+        return Ok(());
+    }
+    let names: Vec<_> = open.into_iter().map(|(_, name)| name).collect();
+    let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    Err(Failure::refused(Cause::Usage(format!(
+        "--savepoint {path}: jobs whose savepoint is not known: {names}"
+    ))))
+}
+
+/// The operation that the journal belongs to, from the records; `None` where its revision was never written.
+async fn operation_of(
+    context: &Context,
+    options: &ChangeOptions,
+    journal: &Journal,
+) -> Result<Option<Operation>, Failure> {
+    let name = &options.name;
+    let Some(record) = find(context, name, journal.to).await? else { return Ok(None) };
+    let base = match journal.from {
+        Some(from) => find(context, name, from).await?,
+        None => None,
+    };
+    let objects = objects_of(&record)?;
+    let old_objects = base.as_ref().map(objects_of).transpose()?.unwrap_or_default();
+    let mut journal = journal.clone();
+    journal.recorded = true;
+    let strays = if journal.strays.is_empty() && journal.jobs.iter().all(|job| job.source.is_none()) {
+        Vec::new()
+    } else {
+        let known = [Some(journal.new), journal.old, journal.back];
+        let known: Vec<u32> = known.into_iter().flatten().collect();
+        strays(context, base.as_ref().unwrap_or(&record), &known).await?
+    };
+    let settings = options.settings();
+    Ok(Some(Operation { journal, record, base, objects, old_objects, strays, settings }))
+}
+
+async fn find(context: &Context, name: &str, revision: u32) -> Result<Option<Record>, Failure> {
+    match context.store.get(name, revision).await {
+        Ok(record) => Ok(Some(record)),
+        Err(ReleaseError::NoRevision { .. }) => Ok(None),
+        Err(error) => Err(Cause::from(error).into()),
+    }
+}
+
+/// What is known of a dead run goes into the records, and nothing else is done.
+async fn write_down(
+    context: &Context,
+    name: &str,
+    dead: &Journal,
+    operation: &Operation,
+) -> Result<(), Cause> {
+    let now = (context.now)();
+    if let Some(from) = dead.from {
+        let mut base = context.store.get(name, from).await?;
+        let flink_version = base.package.flink_version.clone();
+        for moved in &dead.jobs {
+            if moved.finished {
+                for job in base.jobs.iter_mut().filter(|job| job.name == moved.name) {
+                    job.state = JobState::Finished;
+                }
+            }
+            let stray =
+                moved.source.and_then(|number| operation.strays.iter().find(|one| one.number == number));
+            let descriptor = stray.and_then(|stray| stray.descriptor.as_ref());
+            let source = descriptor.map_or(&flink_version, |descriptor| &descriptor.flink_version);
+            if dead.committed.is_some() && moved.gives_up_its_state() {
+                continue;
+            }
+            keep_savepoints_of(moved, &mut base, source, &operation.record.package.flink_version, now);
+        }
+        bring_back(dead, &mut base, &operation.record);
+        context.store.update(&base).await?;
+    }
+    let open: String = dead.jobs.iter().filter_map(unread).collect();
+    if dead.kind == Kind::Uninstall {
+        // What is left of it is the release still: its jobs, its generation, its state.
+        let text = format!("Its uninstallation was abandoned; {}{open}", dead.position());
+        context.store.set_status(name, dead.to, Status::Deployed, &text).await?;
+        return Ok(());
+    }
+    let history = context.store.history(name).await?;
+    let known = |revision: u32| history.iter().find(|summary| summary.revision == revision);
+    if known(dead.to).is_some_and(|summary| summary.status.is_pending()) {
+        let (status, text) = match dead.committed {
+            Some(_) => (Status::Deployed, "Completed; its run died while it closed the records".to_owned()),
+            None => (Status::Failed, format!("its run died: {}{open}", dead.position())),
+        };
+        context.store.set_status(name, dead.to, status, &text).await?;
+        if dead.leaves_old_in_charge() || dead.stays_with_old() {
+            let mut record = context.store.get(name, dead.to).await?;
+            record.generation = 0; // at most Pods of it are left, or jobs that the old one knows to be there
+            for job in &mut record.jobs {
+                (job.id, job.restored_from) = (None, None);
+            }
+            context.store.update(&record).await?;
+        }
+        if dead.committed.is_some()
+            && let Some(from) = dead.from.and_then(known)
+            && from.status == Status::Deployed
+        {
+            context.store.set_status(name, from.revision, Status::Superseded, &from.description).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Where the savepoint of a job is to be looked for that was asked for and never read.
+fn unread(moved: &JobMove) -> Option<String> {
+    let trigger = moved.trigger.as_ref().filter(|_| moved.is_uncertain() && moved.savepoint.is_none())?;
+    Some(format!("; if a savepoint of {} was written it is in {}", moved.name, trigger.directory))
+}

@@ -1,0 +1,76 @@
+//! `savepoint trigger`: a new savepoint of a job, which goes on.
+
+use crate::context::Context;
+use crate::failure::{Cause, Failure};
+use crate::live::Situation;
+use crate::live::jobs::find_job;
+use crate::live::pending::Taking;
+use crate::live::savepoints::SavepointRow;
+use crate::plan::rights;
+use crate::plan::savepoint::savepoint_trigger;
+use crate::progress::Observer;
+use crate::run;
+
+/// What to take a savepoint of.
+#[derive(Clone)]
+pub struct TriggerOptions {
+    /// The release.
+    pub name: String,
+    /// The job; the only one where absent.
+    pub job: Option<String>,
+    /// CANONICAL or NATIVE.
+    pub format: String,
+}
+
+/// Takes a savepoint of a running job, which goes on, and records it in the running revision.
+pub async fn trigger(
+    context: &Context,
+    options: &TriggerOptions,
+    observer: &dyn Observer,
+) -> Result<SavepointRow, Failure> {
+    let name = &options.name;
+    crate::release::check_name(name)?;
+    rights::check(context, rights::Verb::Jobs).await?;
+    let situation = Situation::read(context, name).await?;
+    let base = situation.current(context, name)?.clone();
+    let running: Vec<_> = base.jobs.iter().filter(|job| situation.running(job).is_some()).collect();
+    let job_name = match (&options.job, running.as_slice()) {
+        (Some(job), _) => find_job(&situation, &base, job)?,
+        (None, [only]) => only.name.clone(),
+        (None, []) => {
+            return Err(Failure::refused(Cause::Usage(format!("release {name:?} runs no job")))
+                .next([format!("kubectl flink job list {name}")]));
+        }
+        (None, many) => {
+            let names: Vec<_> = many.iter().map(|job| job.name.as_str()).collect();
+            return Err(Failure::refused(Cause::Usage(format!(
+                "release {name:?} runs {} jobs: {}",
+                names.len(),
+                names.join(", ")
+            )))
+            .next([format!("kubectl flink savepoint trigger {name} --job {}", names[0])]));
+        }
+    };
+    let recorded = base.jobs.iter().find(|job| job.name == job_name);
+    let Some((recorded, live)) = recorded.and_then(|job| Some((job, situation.running(job)?))) else {
+        return Err(Failure::refused(Cause::NoSavepoint {
+            job: job_name,
+            reason: "it does not run".to_owned(),
+        })
+        .next([format!("kubectl flink job list {name}")]));
+    };
+    let Some(descriptor) = situation.descriptor_of(recorded) else {
+        return Err(Failure::refused(Cause::Usage(format!("release {name:?} runs no Flink cluster"))));
+    };
+    let trigger = savepoint_trigger(context, Some(descriptor), live, base.revision).map_err(|reason| {
+        Failure::refused(Cause::NoSavepoint { job: job_name.clone(), reason })
+            .next([format!("kubectl flink status {name}")])
+    })?;
+    let format = options
+        .format
+        .parse()
+        .map_err(|_| Cause::Usage(format!("{:?} is no savepoint format", options.format)))?;
+    let taking =
+        Taking { savepoint_of: job_name.clone(), job: live.id, revision: base.revision, trigger, format };
+    run::savepoint::take(context, name, descriptor, &taking, observer).await
+}

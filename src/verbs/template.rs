@@ -1,0 +1,74 @@
+//! `template` and `--dry-run=client`: renders a package without a cluster.
+
+use serde_json::Value;
+
+use crate::failure::{Cause, Failure};
+use crate::package::Package;
+use crate::render::{self, Capabilities, Rendered, generation_name};
+use crate::values;
+
+/// What to render.
+pub struct Options {
+    /// The release's name.
+    pub name: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// The package.
+    pub package: Package,
+    /// Its layout; the package's default where absent.
+    pub layout: Option<String>,
+    /// The user's values.
+    pub user_values: Value,
+    /// What the cluster offers.
+    pub capabilities: Capabilities,
+    /// Render as an upgrade.
+    pub is_upgrade: bool,
+}
+
+/// The capabilities that are assumed where no cluster is asked: the newest Kubernetes that this build knows.
+pub fn assumed_capabilities() -> Capabilities {
+    let api_versions = [
+        "v1",
+        "apps/v1",
+        "batch/v1",
+        "autoscaling/v2",
+        "policy/v1",
+        "networking.k8s.io/v1",
+        "rbac.authorization.k8s.io/v1",
+    ];
+    Capabilities {
+        kube_version: "v1.36.0".to_owned(),
+        api_versions: api_versions.map(str::to_owned).to_vec(),
+    }
+}
+
+/// Renders revision 1 under generation 1.
+pub fn template(options: &Options) -> Result<Rendered, Failure> {
+    crate::release::check_name(&options.name)?;
+    let (layout, _) = options.package.layout(options.layout.as_deref())?;
+    let mut merged = options.package.default_values().clone();
+    values::merge(&mut merged, &options.user_values);
+    let inputs = render::Inputs {
+        values: &merged,
+        release: render::ReleaseContext {
+            name: options.name.clone(),
+            namespace: options.namespace.clone(),
+            revision: 1,
+            is_install: !options.is_upgrade,
+            is_upgrade: options.is_upgrade,
+        },
+        layout,
+        capabilities: &options.capabilities,
+        savepoint: None,
+        cluster: render::ClusterContext { name: generation_name(&options.name, 1), number: 1 },
+        job: Value::Null,
+    };
+    // The schema is being made ready on its own thread since the package was opened: what comes first goes first.
+    let rendered = render::render(&options.package, &inputs);
+    // What is wrong with the values says more than what a template made of them.
+    options
+        .package
+        .check_values(&merged)
+        .map_err(|source| Cause::Schema { package: options.package.metadata.name.clone(), source })?;
+    Ok(rendered?)
+}

@@ -1,0 +1,325 @@
+//! `uninstall`: stops the jobs, says and records where their state is, and deletes what it may.
+
+use std::collections::BTreeSet;
+
+use crate::context::Context;
+use crate::failure::{Cause, Failure};
+use crate::flink::{self, JobOverview, Rest};
+use crate::live::jobs::record_name;
+use crate::live::{Live, Situation, unmanaged};
+use crate::operation::{JobMove, Journal, Kind, Pods, Start, StateFrom, Stop, Strategy};
+use crate::plan::savepoint::savepoint_trigger;
+use crate::plan::{ChangeOptions, JobChange, ObjectChanges, Plan, StateChoice, Summary, leave, rights};
+use crate::progress::{Cancellation, Observer};
+use crate::release::{JobMode, JobRecord, JobState, Record, Status};
+use crate::render::generation_name;
+use crate::run::{self, Report};
+use crate::site::Operation;
+use crate::source;
+
+/// What to uninstall.
+#[derive(Clone)]
+pub struct Options {
+    /// What every change has in common; its choice is a savepoint or stateless.
+    pub change: ChangeOptions,
+    /// Delete the records and the volume too.
+    pub purge: bool,
+}
+
+/// What an uninstall is about to lose, for the person to see.
+#[derive(Clone, Debug, Default)]
+pub struct Kept {
+    /// Recorded savepoints: (revision, job, path).
+    pub savepoints: Vec<(u32, String, String)>,
+    /// The claim that holds state.
+    pub claim: Option<String>,
+    /// The commands that bring the release back, and its jobs, from what is recorded.
+    pub ways_back: Vec<String>,
+}
+
+/// The plan of an uninstall. Reads only.
+pub async fn plan(context: &Context, options: &Options) -> Result<(Plan, Kept), Failure> {
+    let name = &options.change.name;
+    crate::release::check_name(name)?;
+    rights::check(context, rights::Verb::Uninstall).await?;
+    let mut situation = Situation::read(context, name).await?;
+    situation.await_recovery(context).await;
+    let mut kept = Kept::default();
+    for summary in &situation.history {
+        kept.savepoints
+            .extend(summary.savepoints.iter().map(|s| (summary.revision, s.job.clone(), s.path.clone())));
+    }
+    let base = match (&situation.base, situation.history.last()) {
+        (Some(base), _) => base.clone(),
+        (None, Some(last)) => context.store.get(name, last.revision).await?,
+        (None, None) => situation.current(context, name)?.clone(),
+    };
+    let objects = if situation.objects.is_empty() {
+        crate::live::objects_of(&base)?
+    } else {
+        situation.objects.clone()
+    };
+    kept.claim = crate::layout::Descriptor::find(&objects)?.and_then(|descriptor| descriptor.storage_claim);
+    let with_savepoint = options.change.choice == Some(StateChoice::Savepoint);
+    let claim = objects.iter().find(|object| object.kind() == "PersistentVolumeClaim");
+    if let Some(claim) = claim.filter(|_| options.purge && with_savepoint) {
+        let why =
+            format!("--purge deletes {}, and with it the savepoint that --with-savepoint takes", claim.key());
+        return Err(Failure::refused(Cause::Usage(why)).next([
+            format!("kubectl flink uninstall {name} --with-savepoint   # record and volume are kept"),
+            format!("kubectl flink uninstall {name} --stateless --purge   # all of it goes"),
+        ]));
+    }
+    let keeps_claims = !options.purge && (with_savepoint || !kept.savepoints.is_empty());
+    kept.ways_back = ways_back(&base, &kept, with_savepoint);
+    situation.refuse_kept(context, name).await?;
+    refuse_jobs_elsewhere(context, &situation, name).await?;
+    let running = situation.descriptor.as_ref().filter(|d| situation.generations.contains(&d.generation));
+    let (moves, changes, choice_needed) = moves(context, options, &situation, base.revision).await?;
+    let plan = Plan {
+        summary: Summary {
+            operation: Kind::Uninstall,
+            release: name.clone(),
+            namespace: context.namespace.clone(),
+            from_revision: Some(base.revision),
+            to_revision: base.revision,
+            package: format!("{}-{}", base.package.name, base.package.version),
+            layout: base.layout.clone(),
+            unchanged: base.status == Status::Uninstalled && !options.purge,
+            new_pods: false,
+            strategy: None,
+            strategy_reason: None,
+            meanwhile: None,
+            from_generation: running.map(|d| d.name.clone()),
+            to_generation: generation_name(name, base.generation),
+            objects: ObjectChanges {
+                delete: objects
+                    .iter()
+                    .filter(|object| !(keeps_claims && object.kind() == "PersistentVolumeClaim"))
+                    .map(|object| object.key().to_string())
+                    .collect(),
+                ..Default::default()
+            },
+            jobs: changes,
+            choice_needed,
+            diff: None,
+            on_failure:
+                "jobs that are stopped with a savepoint are started again if the cluster is still there"
+                    .to_owned(),
+        },
+        operation: Operation {
+            journal: Journal {
+                from: Some(base.revision),
+                old: running.map(|d| d.generation),
+                new: base.generation,
+                pods: Pods::Same,
+                strategy: Strategy::Recreate,
+                jobs: moves,
+                purge: options.purge,
+                strays: situation.strays.iter().map(|stray| stray.number).collect(),
+                ..Journal::begin(Kind::Uninstall, base.revision)
+            },
+            record: base.clone(),
+            base: Some(base),
+            old_objects: objects.clone(),
+            objects,
+            strays: situation.strays.clone(),
+            settings: options.change.settings(),
+        },
+        options: options.change.clone(),
+        returns_to: None,
+        may_recreate: false,
+    };
+    Ok((plan, kept))
+}
+
+/// An install takes values from the person alone, and knows of no job that was submitted. `with_savepoint`: the jobs that run leave
+/// one.
+fn ways_back(base: &Record, kept: &Kept, with_savepoint: bool) -> Vec<String> {
+    let Record { name, revision, layout, .. } = base;
+    let bundled = source::open(&base.package.name, None).is_ok();
+    let package = if bundled { base.package.name.as_str() } else { "PACKAGE" };
+    let leaves_state = |job: &&JobRecord| {
+        with_savepoint && job.state == JobState::Running
+            || kept.savepoints.iter().any(|(_, known, _)| *known == job.name)
+    };
+    let (declared, submitted): (Vec<_>, Vec<_>) = base.jobs.iter().partition(|job| job.declared);
+    let mut install = format!(
+        "kubectl flink get values {name} --revision {revision} |\nkubectl flink install {name} {package} --layout {layout} -f -"
+    );
+    if !declared.is_empty() && declared.iter().all(leaves_state) {
+        install.push_str(" --from-savepoint recorded");
+    }
+    let submit = |job: &JobRecord| {
+        format!("kubectl flink job submit {name} JAR --name {} --from-savepoint recorded", job.name)
+    };
+    let mut ways = vec![install];
+    ways.extend(submitted.into_iter().filter(|job| leaves_state(job)).map(submit));
+    ways
+}
+
+/// A generation that was kept, because somebody's own job runs in it or would come back, is not taken away under that job.
+async fn refuse_jobs_elsewhere(
+    context: &Context,
+    situation: &Situation,
+    release: &str,
+) -> Result<(), Failure> {
+    for stray in &situation.strays {
+        let Some(descriptor) = &stray.descriptor else { continue };
+        let jobs = context.flink(descriptor).jobs().await.ok();
+        unmanaged::refuse(context, release, descriptor, jobs.as_deref()).await?;
+        let jobs = jobs.unwrap_or_default();
+        let recorded = situation.base.iter().flat_map(|base| &base.jobs).filter_map(|job| job.id);
+        let ours: Vec<_> = recorded.collect();
+        let theirs = |job: &&JobOverview| !job.state.is_terminal() && !ours.contains(&job.id);
+        if let Some(job) = jobs.iter().find(theirs) {
+            let (service, port) = (&descriptor.service.name, descriptor.service.port);
+            return Err(Failure::refused(Cause::UnknownJob {
+                job: job.name.clone(),
+                id: job.id.to_string(),
+            })
+            .next([format!(
+                "kubectl port-forward service/{service} {port}   # stop or cancel it there, in generation {}",
+                descriptor.name
+            )]));
+        }
+    }
+    Ok(())
+}
+
+/// Uninstalls as `shown` says.
+pub async fn execute(
+    context: &Context,
+    options: &Options,
+    shown: &Plan,
+    observer: &dyn Observer,
+    cancellation: &Cancellation,
+) -> Result<Report, Failure> {
+    let planner = async || plan(context, options).await.map(|(plan, _)| plan);
+    run::run(context, shown, planner, observer, cancellation).await
+}
+
+/// Moves, what a plan says of them, and the jobs for which a choice is missing.
+type Moves = (Vec<JobMove>, Vec<JobChange>, Vec<String>);
+
+async fn moves(
+    context: &Context,
+    options: &Options,
+    situation: &Situation,
+    revision: u32,
+) -> Result<Moves, Failure> {
+    let (mut moves, mut changes, mut choice_needed) = (Vec::new(), Vec::new(), Vec::new());
+    let name = &options.change.name;
+    let recorded: &[_] = situation.base.as_ref().map_or(&[], |base| &base.jobs);
+    for job in recorded.iter().filter(|job| job.state == JobState::Running) {
+        let Some(error) = situation.live_of(job).silence() else { continue };
+        match options.change.choice {
+            Some(StateChoice::Stateless) => {}
+            Some(_) => {
+                return Err(Failure::refused(Cause::NoSavepoint {
+                    job: job.name.clone(),
+                    reason: format!("the JobManager does not answer ({error})"),
+                })
+                .next([
+                    format!("kubectl flink status {name}"),
+                    format!("kubectl flink uninstall {name} --stateless"),
+                ]));
+            }
+            None => choice_needed.push(job.name.clone()),
+        }
+    }
+    for job in recorded {
+        let Some(reason) = gone_with_state(context, situation, job).await else { continue };
+        match options.change.choice {
+            Some(StateChoice::Stateless) => {}
+            Some(_) => {
+                return Err(Failure::refused(Cause::NoSavepoint { job: job.name.clone(), reason }).next([
+                    format!("kubectl flink status {name}"),
+                    format!("kubectl flink upgrade {name} --from-checkpoint latest   # it goes on, and can be stopped"),
+                    format!("kubectl flink uninstall {name} --stateless   # its state is dropped"),
+                ]));
+            }
+            None => choice_needed.push(job.name.clone()),
+        }
+    }
+    let ours = recorded.iter().filter_map(|job| {
+        let live = situation.running(job)?;
+        Some((leave(situation, job, live), live, situation.descriptor_of(job)))
+    });
+    let strangers = situation
+        .live_jobs()
+        .into_values()
+        .filter(|live| !live.state.is_terminal() && !recorded.iter().any(|job| job.id == Some(live.id)));
+    // Each under a name of its own: the release may have a job of that name.
+    let mut names: BTreeSet<String> = recorded.iter().map(|job| job.name.clone()).collect();
+    let strangers: Vec<_> = strangers
+        .map(|live| {
+            let name = record_name(&live.name, live.id, &names);
+            names.insert(name.clone());
+            let job = JobMove { old: Some(live.id), ..JobMove::new(&name) };
+            (job, live, situation.descriptor.as_ref())
+        })
+        .collect();
+    for (mut job, live, descriptor) in ours.chain(strangers) {
+        let job_name = job.name.clone();
+        let action = match options.change.choice {
+            Some(StateChoice::Savepoint) => {
+                let trigger = savepoint_trigger(context, descriptor, live, revision).map_err(|reason| {
+                    Failure::refused(Cause::NoSavepoint { job: job_name.clone(), reason }).next([
+                        format!("kubectl flink status {name}"),
+                        format!("kubectl flink uninstall {name} --stateless   # its state is dropped"),
+                    ])
+                })?;
+                job.trigger = Some(trigger);
+                // Only a job of the release can be started again.
+                let startable =
+                    |record: &&JobRecord| record.id == job.old && record.mode != JobMode::Standalone;
+                let known = recorded.iter().any(|record| startable(&record));
+                job.back = known.then(|| Start { id: (context.new_id)(), from: StateFrom::ItsStop });
+                job.stop = Some(Stop::Savepoint {
+                    format: options.change.savepoint_format.clone(),
+                    drain: options.change.drain,
+                });
+                if options.change.drain { "drain, stop with a savepoint" } else { "stop with a savepoint" }
+            }
+            Some(_) => {
+                job.stop = Some(Stop::Cancel);
+                "cancel; its state is dropped"
+            }
+            None => {
+                choice_needed.push(job_name.clone());
+                "must stop: say what happens to its state"
+            }
+        };
+        changes.push(JobChange {
+            name: job_name,
+            id: Some(live.id.to_string()),
+            action: action.to_owned(),
+            state: None,
+            downtime: None,
+        });
+        moves.push(job);
+    }
+    Ok((moves, changes, choice_needed))
+}
+
+/// Why a job that should run does not, where it has state that no savepoint holds: a `JobManager` has not brought it back yet, or
+/// has lost it, or it has failed, or somebody cancelled it. That would go without a word.
+async fn gone_with_state(context: &Context, situation: &Situation, job: &JobRecord) -> Option<String> {
+    let id = job.id.filter(|_| job.state == JobState::Running && job.ended_by.is_none())?;
+    let descriptor = situation.descriptor_of(job).filter(|descriptor| descriptor.durable)?;
+    if !matches!(situation.live_of(job), Live::Jobs(_)) {
+        return None;
+    }
+    let Some(seen) = situation.seen(job) else {
+        return Some("its JobManager does not list it".to_owned());
+    };
+    if !matches!(seen.state, flink::JobState::Failed | flink::JobState::Canceled) {
+        return None;
+    }
+    let reason = format!("it is {}: its state is its latest checkpoint", seen.state);
+    match context.flink(descriptor).checkpoints(id).await {
+        Ok(known) if known.latest.completed.is_none() && job.restored_from.is_none() => None,
+        _ => Some(reason),
+    }
+}
