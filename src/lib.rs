@@ -166,7 +166,7 @@ pub const ALLOWED: &[(&str, &[&str])] = &[
             "id",
         ],
     ),
-    ("engine", &["progress", "failure", "operation", "release", "flink", "id"]),
+    ("engine", &["layout", "progress", "failure", "operation", "release", "flink", "id"]),
     (
         "live",
         &[
@@ -183,8 +183,22 @@ pub const ALLOWED: &[(&str, &[&str])] = &[
             "id",
         ],
     ),
-    ("context", &["layout", "release", "flink", "cluster", "fence", "id"]),
-    ("layout", &["failure", "release", "render", "yaml"]),
+    ("context", &["release", "flink", "cluster", "fence", "id"]),
+    (
+        "layout",
+        &[
+            "context",
+            "failure",
+            "operation",
+            "release",
+            "flink",
+            "cluster",
+            "render",
+            "package",
+            "yaml",
+            "id",
+        ],
+    ),
     ("progress", &["flink"]),
     ("failure", &["release", "flink", "cluster", "source", "render", "package", "values", "yaml", "id"]),
     ("probe", &["digest", "id"]),

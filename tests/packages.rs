@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use kubectl_flink::verbs::template::{Options, assumed_capabilities, template};
 use kubectl_flink::package::Package;
 use kubectl_flink::render::{Object, Rendered};
+use kubectl_flink::verbs::template::{Options, assumed_capabilities, template};
 use kubectl_flink::{source, yaml};
 use serde_json::{Value, json};
 

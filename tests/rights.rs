@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use kubectl_flink::plan::rights::{Verb, needed};
-use kubectl_flink::verbs::template::{Options, assumed_capabilities, template};
 use kubectl_flink::source;
+use kubectl_flink::verbs::template::{Options, assumed_capabilities, template};
 use serde_json::{Value, json};
 
 /// `deployments`, `get`: a resource and a verb.

@@ -11,8 +11,15 @@ use crate::cluster::Cluster;
 use crate::fence::Fence;
 use crate::flink::{Access, Client};
 use crate::id::Id;
-use crate::layout::Descriptor;
 use crate::release::{Lock, Store};
+
+/// Where a generation's Flink is found.
+pub trait Address {
+    /// Returns the name of its Service, and the number of the REST port.
+    fn service(&self) -> (&str, u16);
+    /// Returns the label selector of the `JobManager`'s Pods.
+    fn job_manager_selector(&self) -> &str;
+}
 
 /// Shared by all operations of a run of the program.
 pub struct Context {
@@ -80,16 +87,16 @@ impl Context {
 
     /// The client for a generation's JobManager: one for the whole run, so that an upload and what runs the jar reach the
     /// same Pod.
-    pub(crate) fn flink(&self, descriptor: &Descriptor) -> Client {
-        let service = &descriptor.service;
+    pub(crate) fn flink(&self, at: &impl Address) -> Client {
+        let (service, port) = at.service();
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        let client = clients.entry(service.name.clone()).or_insert_with(|| {
+        let client = clients.entry(service.to_owned()).or_insert_with(|| {
             Client::for_service(
                 self.cluster.streaming_client(),
                 &self.namespace,
-                &service.name,
-                service.port,
-                &descriptor.job_manager_selector,
+                service,
+                port,
+                at.job_manager_selector(),
                 self.access.clone(),
             )
             .with_fence(self.fence.clone())

@@ -2,7 +2,8 @@
 
 use super::{Engine, World};
 use crate::failure::Cause;
-use crate::flink::{Destination, FlinkError};
+use crate::flink::FlinkError;
+use crate::layout::control::JobControl;
 use crate::operation::{Event, Start, StateFrom, Target};
 
 impl<W: World> Engine<W> {
@@ -11,8 +12,8 @@ impl<W: World> Engine<W> {
     pub(super) async fn check(&mut self, index: usize) -> Result<Option<String>, Cause> {
         let name = self.journal.jobs[index].name.clone();
         let recipe = self.world.recipe(&name, Target::New)?;
-        let cluster = self.world.cluster(Target::New)?;
-        if let Some(Start { from: StateFrom::Path(path), .. }) = &self.journal.jobs[index].start
+        let cluster = self.world.control(Target::New)?;
+        if let Some(Start { from: StateFrom::Path(path), .. }) = self.journal.jobs[index].start()
             && self.world.is_missing(Target::New, path).await
         {
             let reason = format!("there is no savepoint or checkpoint at {path}");
@@ -20,7 +21,7 @@ impl<W: World> Engine<W> {
         }
         let jar = self.world.jar(&name, Target::New).await?;
         self.record(Event::Jar(index, jar.clone())).await?;
-        let plan = cluster.try_out(&jar, &recipe.program).await.map_err(|source| match source {
+        let plan = cluster.preflight(&jar, &recipe.program).await.map_err(|source| match source {
             FlinkError::Refused { message, .. } => Cause::CannotStart { job: name.clone(), reason: message },
             source => Cause::Flink { doing: format!("the job {name} could not be tried out"), source },
         })?;

@@ -5,22 +5,24 @@
 //! is tried. Nothing here knows Kubernetes or the records.
 
 mod check;
+mod end;
 mod health;
 mod remove;
 #[cfg(test)]
 mod simulation;
 mod start;
 mod stop;
+mod submission;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::failure::{Cause, chain};
-use crate::flink::{Destination, Plan, Program, Source};
+use crate::flink::{Plan, Program};
 use crate::id::JobId;
+use crate::layout::control::JobControl;
 use crate::operation::{Event, Journal, Look, Outcome, Setback, Step, Target, Trigger};
 use crate::progress::Progress;
-use crate::release::JobMode;
 use crate::release::LockError;
 
 /// Between two looks at something that is awaited.
@@ -30,7 +32,8 @@ pub(crate) const POLL: Duration = Duration::from_millis(500);
 pub(crate) struct Recipe {
     pub program: Program,
     pub allow_non_restored_state: bool,
-    pub mode: JobMode,
+    /// `main()` is an application of its own.
+    pub application: bool,
 }
 
 /// How long waits may take.
@@ -44,26 +47,21 @@ pub(crate) struct Waits {
 
 /// All that an operation touches besides its journal in memory. A method that changes something outside passes the fence.
 pub(crate) trait World {
-    /// A generation's Flink.
-    type Cluster: Source + Destination;
+    /// The control over a generation's jobs.
+    type Control: JobControl;
 
     /// Writes the journal into the operation object, if that is still this run's.
     async fn write(&self, journal: &Journal) -> Result<(), Cause>;
-    /// A generation's Flink; an error where the layout renders none.
-    fn cluster(&self, target: Target) -> Result<Self::Cluster, Cause>;
+    /// The control over a generation's jobs; an error where the layout renders no Flink.
+    fn control(&self, target: Target) -> Result<Self::Control, Cause>;
     /// What a generation is called.
     fn name(&self, target: Target) -> String;
     /// How a job is started there.
     fn recipe(&self, job: &str, target: Target) -> Result<Recipe, Cause>;
     /// The id under which a generation lists a job's jar; uploads it where it comes from a file.
     async fn jar(&self, job: &str, target: Target) -> Result<String, Cause>;
-    /// Whether a generation's Pods start its job. Applied, they are held back until [`World::let_go`].
-    fn starts_by_pods(&self, target: Target) -> bool;
-    /// Lets the Pods that start a generation's job begin. A request that arrives when they are deleted again does nothing.
-    async fn let_go(&mut self, target: Target) -> Result<(), Cause>;
-    /// Ends a generation's `JobManager`, which does not answer, or does not know its job: then, whether that job completed a
-    /// checkpoint, which high availability knows; `None` where it does not say.
-    async fn halt(&mut self, target: Target, job: JobId) -> Result<Option<bool>, Cause>;
+    /// Waits until Pods that were unsuspended are up.
+    async fn await_pods(&mut self, target: Target) -> Result<(), Cause>;
     /// An error where the new generation has too few slots for a job.
     fn fits(&self, job: &str, plan: &Plan) -> Result<(), Cause>;
     /// The savepoint in a trigger's directory, or the newest checkpoint in a job's, as a generation's Pods see it.
@@ -117,7 +115,7 @@ pub(crate) struct Engine<W> {
 
 impl<W: World> Engine<W> {
     pub fn new(world: W, journal: Journal) -> Self {
-        let unseen = journal.jobs.iter().map(|job| job.start_asked).collect();
+        let unseen = journal.jobs.iter().map(|job| job.forward.start_asked).collect();
         Self { world, journal, cause: None, unseen, next: crate::operation::next }
     }
 
@@ -134,8 +132,9 @@ impl<W: World> Engine<W> {
                 self.world.tell(Progress::Begun(words.clone()));
             }
             // Nothing is stopped yet that would have to come back: here a person's Ctrl-C is in time.
-            let spares = matches!(step, Step::Stop(_)) && !self.journal.jobs.iter().any(|job| job.stopped);
-            let done = if spares && self.journal.setback.is_none() && self.world.is_cancelled() {
+            let spares =
+                matches!(step, Step::Stop(_)) && !self.journal.jobs.iter().any(|job| job.forward.stopped);
+            let done = if spares && self.journal.forward.setback.is_none() && self.world.is_cancelled() {
                 Err(Cause::Interrupted)
             } else {
                 self.perform(step).await
@@ -171,7 +170,7 @@ impl<W: World> Engine<W> {
         if self.cause.is_none() {
             self.cause = Some(cause);
         }
-        let committed = self.journal.committed.is_some();
+        let committed = self.journal.forward.committed.is_some();
         self.record(Event::Failed(Setback { job, step: words, reason })).await?;
         if committed {
             let left = format!("{warning}; the next upgrade tries again");
@@ -192,7 +191,7 @@ impl<W: World> Engine<W> {
         if matches!(written, Err(Cause::Lock(LockError::Lost { .. }))) {
             let known = std::mem::replace(&mut self.journal, before);
             for (job, known) in self.journal.jobs.iter_mut().zip(known.jobs) {
-                job.savepoint = known.savepoint;
+                job.forward.savepoint = known.forward.savepoint;
             }
         }
         written

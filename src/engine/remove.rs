@@ -6,8 +6,9 @@ use tokio::time::Instant;
 
 use super::{Engine, POLL, World};
 use crate::failure::Cause;
-use crate::flink::{FlinkError, JobOverview, Source};
+use crate::flink::{FlinkError, JobOverview};
 use crate::id::JobId;
+use crate::layout::control::JobControl;
 use crate::operation::{Event, JobMove, Target};
 use crate::progress::Progress;
 
@@ -20,7 +21,7 @@ impl<W: World> Engine<W> {
     /// Removes a generation in the order that loses nothing: no live job; `DELETE /cluster`, so that Flink removes its own
     /// HA files; the Deployments and the rest; last the HA ConfigMaps, which a dying JobManager may make anew.
     pub(super) async fn remove(&mut self, target: Target) -> Result<Option<String>, Cause> {
-        let (name, cluster) = (self.world.name(target), self.world.cluster(target)?);
+        let (name, cluster) = (self.world.name(target), self.world.control(target)?);
         let mut jobs = self.jobs_of(&cluster, target).await;
         if let (Some(ours), Ok(listed)) = (self.world.rehearsal(target), &jobs)
             && listed.iter().any(|job| job.id == ours && !job.state.is_terminal())
@@ -34,7 +35,7 @@ impl<W: World> Engine<W> {
         let live: Vec<String> = live.map(|job| format!("{} ({})", job.name, job.id)).collect();
         if !live.is_empty() {
             // Where all jobs of the release have moved, these are somebody's own, submitted meanwhile.
-            let committed = self.journal.committed.is_some();
+            let committed = self.journal.forward.committed.is_some();
             let whose = if committed { "that the release does not know" } else { "still" };
             return self.keep(target, format!("jobs run in it {whose}: {}", live.join(", "))).await;
         }
@@ -52,7 +53,7 @@ impl<W: World> Engine<W> {
                 }
             }
             // One that never came up has left nothing.
-            Err(error) if target != Target::New || self.journal.ready => {
+            Err(error) if target != Target::New || self.journal.forward.ready => {
                 self.world.tell(Progress::Warning(format!(
                     "the JobManager of {name} does not answer ({error}): files of its high availability stay in the storage"
                 )));
@@ -67,7 +68,7 @@ impl<W: World> Engine<W> {
     /// Leaves a generation where it is. An operation that has done what it is for ends well all the same.
     async fn keep(&mut self, target: Target, reason: String) -> Result<Option<String>, Cause> {
         let step = format!("generation {} is kept", self.world.name(target));
-        if self.journal.committed.is_none() {
+        if self.journal.forward.committed.is_none() {
             return Err(Cause::Step { step, reason });
         }
         self.record(Event::Kept(target)).await?;
@@ -79,7 +80,7 @@ impl<W: World> Engine<W> {
     /// to bring them back; the jobs are what it lists then.
     async fn unlisted(
         &self,
-        cluster: &W::Cluster,
+        cluster: &W::Control,
         target: Target,
         jobs: &mut Result<Vec<JobOverview>, FlinkError>,
     ) -> Result<Vec<JobId>, Cause> {
@@ -103,13 +104,9 @@ impl<W: World> Engine<W> {
         target: Target,
         listed: impl Iterator<Item = JobId>,
     ) -> Result<Vec<JobId>, Cause> {
-        let ids = |job: &JobMove| {
-            let starts = [&job.start, &job.back].map(|start| start.as_ref().map(|start| start.id));
-            starts.into_iter().chain([job.old]).flatten()
-        };
-        let known = self.journal.jobs.iter().flat_map(ids).chain(listed).collect();
+        let known = self.journal.jobs.iter().flat_map(JobMove::ids).chain(listed).collect();
         match self.world.strangers(target, known).await {
-            Err(error) if self.journal.committed.is_none() => {
+            Err(error) if self.journal.forward.committed.is_none() => {
                 let name = self.world.name(target);
                 self.world.tell(Progress::Warning(format!(
                     "whether generation {name} would bring back jobs that the release does not know could not be seen: {error}"
@@ -123,9 +120,9 @@ impl<W: World> Engine<W> {
     /// The jobs in a generation. One that has just been in use may be recovering: its silence is waited out for a while, for
     /// somebody's own job may be in it. A JobManager that lists none of the jobs that ended in it is another one, and may
     /// still be bringing jobs back: an empty list is believed when it stays so.
-    async fn jobs_of(&self, cluster: &W::Cluster, target: Target) -> Result<Vec<JobOverview>, FlinkError> {
+    async fn jobs_of(&self, cluster: &W::Control, target: Target) -> Result<Vec<JobOverview>, FlinkError> {
         let from_here = self.journal.jobs.iter().filter(|job| job.source() == target);
-        let ended: Vec<_> = from_here.filter_map(|job| job.old).collect();
+        let ended: Vec<_> = from_here.filter_map(|job| job.decided.old).collect();
         let expected = !ended.is_empty();
         let patience = if expected || target == Target::Old { SILENCE } else { Duration::ZERO };
         let (begun, mut silent_since, mut empty_since) = (Instant::now(), None, None);

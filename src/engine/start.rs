@@ -4,27 +4,43 @@ use tokio::time::Instant;
 
 use super::{Engine, POLL, World};
 use crate::failure::Cause;
-use crate::flink::{Destination, FlinkError, JobState, RunRequest, StartError};
+use crate::flink::{FlinkError, JobState, RunRequest, StartError};
 use crate::id::JobId;
-use crate::operation::{Event, Start, StateFrom, Target};
+use crate::layout::control::JobControl;
+use crate::operation::{Event, Start, StartId, StateFrom, Target};
 use crate::progress::Progress;
-use crate::release::JobMode;
 
 impl<W: World> Engine<W> {
     pub(super) async fn start(&mut self, index: usize, target: Target) -> Result<Option<String>, Cause> {
         let change = self.journal.jobs[index].clone();
-        let wanted = if target == Target::New { change.start.clone() } else { change.back.clone() };
-        let Some(start) = wanted else {
+        let Some(start) = change.start_in(target).cloned() else {
             return Err(Cause::CannotStart {
                 job: change.name,
                 reason: "the journal has no start for it".to_owned(),
             });
         };
-        let cluster = self.world.cluster(target)?;
-        if self.world.recipe(&change.name, target)?.mode == JobMode::Standalone {
-            return self.start_by_pods(&cluster, index, target, start.id).await;
+        let cluster = self.world.control(target)?;
+        match start.id {
+            StartId::Chosen(id) if self.journal.traits(target).starts_with_pods => {
+                self.start_by_pods(&cluster, index, target, id).await
+            }
+            StartId::Chosen(id) => self.start_by_request(&cluster, index, target, &start, id).await,
+            StartId::Assigned(nonce) => {
+                self.start_by_submission(&cluster, index, target, &start, nonce).await
+            }
         }
-        let Some((jar, request)) = self.request(index, target, &start).await? else {
+    }
+
+    async fn start_by_request(
+        &mut self,
+        cluster: &W::Control,
+        index: usize,
+        target: Target,
+        start: &Start,
+        id: JobId,
+    ) -> Result<Option<String>, Cause> {
+        let change = self.journal.jobs[index].clone();
+        let Some((jar, request)) = self.request(index, target, start, id).await? else {
             return Err(Cause::CannotStart {
                 job: change.name,
                 reason: "the path of its savepoint is not known".to_owned(),
@@ -32,7 +48,7 @@ impl<W: World> Engine<W> {
         };
         let path = request.savepoint.clone();
         // A run that died may have asked before: what this one could not send says nothing about that.
-        let asked = if target == Target::New { change.start_asked } else { change.back_asked };
+        let asked = if target == Target::New { change.forward.start_asked } else { change.revert.asked };
         self.record(Event::StartAsked(index, target)).await?;
         if let Err(source) = cluster.start(&jar, &request).await {
             match source {
@@ -50,8 +66,8 @@ impl<W: World> Engine<W> {
         }
         self.record(Event::Started(index, target)).await?;
         Ok(Some(match path {
-            Some(path) => format!("started {} ({}) from {path}", change.name, start.id),
-            None => format!("started {} ({})", change.name, start.id),
+            Some(path) => format!("started {} ({id}) from {path}", change.name),
+            None => format!("started {} ({id})", change.name),
         }))
     }
 
@@ -61,6 +77,7 @@ impl<W: World> Engine<W> {
         index: usize,
         target: Target,
         start: &Start,
+        id: JobId,
     ) -> Result<Option<(String, RunRequest)>, Cause> {
         let change = &self.journal.jobs[index];
         let recipe = self.world.recipe(&change.name, target)?;
@@ -68,16 +85,16 @@ impl<W: World> Engine<W> {
         if path.is_none() && start.from == StateFrom::ItsStop {
             return Ok(None);
         }
-        let jar = match &change.jar {
+        let jar = match &change.forward.jar {
             Some(jar) if target == Target::New => jar.clone(),
             _ => self.world.jar(&change.name, target).await?,
         };
         let request = RunRequest {
-            job: start.id,
+            job: id,
             program: recipe.program,
             savepoint: path,
             allow_non_restored_state: recipe.allow_non_restored_state,
-            application: recipe.mode == JobMode::Application,
+            application: recipe.application,
         };
         Ok(Some((jar, request)))
     }
@@ -85,14 +102,15 @@ impl<W: World> Engine<W> {
     /// The generation's Pods start the job: it is there when Flink knows it.
     async fn start_by_pods(
         &mut self,
-        cluster: &W::Cluster,
+        cluster: &W::Control,
         index: usize,
         target: Target,
         id: JobId,
     ) -> Result<Option<String>, Cause> {
         let name = self.journal.jobs[index].name.clone();
         self.record(Event::StartAsked(index, target)).await?;
-        self.world.let_go(target).await?;
+        cluster.unsuspend().await?;
+        self.world.await_pods(target).await?;
         let begun = Instant::now();
         let mut said = String::new();
         let why = loop {

@@ -9,8 +9,9 @@ use super::{Engine, POLL, World};
 use crate::failure::Cause;
 use crate::failure::chain;
 use crate::flink::savepoint::same_path;
-use crate::flink::{self, End, JobState, Source, StopError, Waiting};
+use crate::flink::{self, End, JobState, StopError, Waiting};
 use crate::id::JobId;
+use crate::layout::control::JobControl;
 use crate::operation::{Event, JobMove, Look, Pods, Setback, StateFrom, Stop, Target};
 use crate::progress::Progress;
 use crate::progress::ticker;
@@ -30,8 +31,9 @@ impl<W: World> Engine<W> {
     /// Pods that start their job by themselves would run one again that has finished.
     fn refuse_to_run_again(&self, index: usize) -> Result<(), Cause> {
         let job = &self.journal.jobs[index];
-        let new_pods = self.journal.pods == Pods::New && self.world.starts_by_pods(Target::New);
-        if !job.finished || !new_pods || self.journal.goes_back() {
+        let new_pods =
+            self.journal.decided.pods == Pods::New && self.journal.traits(Target::New).starts_with_pods;
+        if !job.forward.finished || !new_pods || self.journal.goes_back() {
             return Ok(());
         }
         Err(Cause::Step {
@@ -42,11 +44,11 @@ impl<W: World> Engine<W> {
 
     async fn stop_job(&mut self, index: usize) -> Result<Option<String>, Cause> {
         let change = self.journal.jobs[index].clone();
-        let Some(id) = change.old else {
+        let Some(id) = change.decided.old else {
             self.record(Event::Stopped(index)).await?;
             return Ok(None);
         };
-        let cluster = self.world.cluster(change.source())?;
+        let cluster = self.world.control(change.source())?;
         self.record(Event::StopAsked(index)).await?;
         if let Some(request) = stop_request(&change) {
             let begun = Instant::now();
@@ -72,15 +74,15 @@ impl<W: World> Engine<W> {
 
     async fn settle_job(&mut self, index: usize) -> Result<Option<String>, Cause> {
         let change = self.journal.jobs[index].clone();
-        let Some(id) = change.old else {
+        let Some(id) = change.decided.old else {
             self.record(Event::Stopped(index)).await?;
             return Ok(None);
         };
-        let cluster = self.world.cluster(change.source())?;
+        let cluster = self.world.control(change.source())?;
         if let Some(request) = stop_request(&change) {
             let begun = Instant::now();
             let stopped = cluster.follow(id, &request, &mut tick(&self.world, &change.name)).await;
-            let told = match &change.savepoint {
+            let told = match &change.forward.savepoint {
                 // What a person has said goes before what Flink says of our savepoint.
                 Some(known) if names_another(&stopped, known) => {
                     self.stopped_with(&cluster, index, id, known).await
@@ -88,12 +90,12 @@ impl<W: World> Engine<W> {
                 _ => self.savepoint_told(&cluster, index, &change, begun, stopped).await,
             };
             return match told {
-                Err(_) if !self.journal.jobs[index].stop_asked => self.runs_on(index).await,
+                Err(_) if !self.journal.jobs[index].forward.stop_asked => self.runs_on(index).await,
                 told => told,
             };
         }
         match self.cancelled(&cluster, index, id, &change).await {
-            Err(_) if !self.journal.jobs[index].stop_asked => self.runs_on(index).await,
+            Err(_) if !self.journal.jobs[index].forward.stop_asked => self.runs_on(index).await,
             told => told,
         }
     }
@@ -102,7 +104,7 @@ impl<W: World> Engine<W> {
     async fn runs_on(&mut self, index: usize) -> Result<Option<String>, Cause> {
         let job = &self.journal.jobs[index];
         let runs_on = format!("the job {} runs on", job.name);
-        if !self.journal.goes_back() && !job.failed {
+        if !self.journal.goes_back() && !job.forward.failed {
             let reason = "the stop that was asked for did not come about".to_owned();
             let setback = Setback { job: Some(index), step: runs_on.clone(), reason };
             self.record(Event::Failed(setback)).await?;
@@ -113,18 +115,18 @@ impl<W: World> Engine<W> {
     /// The end of a job that was cancelled, and its newest checkpoint where that is what comes next.
     async fn cancelled(
         &mut self,
-        cluster: &W::Cluster,
+        cluster: &W::Control,
         index: usize,
         id: JobId,
         change: &JobMove,
     ) -> Result<Option<String>, Cause> {
         let end = self.must_end(cluster, index, id, "was not cancelled").await?;
-        if change.stop != Some(Stop::LatestCheckpoint) {
+        if change.decided.stop != Some(Stop::LatestCheckpoint) {
             self.record(Event::Stopped(index)).await?;
             return Ok(Some(format!("cancelled {}", change.name)));
         }
         // A run before has written it down, or a person has said it.
-        if let Some(path) = &change.savepoint {
+        if let Some(path) = &change.forward.savepoint {
             self.record(Event::Stopped(index)).await?;
             return Ok(Some(format!("cancelled {}; its latest checkpoint is {path}", change.name)));
         }
@@ -136,7 +138,7 @@ impl<W: World> Engine<W> {
             // Another JobManager: it does not know a job that has ended.
             Err(error) if error.is_not_found() => Ok(None),
             // It may have completed its first one a moment ago, and there is no directory known to look into.
-            Ok(None) if change.trigger.is_none() => {
+            Ok(None) if change.decided.trigger.is_none() => {
                 tokio::time::sleep(STATISTICS).await;
                 cluster.latest_checkpoint(id).await
             }
@@ -146,14 +148,14 @@ impl<W: World> Engine<W> {
             doing: format!("the latest checkpoint of {} could not be found out", change.name),
             source,
         })?;
-        let found = match (told, &change.trigger) {
+        let found = match (told, &change.decided.trigger) {
             (Some(path), _) => Look::Found(path),
             (None, Some(trigger)) => self.world.find_savepoint(change.source(), trigger).await,
             (None, None) if end == End::Gone => self.world.find_left(change.source(), id).await,
             (None, None) => Look::Nothing,
         };
         let Look::Found(path) = found else {
-            let back = change.back.as_ref().map(|back| &back.from);
+            let back = change.revert_start().map(|back| &back.from);
             let none = found == Look::Nothing || end != End::Gone;
             if none && matches!(back, Some(StateFrom::ItsStopOr(_))) {
                 self.record(Event::Stopped(index)).await?;
@@ -171,13 +173,13 @@ impl<W: World> Engine<W> {
 
     async fn savepoint_told(
         &mut self,
-        cluster: &W::Cluster,
+        cluster: &W::Control,
         index: usize,
         change: &JobMove,
         begun: Instant,
         told: Result<String, StopError>,
     ) -> Result<Option<String>, Cause> {
-        let Some(id) = change.old else { return Ok(None) };
+        let Some(id) = change.decided.old else { return Ok(None) };
         match told {
             Ok(path) => {
                 self.record(Event::Savepoint(index, path.clone())).await?;
@@ -193,7 +195,7 @@ impl<W: World> Engine<W> {
     /// Waits for the end of a job that was stopped or cancelled; an error where it runs on.
     async fn must_end(
         &mut self,
-        cluster: &W::Cluster,
+        cluster: &W::Control,
         index: usize,
         id: JobId,
         otherwise: &str,
@@ -226,12 +228,12 @@ impl<W: World> Engine<W> {
     /// A stop that failed leaves the job running, or ended with a savepoint or by itself, or nobody knows: each is told apart.
     async fn stop_failed(
         &mut self,
-        cluster: &W::Cluster,
+        cluster: &W::Control,
         index: usize,
         change: &JobMove,
         error: StopError,
     ) -> Result<Option<String>, Cause> {
-        let Some(id) = change.old else { return Ok(None) };
+        let Some(id) = change.decided.old else { return Ok(None) };
         match &error {
             // The savepoint is there, and usable once the job is terminal, unless Flink has brought it back.
             StopError::FailedWhileStopping { location, .. } => {
@@ -251,7 +253,7 @@ impl<W: World> Engine<W> {
                 return Ok(Some(format!("savepoint {location}")));
             }
             // A run before has written it down, or a person has said it.
-            _ if let Some(path) = &change.savepoint => {
+            _ if let Some(path) = &change.forward.savepoint => {
                 return self.stopped_with(cluster, index, id, path).await;
             }
             // The JobManager was another one before: it cannot say what became of the trigger, but its directory can.
@@ -259,7 +261,7 @@ impl<W: World> Engine<W> {
                 if self.is_finished(state.map_or(End::Gone, End::Ended), id, change).await {
                     return self.finished(cluster, index, change, id, error).await;
                 }
-                if let Some(trigger) = &change.trigger
+                if let Some(trigger) = &change.decided.trigger
                     && let Look::Found(path) = self.world.find_savepoint(change.source(), trigger).await
                 {
                     self.record(Event::Savepoint(index, path.clone())).await?;
@@ -285,7 +287,7 @@ impl<W: World> Engine<W> {
     /// A job whose savepoint is known from before, and that Flink says nothing of.
     async fn stopped_with(
         &mut self,
-        cluster: &W::Cluster,
+        cluster: &W::Control,
         index: usize,
         id: JobId,
         path: &str,
@@ -312,13 +314,13 @@ impl<W: World> Engine<W> {
     /// through, or somebody has stopped it.
     async fn finished(
         &mut self,
-        cluster: &W::Cluster,
+        cluster: &W::Control,
         index: usize,
         change: &JobMove,
         id: JobId,
         error: StopError,
     ) -> Result<Option<String>, Cause> {
-        let ours = match &change.trigger {
+        let ours = match &change.decided.trigger {
             Some(trigger) => self.world.find_savepoint(change.source(), trigger).await,
             None => Look::Nothing,
         };
@@ -350,7 +352,7 @@ impl<W: World> Engine<W> {
 
     /// Waits until a job has ended, or is seen to run on; told while it lasts. One that Flink forgot after an answer of its own
     /// has ended.
-    pub(super) async fn await_end(&self, cluster: &W::Cluster, id: JobId, name: &str) -> Result<End, Cause> {
+    pub(super) async fn await_end(&self, cluster: &W::Control, id: JobId, name: &str) -> Result<End, Cause> {
         let what = format!("the end of {name}");
         let mut tick = ticker(what, Duration::from_secs(2), |progress| self.world.tell(progress));
         cluster.ended(id, &mut tick).await.map_err(|source| Cause::Flink {
@@ -377,7 +379,7 @@ fn names_another(told: &Result<String, StopError>, known: &str) -> bool {
 }
 
 /// What Flink says now of a job that could not be stopped; where it does not answer, the job counts as one that runs on.
-async fn end_of(cluster: &impl Source, id: JobId) -> End {
+async fn end_of(cluster: &impl JobControl, id: JobId) -> End {
     let begun = Instant::now();
     loop {
         match cluster.jobs().await.map(|jobs| jobs.into_iter().find(|job| job.id == id)) {
@@ -397,7 +399,9 @@ fn tick<'a>(world: &'a impl World, name: &str) -> impl FnMut(&Waiting) + 'a {
 
 /// The request that stops a job with a savepoint; none for one that is cancelled.
 fn stop_request(change: &JobMove) -> Option<flink::StopRequest> {
-    let (Some(Stop::Savepoint { format, drain }), Some(trigger)) = (&change.stop, &change.trigger) else {
+    let (Some(Stop::Savepoint { format, drain }), Some(trigger)) =
+        (&change.decided.stop, &change.decided.trigger)
+    else {
         return None;
     };
     Some(flink::StopRequest {

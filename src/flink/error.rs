@@ -76,6 +76,12 @@ pub enum FlinkError {
         /// What is wrong with it.
         message: String,
     },
+    /// The layout does not do that: nothing was sent.
+    #[error("this layout cannot {request}: an error of this program")]
+    Unsupported {
+        /// What was asked for.
+        request: String,
+    },
     /// The operation is no longer ours: nothing was sent.
     #[error("not sent ({request}): {message}")]
     Fenced {
@@ -166,6 +172,7 @@ impl FlinkError {
             | Self::Recovering { .. }
             | Self::NotFound { .. }
             | Self::Fenced { .. }
+            | Self::Unsupported { .. }
             | Self::Upload { .. } => false,
         }
     }

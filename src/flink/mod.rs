@@ -1,4 +1,4 @@
-//! Flink's REST API over a transport, savepoints, jobs, and the source and destination of state.
+//! Flink's REST API over a transport, savepoints and jobs.
 //!
 //! Nothing here knows what a release is, and nothing prints. Ids are given by the caller; the clock is only used for
 //! deadlines and pauses. [`Client`] alone owns deadlines, the cap on answers, what may be asked again, and Flink's
@@ -22,7 +22,6 @@ mod proxy;
 mod recordings;
 mod requests;
 mod rest;
-pub mod roles;
 pub mod savepoint;
 pub mod tls;
 pub mod transport;
@@ -40,7 +39,6 @@ pub use port_forward::PortForward;
 pub use proxy::Proxy;
 pub use requests::{Program, RunRequest, SavepointFormat, SavepointFormatError, StopRequest};
 pub use rest::Rest;
-pub use roles::{Destination, Readiness, RestCluster, Source, Want};
 pub use savepoint::{End, StopError, Waiting, Why};
 pub use transport::{Content, Jar, Transport};
 pub use types::{

@@ -4,7 +4,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::control::ControlKind;
+use crate::context::Address;
 use crate::failure::Cause;
+use crate::operation::ControlTraits;
+use crate::package::LayoutKind;
 use crate::release::JobMode;
 use crate::render::Object;
 
@@ -21,8 +25,11 @@ pub struct Descriptor {
     pub generation: u32,
     /// Its name, as in `demo-g1`.
     pub name: String,
-    /// How jobs live in it.
-    pub kind: ClusterKind,
+    /// The kind of the layout that renders it.
+    pub kind: LayoutKind,
+    /// How its jobs are started and stopped.
+    #[serde(default)]
+    pub control: ControlKind,
     /// The generation's own Service with its REST port.
     pub service: ServicePort,
     /// The Service that stays when generations change.
@@ -61,16 +68,6 @@ pub struct Descriptor {
     /// The jobs that the release declares.
     #[serde(default)]
     pub jobs: Vec<DeclaredJob>,
-}
-
-/// How jobs live in a cluster.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ClusterKind {
-    /// Any number of jobs.
-    Session,
-    /// Exactly one, whose life is the release's.
-    Job,
 }
 
 /// A Service and a port of it.
@@ -114,9 +111,19 @@ pub struct DeclaredJob {
 }
 
 impl Descriptor {
-    /// Whether its Pods start its job: nothing can be started on it by request.
-    pub fn is_standalone(&self) -> bool {
-        self.jobs.iter().any(|job| job.mode == JobMode::Standalone)
+    /// Returns what may be counted on in it.
+    pub fn traits(&self) -> ControlTraits {
+        self.control.traits()
+    }
+
+    /// Whether jobs are submitted to it, any number of them.
+    pub fn takes_submissions(&self) -> bool {
+        self.kind == LayoutKind::Session
+    }
+
+    /// Whether it is there for one job, whose life is the release's.
+    pub fn is_of_one_job(&self) -> bool {
+        self.kind == LayoutKind::Job
     }
 
     /// The descriptor among a release's rendered objects; `None` where the package deploys no Flink cluster of its own.
@@ -127,5 +134,15 @@ impl Descriptor {
         let text = object.value["data"][KEY].as_str().unwrap_or_default();
         let descriptor = crate::yaml::from_str(text, &format!("{} ({KEY})", object.source))?;
         Ok(Some(descriptor))
+    }
+}
+
+impl Address for Descriptor {
+    fn service(&self) -> (&str, u16) {
+        (&self.service.name, self.service.port)
+    }
+
+    fn job_manager_selector(&self) -> &str {
+        &self.job_manager_selector
     }
 }

@@ -1,5 +1,10 @@
 //! A package's Flink as the plugin sees it: what a layout deploys, and how its jobs are started and stopped.
+//!
+//! [`Descriptor`] says what there is, [`control`] how it is driven. Nothing above asks which kind of layout it is.
 
+pub mod control;
 mod descriptor;
+mod kinds;
 
-pub use descriptor::{ClusterKind, DeclaredJob, Descriptor, KEY, LABEL, ServicePort};
+pub use descriptor::{DeclaredJob, Descriptor, KEY, LABEL, ServicePort};
+pub use kinds::descriptor_of;

@@ -21,7 +21,7 @@ use crate::flink::{FlinkError, JobOverview, Rest, Tasks};
 use crate::id::JobId;
 use crate::layout::Descriptor;
 use crate::probe::warm_up;
-use crate::release::{JobMode, JobRecord, JobState as Recorded, Record, Status, Summary};
+use crate::release::{JobRecord, JobState as Recorded, Record, Status, Summary};
 use crate::render::Object;
 
 pub(crate) use self::render::{objects_of, render_record, start_of};
@@ -270,7 +270,7 @@ async fn add_unsubmitted(
     recorded: impl Iterator<Item = &JobRecord>,
     jobs: &mut Vec<JobOverview>,
 ) -> Result<(), FlinkError> {
-    for job in recorded.filter(|job| job.mode == JobMode::Application && job.state == Recorded::Running) {
+    for job in recorded.filter(|job| job.mode.is_application() && job.state == Recorded::Running) {
         let Some(id) = job.id.filter(|id| !jobs.iter().any(|listed| listed.id == *id)) else { continue };
         match context.flink(descriptor).job(id).await {
             Ok(detail) if !detail.state.is_terminal() => jobs.push(JobOverview {

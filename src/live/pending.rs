@@ -35,7 +35,7 @@ pub(crate) fn held(name: &str, error: LockError) -> Failure {
             let (holder, since) = (left.holder, left.since);
             let mut position = position(&left.journal);
             let journal: Option<Journal> = serde_json::from_value(left.journal).ok();
-            let operation = journal.as_ref().map_or("operation", |journal| match journal.kind {
+            let operation = journal.as_ref().map_or("operation", |journal| match journal.decided.kind {
                 Kind::Install => "install",
                 Kind::Upgrade => "upgrade",
                 Kind::Rollback => "rollback",
@@ -43,10 +43,10 @@ pub(crate) fn held(name: &str, error: LockError) -> Failure {
                 Kind::Jobs => "job",
             });
             for job in journal.iter().flat_map(|journal| &journal.jobs) {
-                if let Some(path) = &job.savepoint {
+                if let Some(path) = &job.forward.savepoint {
                     position
                         .push_str(&format!("; the job {} is stopped with the savepoint {path}", job.name));
-                } else if let (true, Some(trigger)) = (job.stop_asked, &job.trigger) {
+                } else if let (true, Some(trigger)) = (job.forward.stop_asked, &job.decided.trigger) {
                     position.push_str(&format!(
                         "; a savepoint of the job {} may be in {}",
                         job.name, trigger.directory

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::failure::Cause;
 use crate::layout::Descriptor;
 use crate::package::Package;
-use crate::release::{JobMode, JobRecord, Record};
+use crate::release::{JobRecord, Record};
 use crate::render::{self, Object, SavepointContext, generation_name};
 
 /// A record's objects under the generation that runs it: as recorded, or rendered again after a way back gave it another, and
@@ -14,7 +14,7 @@ pub(crate) fn objects_of(record: &Record) -> Result<Vec<Object>, Cause> {
     let recorded = render::parse_manifest(&record.manifest)?;
     match Descriptor::find(&recorded)? {
         Some(descriptor) if record.generation != 0 => {
-            if descriptor.generation == record.generation && !descriptor.is_standalone() {
+            if descriptor.generation == record.generation && !descriptor.traits().starts_with_pods {
                 return Ok(recorded);
             }
             render_record(record, record.generation)
@@ -26,7 +26,7 @@ pub(crate) fn objects_of(record: &Record) -> Result<Vec<Object>, Cause> {
 /// What the templates are told of the start of the record's standalone job: its id, and the state that it is restored from.
 pub(crate) fn start_of(jobs: &[JobRecord]) -> (Value, Option<SavepointContext>) {
     let Some((job, id)) =
-        jobs.iter().find(|job| job.mode == JobMode::Standalone).and_then(|job| Some((job, job.id?)))
+        jobs.iter().find(|job| job.mode.starts_with_pods()).and_then(|job| Some((job, job.id?)))
     else {
         return (Value::Null, None);
     };

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::control::ControlTraits;
 use super::step::{Outcome, Step, Target};
-use crate::id::{JobId, TriggerId};
+use crate::id::{Id, JobId, TriggerId};
 
 /// Which command began the operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,11 +105,22 @@ pub enum StateFrom {
     Path(String),
 }
 
-/// A start of a job on the new generation.
+/// The id of a job that is to be started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StartId {
+    /// Chosen when the operation was decided, so that asking again is safe.
+    Chosen(JobId),
+    /// Assigned by whoever starts the job, and learnt afterwards ([`Event::Identified`]). What was chosen is a nonce, by
+    /// which the same submission is known again.
+    Assigned(Id),
+}
+
+/// A start of a job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Start {
-    /// The id that the job will have: chosen here, so that asking again is safe.
-    pub id: JobId,
+    /// The id that the job will have.
+    pub id: StartId,
     /// Where its state comes from.
     pub from: StateFrom,
 }
@@ -118,153 +130,220 @@ pub struct Start {
 pub struct JobMove {
     /// The job's name in the release.
     pub name: String,
+    /// What was decided: never changes after the operation has begun.
+    pub decided: JobDecision,
+    /// What has happened on the way to the new revision.
+    #[serde(default)]
+    pub forward: JobForward,
+    /// What has happened on the way back to the revision that ran.
+    #[serde(default)]
+    pub revert: JobRevert,
+}
+
+/// What was decided about one job.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobDecision {
     /// The running job that is stopped, if one runs.
     pub old: Option<JobId>,
-    /// The number of the generation that it runs in, where that is not the one in charge: a part of an earlier operation that
-    /// did not go back.
-    #[serde(default)]
+    /// When that job was started, milliseconds since 1970 by Flink's clock: an id that is assigned may be the same again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<u64>,
+    /// The number of the generation that it runs in, where that is not the one in charge: a part of an earlier operation
+    /// that was not reverted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<u32>,
     /// How it is stopped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop: Option<Stop>,
+    /// The savepoint trigger; set from the beginning where `stop` takes one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trigger: Option<Trigger>,
     /// The start on the new generation, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start: Option<Start>,
     /// The start of the job as it was, should the operation fail.
-    pub back: Option<Start>,
-    /// The savepoint trigger; set from the beginning where `stop` takes one.
-    pub trigger: Option<Trigger>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revert: Option<Start>,
+}
+
+/// What has happened to one job on the way to the new revision.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct JobForward {
     /// The id under which the new generation lists the job's jar, once it is known to have it.
-    #[serde(default)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub jar: Option<String>,
     /// `main()` ran on the new generation without starting the job.
-    #[serde(default)]
+    #[serde(skip_serializing_if = "not")]
     pub checked: bool,
     /// The request to stop may have been sent.
-    #[serde(default)]
+    #[serde(skip_serializing_if = "not")]
     pub stop_asked: bool,
-    /// The path of the savepoint, written the moment it is known.
-    #[serde(default)]
+    /// The path of the savepoint, recorded the moment it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub savepoint: Option<String>,
     /// The old job was seen in a terminal state.
-    #[serde(default)]
+    #[serde(skip_serializing_if = "not")]
     pub stopped: bool,
-    /// It finished by itself, before it could be stopped or after its stop had failed: it stays so, forward and on the way back.
-    #[serde(default)]
+    /// The job finished by itself, before it could be stopped or after its stop had failed: it is started neither on the new
+    /// generation nor again as it was.
+    #[serde(skip_serializing_if = "not")]
     pub finished: bool,
     /// The request to start may have been sent.
-    #[serde(default)]
+    #[serde(skip_serializing_if = "not")]
     pub start_asked: bool,
+    /// The id that the new job was assigned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<JobId>,
+    /// When that job was started, milliseconds since 1970 by Flink's clock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<u64>,
     /// The new job is known to Flink.
-    #[serde(default)]
+    #[serde(skip_serializing_if = "not")]
     pub started: bool,
     /// The new job is past the health gate.
-    #[serde(default)]
+    #[serde(skip_serializing_if = "not")]
     pub healthy: bool,
-    /// The new job completed a checkpoint, or may have: output is committed, nothing goes back by itself.
-    #[serde(default)]
+    /// The new job completed a checkpoint, or may have: output is committed, nothing is reverted by itself.
+    #[serde(skip_serializing_if = "not")]
     pub checkpointed: bool,
-    /// On the way back: the new job is terminal.
-    #[serde(default)]
+    /// The job failed, and is reverted while the others go on (`--keep-going`).
+    #[serde(skip_serializing_if = "not")]
+    pub failed: bool,
+}
+
+/// What has happened to one job on the way back to the revision that ran.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct JobRevert {
+    /// The new job is terminal.
+    #[serde(skip_serializing_if = "not")]
     pub ended: bool,
     /// The checkpoint that the new job left, where it completed one while it was being ended: newer than its savepoint.
-    #[serde(default)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub left: Option<String>,
-    /// On the way back: the request to start it as it was may have been sent.
-    #[serde(default)]
-    pub back_asked: bool,
-    /// On the way back: it runs as it was.
-    #[serde(default)]
-    pub back_started: bool,
-    /// On the way back: all its tasks run.
-    #[serde(default)]
-    pub back_healthy: bool,
-    /// It failed, and goes back while the others go on (`--keep-going`).
-    #[serde(default)]
+    /// The request to start it as it was may have been sent.
+    #[serde(skip_serializing_if = "not")]
+    pub asked: bool,
+    /// The id that it was assigned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<JobId>,
+    /// It runs as it was.
+    #[serde(skip_serializing_if = "not")]
+    pub started: bool,
+    /// All its tasks run.
+    #[serde(skip_serializing_if = "not")]
+    pub healthy: bool,
+    /// It could not be started as it was, and the others are all the same.
+    #[serde(skip_serializing_if = "not")]
     pub failed: bool,
-    /// On the way back: it could not be brought back, and the others are all the same.
-    #[serde(default)]
-    pub back_failed: bool,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn not(flag: &bool) -> bool {
+    !flag
 }
 
 impl JobMove {
-    /// A job that nothing has happened to yet.
+    /// Returns a job that nothing is decided of but its name.
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
-            old: None,
-            source: None,
-            stop: None,
-            start: None,
-            back: None,
-            trigger: None,
-            jar: None,
-            checked: false,
-            stop_asked: false,
-            savepoint: None,
-            stopped: false,
-            finished: false,
-            start_asked: false,
-            started: false,
-            healthy: false,
-            checkpointed: false,
-            ended: false,
-            left: None,
-            back_asked: false,
-            back_started: false,
-            back_healthy: false,
-            failed: false,
-            back_failed: false,
+            decided: JobDecision::default(),
+            forward: JobForward::default(),
+            revert: JobRevert::default(),
         }
     }
 
-    /// The generation that it runs in when the operation begins.
+    /// Returns the generation that it runs in when the operation begins.
     pub fn source(&self) -> Target {
-        self.source.map_or(Target::Old, Target::Stray)
+        self.decided.source.map_or(Target::Old, Target::Stray)
+    }
+
+    /// Returns its start on the new generation; `None` for one that is not started, or has finished by itself.
+    pub fn start(&self) -> Option<&Start> {
+        self.decided.start.as_ref().filter(|_| !self.forward.finished)
+    }
+
+    /// Returns its start as it was; `None` for one that cannot be, or has finished by itself.
+    pub fn revert_start(&self) -> Option<&Start> {
+        self.decided.revert.as_ref().filter(|_| !self.forward.finished)
+    }
+
+    /// Returns the start in a generation: the new one, or that of the revision that ran.
+    pub fn start_in(&self, target: Target) -> Option<&Start> {
+        if target == Target::New { self.start() } else { self.revert_start() }
+    }
+
+    /// Returns the id of the job that is started in a generation, once it is known.
+    pub fn id_in(&self, target: Target) -> Option<JobId> {
+        match self.start_in(target)?.id {
+            StartId::Chosen(id) => Some(id),
+            StartId::Assigned(_) if target == Target::New => self.forward.id,
+            StartId::Assigned(_) => self.revert.id,
+        }
+    }
+
+    /// Returns the id of the new job, once it is known.
+    pub fn new_id(&self) -> Option<JobId> {
+        self.id_in(Target::New)
+    }
+
+    /// Returns the id of the job that is started as it was, once it is known.
+    pub fn reverted_id(&self) -> Option<JobId> {
+        self.id_in(Target::Old)
+    }
+
+    /// Returns every id that is known of it: as it was, new, and as it was again.
+    pub fn ids(&self) -> impl Iterator<Item = JobId> {
+        [self.decided.old, self.new_id(), self.reverted_id()].into_iter().flatten()
     }
 
     /// Whether it is not known how its stop ended.
     pub fn is_uncertain(&self) -> bool {
-        self.stop_asked && !self.stopped
+        self.forward.stop_asked && !self.forward.stopped
     }
 
     /// Whether it is stopped in such a way that its state is somewhere afterwards.
     pub fn leaves_state(&self) -> bool {
-        matches!(self.stop, Some(Stop::Savepoint { .. } | Stop::LatestCheckpoint))
+        matches!(self.decided.stop, Some(Stop::Savepoint { .. } | Stop::LatestCheckpoint))
     }
 
     /// A job that was stopped can be started as it was only from state that is known.
-    fn can_go_back(&self) -> bool {
-        let known = |back: &Start| back.from != StateFrom::ItsStop || self.savepoint.is_some();
-        !self.stopped || self.finished || self.back.as_ref().is_some_and(known)
+    fn can_be_reverted(&self) -> bool {
+        let known = |start: &Start| start.from != StateFrom::ItsStop || self.forward.savepoint.is_some();
+        !self.forward.stopped || self.forward.finished || self.revert_start().is_some_and(known)
     }
 
-    /// Whether nothing takes it back: its new state counts by now, or there is none that it could go back to.
+    /// Whether nothing reverts it: its new state counts by now, or there is none that it could be started from.
     pub(super) fn stays(&self) -> bool {
-        self.checkpointed || !self.can_go_back()
+        self.forward.checkpointed || !self.can_be_reverted()
     }
 
-    /// Whether the state that it has when it is stopped is not what it is started from: it is there for the way back only.
+    /// Whether the state that it has when it is stopped is not what it is started from: it is there for a revert only.
     pub fn gives_up_its_state(&self) -> bool {
-        self.start.as_ref().is_some_and(|start| matches!(start.from, StateFrom::Path(_)))
+        self.start().is_some_and(|start| matches!(start.from, StateFrom::Path(_)))
     }
 
     /// Returns the path that a start of it restores from; `None` for an empty state.
     pub fn restored_from(&self, from: &StateFrom) -> Option<String> {
         match from {
             StateFrom::Nothing => None,
-            StateFrom::ItsStop => self.savepoint.clone(),
-            StateFrom::ItsStopOr(before) => self.savepoint.clone().or_else(|| before.clone()),
+            StateFrom::ItsStop => self.forward.savepoint.clone(),
+            StateFrom::ItsStopOr(before) => self.forward.savepoint.clone().or_else(|| before.clone()),
             StateFrom::Path(path) => Some(path.clone()),
         }
     }
 
     /// Whether it runs, or may run, as the new revision has it.
     pub fn is_moved(&self) -> bool {
-        self.start.is_some() && self.start_asked && !self.ended
+        self.start().is_some() && self.forward.start_asked && !self.revert.ended
     }
 
     /// Whether it runs where and as it did when the operation began, or runs so again, or may.
     pub fn is_as_it_was(&self) -> bool {
-        self.old.is_some() && !self.finished && (!self.stopped || self.back_started || self.back_asked)
+        let runs = !self.forward.stopped || self.revert.started || self.revert.asked;
+        self.decided.old.is_some() && !self.forward.finished && runs
     }
 }
 
@@ -281,10 +360,29 @@ pub struct Setback {
 }
 
 /// Everything that an operation has decided and done.
-///
-/// Decisions (`kind` … `jobs`) are fixed when the operation begins; the rest is written by [`Journal::record`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Journal {
+    /// The plan is decided and may be carried out. Until then nothing has happened, and the lock may simply be taken over.
+    #[serde(default)]
+    pub begun: bool,
+    /// What was decided: never changes after the operation has begun.
+    pub decided: Decided,
+    /// The jobs that are stopped or started.
+    pub jobs: Vec<JobMove>,
+    /// What has happened on the way to the new revision.
+    #[serde(default)]
+    pub forward: Forward,
+    /// What has happened on the way back to the revision that ran.
+    #[serde(default)]
+    pub revert: Revert,
+    /// The records say how it ended.
+    #[serde(default)]
+    pub closed: Option<Outcome>,
+}
+
+/// What was decided about an operation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decided {
     /// Which command.
     pub kind: Kind,
     /// The revision that ran when the operation began.
@@ -299,92 +397,108 @@ pub struct Journal {
     pub old: Option<u32>,
     /// The number of the generation that runs when it has succeeded.
     pub new: u32,
-    /// The number kept for the way back in the classic order.
-    pub back: Option<u32>,
-    /// The old generation's Pods started its job as they started: it cannot be started there again.
+    /// The number kept for the revision that ran, made again by a revert after its generation was removed.
+    pub revert: Option<u32>,
+    /// What may be counted on in the generation that runs.
     #[serde(default)]
-    pub pods_start: bool,
+    pub source: ControlTraits,
+    /// What may be counted on in the new one.
+    #[serde(default)]
+    pub destination: ControlTraits,
     /// Whether a failure before the first completed checkpoint is undone.
     pub rollback_on_failure: bool,
-    /// Of several jobs only those go back that fail; the others move on.
+    /// Of several jobs only those are reverted that fail; the others move on.
     #[serde(default)]
     pub keep_going: bool,
     /// Whether the operation waits for Pods and jobs.
     pub wait: bool,
-    /// The jobs that are stopped or started.
-    pub jobs: Vec<JobMove>,
     /// Uninstall: the records and the volume go too.
     #[serde(default)]
     pub purge: bool,
     /// It makes good what a run did that went on late: the jobs may run as they were already.
     #[serde(default)]
     pub late: bool,
-    /// The plan is decided and may be carried out. Until then nothing has happened, and the lock may simply be taken over.
-    #[serde(default)]
-    pub begun: bool,
     /// Numbers of generations that earlier operations could not remove, and that go with this one.
     #[serde(default)]
     pub strays: Vec<u32>,
-    /// The new revision is written as pending.
-    #[serde(default)]
+}
+
+impl Decided {
+    /// Returns decisions of which only the command and the revision are made; right for whatever has one generation.
+    pub fn new(kind: Kind, to: u32) -> Self {
+        Self {
+            kind,
+            from: None,
+            to,
+            strategy: Strategy::Recreate,
+            pods: Pods::Same,
+            old: None,
+            new: 0,
+            revert: None,
+            source: ControlTraits::default(),
+            destination: ControlTraits::default(),
+            rollback_on_failure: true,
+            keep_going: false,
+            wait: true,
+            purge: false,
+            late: false,
+            strays: Vec::new(),
+        }
+    }
+}
+
+/// What has happened on the way to the new revision.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Forward {
+    /// The new revision is stored as pending.
     pub recorded: bool,
     /// The old generation is gone, or going: nothing can be started in it any more.
-    #[serde(default)]
     pub old_removed: bool,
     /// All of the old generation is gone.
-    #[serde(default)]
     pub old_gone: bool,
     /// Applying the new objects has begun.
-    #[serde(default)]
     pub apply_begun: bool,
     /// The new objects are applied.
-    #[serde(default)]
     pub applied: bool,
     /// The new generation answers and has its TaskManagers.
-    #[serde(default)]
     pub ready: bool,
     /// The stable Service leads to the new generation.
-    #[serde(default)]
     pub switched: bool,
-    /// The old generation is kept, because somebody's own job runs in it.
-    #[serde(default)]
+    /// The old generation is kept, because an unmanaged job runs in it.
     pub old_kept: bool,
+    /// Numbers of those of [`Decided::strays`] that are gone, or kept because an unmanaged job runs in them.
+    pub strays_done: Vec<u32>,
     /// Objects that the new revision does not have are gone.
-    #[serde(default)]
     pub pruned: bool,
     /// What could not be cleaned up after the point of no return; the operation has succeeded all the same.
-    #[serde(default)]
     pub leftover: Option<Setback>,
     /// Uninstall: the release's objects are gone.
-    #[serde(default)]
     pub deleted: bool,
     /// The point of no return: the revision that is the release from now on.
-    #[serde(default)]
     pub committed: Option<u32>,
-    /// Why it does not go forward.
-    #[serde(default)]
+    /// Why it does not go forward, or which job failed first.
     pub setback: Option<Setback>,
-    /// Why the way back does not go on either.
-    #[serde(default)]
-    pub back_setback: Option<Setback>,
-    /// On the way back: the new generation is gone, or going.
-    #[serde(default)]
+    /// A step failed that is not one job's alone: no job goes on.
+    pub halted: bool,
+}
+
+/// What has happened on the way back to the revision that ran.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Revert {
+    /// The new generation is gone, or going.
     pub new_removed: bool,
-    /// On the way back: all of the new generation is gone.
-    #[serde(default)]
+    /// All of the new generation is gone.
     pub new_gone: bool,
-    /// On the way back: the old objects are applied again.
-    #[serde(default)]
-    pub back_applied: bool,
-    /// On the way back: the old revision's generation is ready.
-    #[serde(default)]
-    pub back_ready: bool,
-    /// On the way back: objects that only the new revision had are gone.
-    #[serde(default)]
-    pub back_pruned: bool,
-    /// The records say how it ended.
-    #[serde(default)]
-    pub closed: Option<Outcome>,
+    /// The old objects are applied again.
+    pub applied: bool,
+    /// The old revision's generation is ready.
+    pub ready: bool,
+    /// Objects that only the new revision had are gone.
+    pub pruned: bool,
+    /// Why the revert does not go on either.
+    pub setback: Option<Setback>,
 }
 
 /// What happened.
@@ -420,6 +534,8 @@ pub enum Event {
     StartAsked(usize, Target),
     /// It is certain that this start did not start the job.
     StartFailed(usize, Target),
+    /// The id that a job was assigned is known, and when it was started (milliseconds since 1970).
+    Identified(usize, Target, JobId, u64),
     /// Flink knows the job.
     Started(usize, Target),
     /// The job is past the gate.
@@ -447,94 +563,68 @@ pub enum Event {
 }
 
 impl Journal {
-    /// A journal in which nothing is decided but which command it is and which revision it is about.
+    /// Returns a journal in which nothing is decided but which command it is and which revision it is about.
     pub fn begin(kind: Kind, to: u32) -> Self {
-        Self {
-            kind,
-            from: None,
-            to,
-            strategy: Strategy::Recreate, // the classic order is right for whatever has one generation only
-            pods: Pods::Same,
-            old: None,
-            new: 0,
-            back: None,
-            pods_start: false,
-            rollback_on_failure: true,
-            keep_going: false,
-            wait: true,
-            jobs: Vec::new(),
-            purge: false,
-            late: false,
-            begun: false,
-            strays: Vec::new(),
-            recorded: false,
-            old_removed: false,
-            old_gone: false,
-            apply_begun: false,
-            applied: false,
-            ready: false,
-            switched: false,
-            old_kept: false,
-            pruned: false,
-            leftover: None,
-            deleted: false,
-            committed: None,
-            setback: None,
-            back_setback: None,
-            new_removed: false,
-            new_gone: false,
-            back_applied: false,
-            back_ready: false,
-            back_pruned: false,
-            closed: None,
-        }
+        Self::of(Decided::new(kind, to), Vec::new())
+    }
+
+    /// Returns the journal of an operation that is decided and not begun.
+    pub fn of(decided: Decided, jobs: Vec<JobMove>) -> Self {
+        let (forward, revert) = (Forward::default(), Revert::default());
+        Self { begun: false, decided, jobs, forward, revert, closed: None }
     }
 
     /// Writes down what happened.
     pub fn record(&mut self, event: Event) {
+        let (forward, revert) = (&mut self.forward, &mut self.revert);
         match event {
-            Event::Recorded => self.recorded = true,
-            Event::Jar(job, id) => self.jobs[job].jar = Some(id),
-            Event::Checked(job) => self.jobs[job].checked = true,
-            Event::StopAsked(job) => self.jobs[job].stop_asked = true,
-            Event::Savepoint(job, path) => self.jobs[job].savepoint = Some(path),
-            Event::Stopped(job) => self.jobs[job].stopped = true,
-            Event::StopFailed(job) => self.jobs[job].stop_asked = false,
+            Event::Recorded => forward.recorded = true,
+            Event::Jar(job, id) => self.jobs[job].forward.jar = Some(id),
+            Event::Checked(job) => self.jobs[job].forward.checked = true,
+            Event::StopAsked(job) => self.jobs[job].forward.stop_asked = true,
+            Event::Savepoint(job, path) => self.jobs[job].forward.savepoint = Some(path),
+            Event::Stopped(job) => self.jobs[job].forward.stopped = true,
+            Event::StopFailed(job) => self.jobs[job].forward.stop_asked = false,
             Event::Finished(job) => {
-                let job = &mut self.jobs[job];
+                let job = &mut self.jobs[job].forward;
                 (job.stop_asked, job.stopped, job.finished) = (false, true, true);
-                (job.start, job.back) = (None, None);
             }
-            Event::RemoveBegun(Target::Old) => self.old_removed = true,
+            Event::RemoveBegun(Target::Old) => forward.old_removed = true,
             Event::RemoveBegun(Target::Stray(_)) => {}
-            Event::RemoveBegun(_) => self.new_removed = true,
-            Event::Removed(Target::Old) => self.old_gone = true,
-            Event::Removed(Target::Stray(number)) => self.strays.retain(|stray| *stray != number),
-            Event::Removed(_) => self.new_gone = true,
-            Event::ApplyBegun(Target::New) => self.apply_begun = true,
+            Event::RemoveBegun(_) => revert.new_removed = true,
+            Event::Removed(Target::Old) => forward.old_gone = true,
+            Event::Removed(Target::Stray(number)) | Event::Kept(Target::Stray(number)) => {
+                forward.strays_done.push(number);
+            }
+            Event::Removed(_) => revert.new_gone = true,
+            Event::ApplyBegun(Target::New) => forward.apply_begun = true,
             Event::ApplyBegun(_) => {}
-            Event::Applied(Target::New) => self.applied = true,
-            Event::Applied(_) => self.back_applied = true,
-            Event::Ready(Target::New) => self.ready = true,
-            Event::Ready(_) => self.back_ready = true,
-            Event::StartAsked(job, Target::New) => self.jobs[job].start_asked = true,
-            Event::StartAsked(job, _) => self.jobs[job].back_asked = true,
-            Event::StartFailed(job, Target::New) => self.jobs[job].start_asked = false,
-            Event::StartFailed(job, _) => self.jobs[job].back_asked = false,
-            Event::Started(job, Target::New) => self.jobs[job].started = true,
-            Event::Started(job, _) => self.jobs[job].back_started = true,
-            Event::Healthy(job, Target::New) => self.jobs[job].healthy = true,
-            Event::Healthy(job, _) => self.jobs[job].back_healthy = true,
-            Event::Checkpointed(job) => self.jobs[job].checkpointed = true,
-            Event::Ended(job) => self.jobs[job].ended = true,
-            Event::Left(job, path) => self.jobs[job].left = Some(path),
-            Event::Switched => self.switched = true,
-            Event::Kept(Target::Stray(number)) => self.strays.retain(|stray| *stray != number),
-            Event::Kept(_) => self.old_kept = true,
-            Event::Pruned(Target::New) => self.pruned = true,
-            Event::Pruned(_) => self.back_pruned = true,
-            Event::Deleted => self.deleted = true,
-            Event::Committed => self.committed = Some(self.to),
+            Event::Applied(Target::New) => forward.applied = true,
+            Event::Applied(_) => revert.applied = true,
+            Event::Ready(Target::New) => forward.ready = true,
+            Event::Ready(_) => revert.ready = true,
+            Event::StartAsked(job, Target::New) => self.jobs[job].forward.start_asked = true,
+            Event::StartAsked(job, _) => self.jobs[job].revert.asked = true,
+            Event::StartFailed(job, Target::New) => self.jobs[job].forward.start_asked = false,
+            Event::StartFailed(job, _) => self.jobs[job].revert.asked = false,
+            Event::Identified(job, Target::New, id, since) => {
+                let job = &mut self.jobs[job].forward;
+                (job.id, job.since) = (Some(id), Some(since));
+            }
+            Event::Identified(job, _, id, _) => self.jobs[job].revert.id = Some(id),
+            Event::Started(job, Target::New) => self.jobs[job].forward.started = true,
+            Event::Started(job, _) => self.jobs[job].revert.started = true,
+            Event::Healthy(job, Target::New) => self.jobs[job].forward.healthy = true,
+            Event::Healthy(job, _) => self.jobs[job].revert.healthy = true,
+            Event::Checkpointed(job) => self.jobs[job].forward.checkpointed = true,
+            Event::Ended(job) => self.jobs[job].revert.ended = true,
+            Event::Left(job, path) => self.jobs[job].revert.left = Some(path),
+            Event::Switched => forward.switched = true,
+            Event::Kept(_) => forward.old_kept = true,
+            Event::Pruned(Target::New) => forward.pruned = true,
+            Event::Pruned(_) => revert.pruned = true,
+            Event::Deleted => forward.deleted = true,
+            Event::Committed => forward.committed = Some(self.decided.to),
             Event::Failed(setback) => self.fail(setback),
             Event::Closed(outcome) => self.closed = Some(outcome),
         }
@@ -542,46 +632,58 @@ impl Journal {
 
     /// Writes down that a step failed: one job's alone, or the operation's.
     fn fail(&mut self, setback: Setback) {
-        if self.committed.is_some() {
-            self.leftover = Some(setback);
+        if self.forward.committed.is_some() {
+            self.forward.leftover = Some(setback);
             return;
         }
         let goes_back = self.goes_back();
         match setback.job.and_then(|index| self.jobs.get_mut(index)) {
-            Some(job) if goes_back || job.failed => {
-                job.back_failed = true;
-                self.back_setback.get_or_insert(setback);
+            Some(job) if goes_back || job.forward.failed => {
+                job.revert.failed = true;
+                self.revert.setback.get_or_insert(setback);
             }
             Some(job) => {
-                job.failed = true;
-                self.setback.get_or_insert(setback);
+                job.forward.failed = true;
+                self.forward.setback.get_or_insert(setback);
             }
-            None if goes_back => self.back_setback = Some(setback),
+            None if goes_back => self.revert.setback = Some(setback),
             None => {
-                self.keep_going = false;
-                self.setback.get_or_insert(setback);
+                self.forward.halted = true;
+                self.forward.setback.get_or_insert(setback);
             }
         }
     }
 
-    /// Each job has a way back of its own: what it goes back to is still there, whatever the others do.
+    /// Returns what may be counted on in a generation.
+    pub fn traits(&self, target: Target) -> &ControlTraits {
+        if target == Target::New { &self.decided.destination } else { &self.decided.source }
+    }
+
+    /// Returns the numbers of the generations that earlier operations left, and that are still to go.
+    pub fn strays_left(&self) -> impl Iterator<Item = u32> {
+        self.decided.strays.iter().copied().filter(|number| !self.forward.strays_done.contains(number))
+    }
+
+    /// Each job can be reverted by itself: what it is started on is still there, whatever the others do.
     pub(super) fn is_job_by_job(&self) -> bool {
-        self.is_warm() || self.pods == Pods::Same
+        self.is_warm() || self.decided.pods == Pods::Same
     }
 
     /// Whether the jobs that did not fail go on.
     pub(super) fn keeps_going(&self) -> bool {
-        self.keep_going && self.rollback_on_failure && self.is_job_by_job()
+        let decided = &self.decided;
+        decided.keep_going && !self.forward.halted && decided.rollback_on_failure && self.is_job_by_job()
     }
 
     /// Whether what was done is undone from here on.
     pub fn goes_back(&self) -> bool {
-        self.setback.is_some() && !self.keeps_going()
+        self.forward.setback.is_some() && !self.keeps_going()
     }
 
     /// Both generations are up at once, and jobs move from the one to the other.
     pub fn is_warm(&self) -> bool {
-        self.strategy == Strategy::Warm && self.pods == Pods::New && self.old.is_some()
+        let Decided { strategy, pods, old, .. } = &self.decided;
+        *strategy == Strategy::Warm && *pods == Pods::New && old.is_some()
     }
 
     /// Whether it is not known how a stop ended.
@@ -589,14 +691,14 @@ impl Journal {
         self.jobs.iter().any(JobMove::is_uncertain)
     }
 
-    /// For another run to go on with: what could not be found out or brought back is tried again.
+    /// For another run to go on with: what could not be found out or started again is tried again.
     pub fn reopen(&mut self) {
         if matches!(self.closed, Some(Outcome::Failed)) && self.is_uncertain() {
             self.closed = None;
         }
-        self.back_setback = None;
+        self.revert.setback = None;
         for job in &mut self.jobs {
-            job.back_failed = false;
+            job.revert.failed = false;
         }
     }
 
@@ -606,58 +708,49 @@ impl Journal {
     ///
     /// What the other run did meanwhile is in the records, not here: see [`Journal::stay`].
     pub fn belated(&self) -> Option<Self> {
-        let open = |job: &JobMove| job.is_uncertain() || job.start_asked && !job.started;
-        if self.committed.is_some() || !self.jobs.iter().any(open) {
+        let open = |job: &JobMove| job.is_uncertain() || job.forward.start_asked && !job.forward.started;
+        if self.forward.committed.is_some() || !self.jobs.iter().any(open) {
             return None;
         }
         let reason = "this run went on late, after another had taken the operation over".to_owned();
-        let mut late = Self {
-            setback: Some(Setback { job: None, step: "the lock was lost".to_owned(), reason }),
-            late: true,
-            rollback_on_failure: true,
-            keep_going: false,
-            back_setback: None,
-            new_removed: false,
-            new_gone: false,
-            back_applied: false,
-            back_ready: false,
-            back_pruned: false,
+        let setback = Setback { job: None, step: "the lock was lost".to_owned(), reason };
+        let forward = |job: &JobMove| JobForward { failed: false, ..job.forward.clone() };
+        // Where the new job got to was found out, and stays so.
+        let revert = |job: &JobMove| JobRevert { left: job.revert.left.clone(), ..JobRevert::default() };
+        let again = |job: &JobMove| JobMove { forward: forward(job), revert: revert(job), ..job.clone() };
+        let decided = Decided { late: true, rollback_on_failure: true, ..self.decided.clone() };
+        Some(Self {
+            begun: self.begun,
+            decided: Decided { keep_going: false, ..decided },
+            jobs: self.jobs.iter().map(again).collect(),
+            forward: Forward { setback: Some(setback), ..self.forward.clone() },
+            revert: Revert::default(),
             closed: None,
-            ..self.clone()
-        };
-        for job in &mut late.jobs {
-            job.ended = false;
-            job.back_asked = false;
-            job.back_started = false;
-            job.back_healthy = false;
-            job.failed = false;
-            job.back_failed = false;
-        }
-        Some(late)
+        })
     }
 
     /// Writes down that another run left a job as the new revision has it: nothing of it is undone.
     pub fn stay(&mut self, index: usize) {
-        let job = &mut self.jobs[index];
+        let job = &mut self.jobs[index].forward;
         (job.stop_asked, job.stopped) = (true, true);
         (job.start_asked, job.started, job.checkpointed) = (true, true, true);
     }
 
     /// Whether the generation that ran when the operation began is still the one in charge: nothing was started beside it.
     pub fn leaves_old_in_charge(&self) -> bool {
-        self.committed.is_none()
-            && self.old.is_some_and(|old| old != self.new)
-            && !self.old_removed
+        self.forward.committed.is_none()
+            && self.decided.old.is_some_and(|old| old != self.decided.new)
+            && !self.forward.old_removed
             && !self.jobs.iter().any(JobMove::is_moved)
     }
 
     /// Whether the revision that ran when a failed operation began stays in charge: each job that was stopped runs again as it
     /// did, or at least one job does. Where others run as the new revision has them, the old one's record says where.
     pub fn stays_with_old(&self) -> bool {
-        let returned = |job: &JobMove| !job.stopped || job.back_started || job.finished;
-        self.committed.is_none()
-            && self.old.is_some()
-            && !self.old_removed
+        let returned = |job: &JobMove| !job.forward.stopped || job.revert.started || job.forward.finished;
+        self.forward.committed.is_none()
+            && self.decided.old.is_some()
+            && !self.forward.old_removed
             && (self.jobs.iter().all(returned) || self.jobs.iter().any(JobMove::is_as_it_was))
     }
 

@@ -6,11 +6,16 @@
 //!
 //! This module is pure: no I/O, no clock, no randomness. It never decides what a person wants, only what is safe next.
 
+mod control;
 mod journal;
 mod look;
 mod step;
 
-pub use journal::{Event, JobMove, Journal, Kind, Pods, Setback, Start, StateFrom, Stop, Strategy, Trigger};
+pub use control::ControlTraits;
+pub use journal::{
+    Decided, Event, Forward, JobDecision, JobForward, JobMove, JobRevert, Journal, Kind, Pods, Revert,
+    Setback, Start, StartId, StateFrom, Stop, Strategy, Trigger,
+};
 pub use look::Look;
 pub use step::{Outcome, Step, Target, next};
 

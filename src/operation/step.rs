@@ -74,26 +74,28 @@ impl Step {
     pub fn describe(self, journal: &Journal) -> String {
         let job = |index: usize| journal.jobs.get(index).map_or("?", |job| job.name.as_str());
         let number = |target: Target| match target {
-            Target::Old => journal.old.unwrap_or_default(),
-            Target::New => journal.new,
-            Target::Back => journal.back.unwrap_or_default(),
+            Target::Old => journal.decided.old.unwrap_or_default(),
+            Target::New => journal.decided.new,
+            Target::Back => journal.decided.revert.unwrap_or_default(),
             Target::Stray(number) => number,
         };
         match self {
-            Step::Record if journal.kind == Kind::Uninstall => {
+            Step::Record if journal.decided.kind == Kind::Uninstall => {
                 "write down that it is being uninstalled".to_owned()
             }
-            Step::Record => format!("write revision {}", journal.to),
-            Step::Stop(index) => match journal.jobs.get(index).and_then(|job| job.stop.as_ref()) {
+            Step::Record => format!("write revision {}", journal.decided.to),
+            Step::Stop(index) => match journal.jobs.get(index).and_then(|job| job.decided.stop.as_ref()) {
                 Some(Stop::Savepoint { .. }) => format!("stop the job {} with a savepoint", job(index)),
                 Some(Stop::LatestCheckpoint) => {
                     format!("cancel the job {}, and find its latest checkpoint", job(index))
                 }
                 _ => format!("cancel the job {}", job(index)),
             },
-            Step::Check(index) => format!("try out the job {} on generation {}", job(index), journal.new),
+            Step::Check(index) => {
+                format!("try out the job {} on generation {}", job(index), journal.decided.new)
+            }
             Step::Settle(index) => format!("find out whether the job {} was stopped", job(index)),
-            Step::Switch => format!("have the stable Service lead to generation {}", journal.new),
+            Step::Switch => format!("have the stable Service lead to generation {}", journal.decided.new),
             Step::Remove(target) => format!("remove generation {}", number(target)),
             Step::Apply(target) => format!("apply the objects of generation {}", number(target)),
             Step::AwaitReady(target) => format!("wait for generation {}", number(target)),
@@ -103,7 +105,7 @@ impl Step {
             Step::End(index) => format!("end the new job {}", job(index)),
             Step::Prune(_) => "delete objects that are not part of the release any more".to_owned(),
             Step::Delete => "delete the release's objects".to_owned(),
-            Step::Commit => format!("commit revision {}", journal.to),
+            Step::Commit => format!("commit revision {}", journal.decided.to),
             Step::Close(_) | Step::Done(_) => "close the records".to_owned(),
         }
     }
@@ -114,13 +116,13 @@ pub fn next(journal: &Journal) -> Step {
     if let Some(outcome) = journal.closed {
         return Step::Done(outcome);
     }
-    if journal.committed.is_some() {
+    if journal.forward.committed.is_some() {
         return clean_up(journal);
     }
     if journal.goes_back() {
         return way_back(journal);
     }
-    if !journal.recorded {
+    if !journal.forward.recorded {
         return Step::Record;
     }
     // A run died after it may have asked for a stop: asking again could take a second savepoint.
@@ -131,28 +133,31 @@ pub fn next(journal: &Journal) -> Step {
         return step;
     }
     let step = match journal {
-        _ if journal.kind == Kind::Uninstall => uninstall(journal),
+        _ if journal.decided.kind == Kind::Uninstall => uninstall(journal),
         _ if journal.is_warm() => warm(journal),
         _ => classic(journal),
     };
     // Some jobs failed and are back, the others have arrived.
-    if journal.setback.is_some() && matches!(step, Step::Switch | Step::Commit) {
+    if journal.forward.setback.is_some() && matches!(step, Step::Switch | Step::Commit) {
         return way_back(journal);
     }
     step
 }
 
 fn to_settle(journal: &Journal) -> Option<usize> {
-    journal.jobs.iter().position(|job| job.is_uncertain() && !job.back_failed)
+    journal.jobs.iter().position(|job| job.is_uncertain() && !job.revert.failed)
 }
 
 /// With `--keep-going`: the way back of a job that failed, before the next one moves.
 fn failed_back(journal: &Journal) -> Option<Step> {
-    let (index, job) =
-        journal.jobs.iter().enumerate().find(|(_, job)| job.failed && !job.back_failed && !is_back(job))?;
+    let (index, job) = journal
+        .jobs
+        .iter()
+        .enumerate()
+        .find(|(_, job)| job.forward.failed && !job.revert.failed && !is_back(job))?;
     Some(match job {
         _ if job.is_moved() => Step::End(index),
-        _ if !job.back_started => Step::Start(index, job.source()),
+        _ if !job.revert.started => Step::Start(index, job.source()),
         _ => Step::AwaitHealthy(index, job.source()),
     })
 }
@@ -162,15 +167,15 @@ fn is_back(job: &JobMove) -> bool {
     if job.stays() {
         return true; // it stays where it is
     }
-    !job.is_moved() && (!job.stopped || job.finished || job.back_healthy)
+    !job.is_moved() && (!job.forward.stopped || job.forward.finished || job.revert.healthy)
 }
 
 fn uninstall(journal: &Journal) -> Step {
     match journal {
         _ if let Some(index) = to_stop(journal) => Step::Stop(index),
-        _ if journal.old.is_some() && !journal.old_gone => Step::Remove(Target::Old),
-        _ if let Some(stray) = journal.strays.first() => Step::Remove(Target::Stray(*stray)),
-        _ if !journal.deleted => Step::Delete,
+        _ if journal.decided.old.is_some() && !journal.forward.old_gone => Step::Remove(Target::Old),
+        _ if let Some(stray) = journal.strays_left().next() => Step::Remove(Target::Stray(stray)),
+        _ if !journal.forward.deleted => Step::Delete,
         _ => Step::Commit,
     }
 }
@@ -178,7 +183,7 @@ fn uninstall(journal: &Journal) -> Step {
 /// Stop, replace, start.
 fn classic(journal: &Journal) -> Step {
     // Where the Pods stay they can be asked beforehand whether the changed job would start.
-    if journal.pods == Pods::Same
+    if journal.decided.pods == Pods::Same
         && let Some(index) = to_check(journal)
     {
         return Step::Check(index);
@@ -186,18 +191,18 @@ fn classic(journal: &Journal) -> Step {
     if let Some(index) = to_stop(journal) {
         return Step::Stop(index);
     }
-    if journal.pods == Pods::New && journal.old.is_some() && !journal.old_gone {
+    if journal.decided.pods == Pods::New && journal.decided.old.is_some() && !journal.forward.old_gone {
         return Step::Remove(Target::Old);
     }
-    if !journal.applied {
+    if !journal.forward.applied {
         return Step::Apply(Target::New);
     }
     // Jobs can only be started on a generation that answers, so they are waited for even where `wait` is off.
-    let starts = journal.jobs.iter().any(|job| job.start.is_some());
-    if !journal.ready && (journal.wait || starts) {
+    let starts = journal.jobs.iter().any(|job| job.start().is_some());
+    if !journal.forward.ready && (journal.decided.wait || starts) {
         return Step::AwaitReady(Target::New);
     }
-    let to_start = |job: &JobMove| job.start.is_some() && !job.started && !job.failed;
+    let to_start = |job: &JobMove| job.start().is_some() && !job.forward.started && !job.forward.failed;
     if let Some(index) = journal.jobs.iter().position(to_start) {
         return gone_before(journal, &journal.jobs[index]).unwrap_or(Step::Start(index, Target::New));
     }
@@ -206,65 +211,78 @@ fn classic(journal: &Journal) -> Step {
 
 /// The new generation first, up and tried out; then job by job; the old one goes when all have proved themselves.
 fn warm(journal: &Journal) -> Step {
-    if !journal.applied {
+    if !journal.forward.applied {
         return Step::Apply(Target::New);
     }
-    if !journal.ready {
+    if !journal.forward.ready {
         return Step::AwaitReady(Target::New);
     }
     if let Some(index) = to_check(journal) {
         return Step::Check(index);
     }
-    for (index, job) in journal.jobs.iter().enumerate().filter(|(_, job)| !job.failed) {
-        if job.old.is_some() && !job.stopped {
+    for (index, job) in journal.jobs.iter().enumerate().filter(|(_, job)| !job.forward.failed) {
+        if job.decided.old.is_some() && !job.forward.stopped {
             return Step::Stop(index);
         }
-        if job.start.is_some() && !job.started {
+        if job.start().is_some() && !job.forward.started {
             return gone_before(journal, job).unwrap_or(Step::Start(index, Target::New));
         }
     }
     match await_health(journal) {
         Some(step) => step,
-        None if !journal.switched => Step::Switch,
+        None if !journal.forward.switched => Step::Switch,
         None => Step::Commit,
     }
 }
 
 /// A job that could not be asked to stop, in a generation that an earlier operation left: that one goes before it is started.
 fn gone_before(journal: &Journal, job: &JobMove) -> Option<Step> {
-    let number = job.source.filter(|number| job.old.is_none() && journal.strays.contains(number))?;
+    let number = job
+        .decided
+        .source
+        .filter(|number| job.decided.old.is_none() && journal.strays_left().any(|left| left == *number))?;
     Some(Step::Remove(Target::Stray(number)))
 }
 
 fn to_stop(journal: &Journal) -> Option<usize> {
-    journal.jobs.iter().position(|job| job.old.is_some() && !job.stopped && !job.failed)
+    journal
+        .jobs
+        .iter()
+        .position(|job| job.decided.old.is_some() && !job.forward.stopped && !job.forward.failed)
 }
 
 /// Only a job that must be stopped for it is worth a trial: for the others the start itself shows as much.
 fn to_check(journal: &Journal) -> Option<usize> {
-    journal.jobs.iter().position(|job| job.old.is_some() && job.start.is_some() && !job.checked)
+    if !journal.decided.destination.preflight {
+        return None;
+    }
+    journal
+        .jobs
+        .iter()
+        .position(|job| job.decided.old.is_some() && job.start().is_some() && !job.forward.checked)
 }
 
 fn await_health(journal: &Journal) -> Option<Step> {
-    let waits = journal.wait || journal.is_warm();
-    let awaited = |job: &JobMove| waits && job.start.is_some() && !job.healthy && !job.failed;
+    let waits = journal.decided.wait || journal.is_warm();
+    let awaited =
+        |job: &JobMove| waits && job.start().is_some() && !job.forward.healthy && !job.forward.failed;
     let index = journal.jobs.iter().position(awaited)?;
     Some(Step::AwaitHealthy(index, Target::New))
 }
 
 /// After the point of no return: what is not wanted any more goes. What cannot go is named, and changes no outcome.
 fn clean_up(journal: &Journal) -> Step {
-    if journal.kind == Kind::Uninstall {
+    if journal.decided.kind == Kind::Uninstall {
         return Step::Close(Outcome::Uninstalled);
     }
-    if journal.leftover.is_none() {
-        if journal.is_warm() && !journal.old_gone && !journal.old_kept {
+    if journal.forward.leftover.is_none() {
+        if journal.is_warm() && !journal.forward.old_gone && !journal.forward.old_kept {
             return Step::Remove(Target::Old);
         }
-        if let Some(stray) = journal.strays.first() {
-            return Step::Remove(Target::Stray(*stray));
+        if let Some(stray) = journal.strays_left().next() {
+            return Step::Remove(Target::Stray(stray));
         }
-        if !journal.pruned {
+        if !journal.forward.pruned {
             return Step::Prune(Target::New);
         }
     }
@@ -273,25 +291,28 @@ fn clean_up(journal: &Journal) -> Step {
 
 /// Back to the revision that ran, under the rule of the first completed checkpoint.
 fn way_back(journal: &Journal) -> Step {
-    if journal.back_setback.as_ref().is_some_and(|setback| setback.job.is_none()) {
+    if journal.revert.setback.as_ref().is_some_and(|setback| setback.job.is_none()) {
         return Step::Close(Outcome::Failed);
     }
     // Of this job nothing is started, and nothing triggered again, while it is not known how its stop ended.
     if let Some(index) = to_settle(journal) {
         return Step::Settle(index);
     }
-    let lost = journal.jobs.iter().any(|job| job.back_failed);
-    let stopped = journal.jobs.iter().any(|job| job.stopped);
-    let touched = stopped || journal.old_removed || journal.apply_begun;
+    let lost = journal.jobs.iter().any(|job| job.revert.failed);
+    let stopped = journal.jobs.iter().any(|job| job.forward.stopped);
+    let touched = stopped || journal.forward.old_removed || journal.forward.apply_begun;
     if !touched {
         return Step::Close(if lost { Outcome::Failed } else { Outcome::Undone });
     }
-    let Some(old) = journal.old else {
+    let Some(old) = journal.decided.old else {
         return Step::Close(Outcome::Failed); // An install: nothing to go back to.
     };
     // A new generation in which nothing was started is taken away in any case: the old job never stopped.
-    let asked = journal.jobs.iter().any(|job| job.stop_asked || job.stopped || job.start_asked);
-    if !journal.rollback_on_failure && (asked || !journal.is_warm()) {
+    let asked = journal
+        .jobs
+        .iter()
+        .any(|job| job.forward.stop_asked || job.forward.stopped || job.forward.start_asked);
+    if !journal.decided.rollback_on_failure && (asked || !journal.is_warm()) {
         return Step::Close(Outcome::Failed);
     }
     let by_job = journal.is_job_by_job();
@@ -300,15 +321,19 @@ fn way_back(journal: &Journal) -> Step {
     }
     // With `--keep-going` those that did not fail stay.
     let goes_back = |job: &JobMove| {
-        !job.back_failed && (!journal.keeps_going() || job.failed) && !job.stays() && !job.finished
+        !job.revert.failed
+            && (!journal.keeps_going() || job.forward.failed)
+            && !job.stays()
+            && !job.forward.finished
     };
     if let Some(index) = journal.jobs.iter().position(|job| job.is_moved() && goes_back(job)) {
         return Step::End(index);
     }
-    let target = if journal.old_removed { Target::Back } else { Target::Old };
-    let ended = |job: &JobMove| job.stopped && !job.finished;
-    let only_anew = target == Target::Old && journal.pods_start && journal.jobs.iter().any(ended);
-    if journal.back.is_none() && (target == Target::Back || only_anew) {
+    let target = if journal.forward.old_removed { Target::Back } else { Target::Old };
+    let ended = |job: &JobMove| job.forward.stopped && !job.forward.finished;
+    let only_anew =
+        target == Target::Old && journal.decided.source.starts_with_pods && journal.jobs.iter().any(ended);
+    if journal.decided.revert.is_none() && (target == Target::Back || only_anew) {
         return Step::Close(Outcome::Failed);
     }
     if only_anew {
@@ -320,38 +345,42 @@ fn way_back(journal: &Journal) -> Step {
         return Step::Close(Outcome::Failed);
     }
     if !journal.is_warm() && !parted {
-        if target == Target::Back && journal.apply_begun && journal.new != old && !journal.new_gone {
+        if target == Target::Back
+            && journal.forward.apply_begun
+            && journal.decided.new != old
+            && !journal.revert.new_gone
+        {
             return Step::Remove(Target::New);
         }
-        if (target == Target::Back || journal.apply_begun) && !journal.back_applied {
+        if (target == Target::Back || journal.forward.apply_begun) && !journal.revert.applied {
             return Step::Apply(target);
         }
-        if journal.back_applied && !journal.back_ready {
+        if journal.revert.applied && !journal.revert.ready {
             return Step::AwaitReady(target);
         }
     }
-    let home = |index: usize| journal.jobs[index].source.map_or(target, Target::Stray);
+    let home = |index: usize| journal.jobs[index].decided.source.map_or(target, Target::Stray);
     // With two generations the old one is up: its job runs again before anything is tidied.
-    let to_start = |job: &JobMove| job.stopped && !job.back_started && goes_back(job);
+    let to_start = |job: &JobMove| job.forward.stopped && !job.revert.started && goes_back(job);
     if let Some(index) = journal.jobs.iter().position(to_start) {
         return Step::Start(index, home(index));
     }
-    let to_await = |job: &JobMove| job.back_started && !job.back_healthy && !job.back_failed;
+    let to_await = |job: &JobMove| job.revert.started && !job.revert.healthy && !job.revert.failed;
     if let Some(index) = journal.jobs.iter().position(to_await) {
         return Step::AwaitHealthy(index, home(index));
     }
     if lost || parted {
         return Step::Close(Outcome::Failed);
     }
-    if journal.is_warm() && journal.apply_begun {
-        if !journal.new_gone {
+    if journal.is_warm() && journal.forward.apply_begun {
+        if !journal.revert.new_gone {
             return Step::Remove(Target::New);
         }
-        if !journal.back_applied {
+        if !journal.revert.applied {
             return Step::Apply(target); // what both share: accounts, roles, the stable Service
         }
     }
-    if journal.apply_begun && !journal.back_pruned {
+    if journal.forward.apply_begun && !journal.revert.pruned {
         return Step::Prune(target);
     }
     Step::Close(Outcome::Undone)

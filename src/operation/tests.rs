@@ -11,30 +11,25 @@ fn id(n: u8) -> Id {
 
 fn moved(with_savepoint: bool) -> JobMove {
     let mut job = JobMove::new("orders");
-    job.old = Some(id(1));
-    job.start =
-        Some(Start { id: id(2), from: if with_savepoint { StateFrom::ItsStop } else { StateFrom::Nothing } });
-    job.back =
-        Some(Start { id: id(3), from: if with_savepoint { StateFrom::ItsStop } else { StateFrom::Nothing } });
-    job.stop = Some(if with_savepoint {
+    let from = || if with_savepoint { StateFrom::ItsStop } else { StateFrom::Nothing };
+    let start = |number| Some(Start { id: StartId::Chosen(id(number)), from: from() });
+    job.decided.old = Some(id(1));
+    job.decided.start = start(2);
+    job.decided.revert = start(3);
+    job.decided.stop = Some(if with_savepoint {
         Stop::Savepoint { format: "CANONICAL".into(), drain: false }
     } else {
         Stop::Cancel
     });
-    job.trigger = with_savepoint.then(|| Trigger { id: id(4), directory: "file:///s/2-04".into() });
+    job.decided.trigger = with_savepoint.then(|| Trigger { id: id(4), directory: "file:///s/2-04".into() });
     job
 }
 
 fn upgrade(pods: Pods, jobs: Vec<JobMove>) -> Journal {
-    Journal {
-        from: Some(1),
-        old: Some(1),
-        new: if pods == Pods::New { 2 } else { 1 },
-        back: (pods == Pods::New).then_some(3),
-        pods,
-        jobs,
-        ..Journal::begin(Kind::Upgrade, 2)
-    }
+    let new = if pods == Pods::New { 2 } else { 1 };
+    let revert = (pods == Pods::New).then_some(3);
+    let decided = Decided::new(Kind::Upgrade, 2);
+    Journal::of(Decided { from: Some(1), old: Some(1), new, revert, pods, ..decided }, jobs)
 }
 
 /// Carries every step out with success and returns the steps.
@@ -56,7 +51,7 @@ fn succeed(journal: &mut Journal, step: Step) {
         Step::Record => journal.record(Event::Recorded),
         Step::Stop(job) => {
             journal.record(Event::StopAsked(job));
-            if journal.jobs[job].trigger.is_some() {
+            if journal.jobs[job].decided.trigger.is_some() {
                 journal.record(Event::Savepoint(job, "file:///s/2-04/savepoint-1".into()));
             }
             journal.record(Event::Stopped(job));
@@ -121,7 +116,9 @@ fn the_classic_order_is_stop_replace_start() {
 }
 
 fn warm(jobs: Vec<JobMove>) -> Journal {
-    Journal { strategy: crate::operation::Strategy::Warm, back: None, ..upgrade(Pods::New, jobs) }
+    let mut journal = upgrade(Pods::New, jobs);
+    (journal.decided.strategy, journal.decided.revert) = (crate::operation::Strategy::Warm, None);
+    journal
 }
 
 #[test]
@@ -156,7 +153,7 @@ fn warm_is_up_and_tried_out_before_anything_stops_and_moves_job_by_job() {
 fn a_warm_generation_that_does_not_come_up_goes_and_no_job_was_touched() {
     for rollback in [true, false] {
         let mut journal = warm(vec![moved(true)]);
-        journal.rollback_on_failure = rollback;
+        journal.decided.rollback_on_failure = rollback;
         for step in [Step::Record, Step::Apply(Target::New)] {
             succeed(&mut journal, step);
         }
@@ -213,7 +210,7 @@ fn what_cannot_be_tidied_after_the_commit_changes_no_outcome() {
         }
     }
     assert_eq!(last, Some(Step::Done(Outcome::Deployed)));
-    assert!(journal.leftover.is_some() && journal.setback.is_none());
+    assert!(journal.forward.leftover.is_some() && journal.forward.setback.is_none());
 }
 
 #[test]
@@ -221,7 +218,7 @@ fn a_generation_with_somebodys_own_job_is_kept_and_the_rest_is_tidied() {
     let mut journal = warm(vec![]);
     journal.record(Event::Committed);
     journal.record(Event::Kept(Target::Old));
-    journal.strays = vec![1];
+    journal.decided.strays = vec![1];
     assert_eq!(next(&journal), Step::Remove(Target::Stray(1)));
     journal.record(Event::Removed(Target::Stray(1)));
     assert_eq!(next(&journal), Step::Prune(Target::New));
@@ -302,7 +299,8 @@ fn a_new_generation_that_fails_is_replaced_by_the_old_revision_in_one_of_its_own
 
 #[test]
 fn a_job_that_its_pods_start_goes_back_to_new_pods_though_the_old_ones_are_there() {
-    let mut journal = Journal { pods_start: true, ..upgrade(Pods::New, vec![moved(true)]) };
+    let mut journal = upgrade(Pods::New, vec![moved(true)]);
+    journal.decided.source.starts_with_pods = true;
     for step in [Step::Record, Step::Stop(0)] {
         succeed(&mut journal, step);
     }
@@ -334,7 +332,8 @@ fn after_a_completed_checkpoint_nothing_goes_back_by_itself() {
 
 /// Two jobs of which the first has completed a checkpoint on the new generation, and the second is about to start there.
 fn half_moved(keep_going: bool) -> Journal {
-    let mut journal = Journal { keep_going, ..warm(vec![moved(true), moved(true)]) };
+    let mut journal = warm(vec![moved(true), moved(true)]);
+    journal.decided.keep_going = keep_going;
     let new = Target::New;
     let first = [Step::Record, Step::Apply(new), Step::AwaitReady(new), Step::Check(0), Step::Check(1)];
     for step in first.into_iter().chain([Step::Stop(0), Step::Start(0, new), Step::Stop(1)]) {
@@ -407,12 +406,13 @@ fn with_keep_going_only_the_failed_job_goes_back() {
             Step::Done(Outcome::Failed),
         ]
     );
-    assert!(journal.jobs[0].healthy && journal.stays_with_old());
+    assert!(journal.jobs[0].forward.healthy && journal.stays_with_old());
 }
 
 #[test]
 fn with_keep_going_the_first_job_fails_and_the_second_still_moves() {
-    let mut journal = Journal { keep_going: true, ..warm(vec![moved(true), moved(true)]) };
+    let mut journal = warm(vec![moved(true), moved(true)]);
+    journal.decided.keep_going = true;
     while next(&journal) != Step::Start(0, Target::New) {
         let step = next(&journal);
         succeed(&mut journal, step);
@@ -435,7 +435,8 @@ fn with_keep_going_the_first_job_fails_and_the_second_still_moves() {
 
 #[test]
 fn with_keep_going_and_every_job_failed_nothing_of_the_new_generation_stays() {
-    let mut journal = Journal { keep_going: true, ..warm(vec![moved(true)]) };
+    let mut journal = warm(vec![moved(true)]);
+    journal.decided.keep_going = true;
     while next(&journal) != Step::Start(0, Target::New) {
         let step = next(&journal);
         succeed(&mut journal, step);
@@ -449,7 +450,7 @@ fn with_keep_going_and_every_job_failed_nothing_of_the_new_generation_stays() {
 #[test]
 fn a_job_that_was_left_in_another_generation_goes_back_to_it() {
     let mut elsewhere = moved(true);
-    elsewhere.source = Some(7);
+    elsewhere.decided.source = Some(7);
     let mut journal = warm(vec![elsewhere]);
     while next(&journal) != Step::AwaitHealthy(0, Target::New) {
         let step = next(&journal);
@@ -464,7 +465,7 @@ fn a_job_that_was_left_in_another_generation_goes_back_to_it() {
 #[test]
 fn without_rollback_on_failure_the_failed_revision_stays() {
     let mut journal = upgrade(Pods::New, vec![moved(true)]);
-    journal.rollback_on_failure = false;
+    journal.decided.rollback_on_failure = false;
     for step in [Step::Record, Step::Stop(0), Step::Remove(Target::Old)] {
         succeed(&mut journal, step);
     }
@@ -494,9 +495,9 @@ fn the_new_job_is_ended_before_the_old_one_starts_again() {
 
 #[test]
 fn an_uninstall_stops_removes_and_deletes() {
-    let mut journal = Journal { old: Some(1), jobs: vec![], ..Journal::begin(Kind::Uninstall, 1) };
+    let mut journal = Journal::of(Decided { old: Some(1), ..Decided::new(Kind::Uninstall, 1) }, vec![]);
     journal.jobs.push(moved(true));
-    journal.jobs[0].start = None;
+    journal.jobs[0].decided.start = None;
     assert_eq!(
         walk(&mut journal),
         vec![
@@ -545,10 +546,10 @@ proptest! {
     ) {
         let pods = if new_pods { Pods::New } else { Pods::Same };
         let mut journal = upgrade(pods, vec![moved(with_savepoint)]);
-        journal.rollback_on_failure = rollback;
+        journal.decided.rollback_on_failure = rollback;
         if side_by_side {
-            journal.strategy = crate::operation::Strategy::Warm;
-            journal.back = None;
+            journal.decided.strategy = crate::operation::Strategy::Warm;
+            journal.decided.revert = None;
         }
         let mut world = World { old: true, ..World::default() };
         let mut script = script.into_iter();
@@ -595,9 +596,9 @@ proptest! {
                 }
                 (Step::Start(_, target), _) => {
                     let change = &journal.jobs[0];
-                    let start = if target == Target::New { &change.start } else { &change.back };
+                    let start = change.start_in(target);
                     let from = &start.as_ref().expect("it is planned").from;
-                    prop_assert!(*from != StateFrom::ItsStop || change.savepoint.is_some());
+                    prop_assert!(*from != StateFrom::ItsStop || change.forward.savepoint.is_some());
                     if target == Target::New { world.new = true } else { world.back = true }
                     succeed(&mut journal, step);
                 }
@@ -615,7 +616,7 @@ proptest! {
             prop_assert!(world.running() <= 1, "{step:?}: {world:?}");
         }
         let Step::Done(outcome) = next(&journal) else { return Err(TestCaseError::fail("it does not end")) };
-        let known = journal.jobs[0].savepoint.is_some() || !with_savepoint;
+        let known = journal.jobs[0].forward.savepoint.is_some() || !with_savepoint;
         prop_assert!(unknown || world.running() == 1 || known, "{outcome:?} {world:?}");
         if outcome == Outcome::Undone {
             prop_assert!(world.old || world.back, "undone, but it does not run: {world:?}");
@@ -634,7 +635,8 @@ fn a_job_that_finished_by_itself_is_started_nowhere() {
         (super::Strategy::Recreate, Pods::Same),
     ] {
         for fails in [false, true] {
-            let mut journal = Journal { strategy, ..upgrade(pods, vec![moved(true), moved(true)]) };
+            let mut journal = upgrade(pods, vec![moved(true), moved(true)]);
+            journal.decided.strategy = strategy;
             let mut touched = Vec::new();
             while !matches!(next(&journal), Step::Done(_)) {
                 let step = next(&journal);

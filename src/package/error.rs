@@ -9,6 +9,16 @@ use crate::yaml::YamlError;
 /// A package that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum PackageError {
+    /// A layout does not render what its kind in `package.yaml` says.
+    #[error("the layout `{layout}` is of the kind {kind} in package.yaml, and {reason}")]
+    Rendered {
+        /// The layout.
+        layout: String,
+        /// Its kind.
+        kind: &'static str,
+        /// What does not fit.
+        reason: String,
+    },
     /// There is no `package.yaml`.
     #[error("not a package: there is no package.yaml in it")]
     NoMetadata,

@@ -82,8 +82,10 @@ pub enum LayoutKind {
     Session,
     /// A cluster for exactly one job.
     Job,
-    /// Resources of the Flink Kubernetes Operator, or the operator itself.
+    /// Resources of the Flink Kubernetes Operator.
     Operator,
+    /// Anything without a Flink of its own.
+    Plain,
 }
 
 impl LayoutKind {
@@ -93,6 +95,7 @@ impl LayoutKind {
             Self::Session => "session",
             Self::Job => "job",
             Self::Operator => "operator",
+            Self::Plain => "plain",
         }
     }
 }

@@ -11,16 +11,16 @@ use super::jobs::{Decided, Moves};
 use super::pods::{self, object_changes, same_pods};
 use super::strategy::{choose_strategy, wanted_strategy};
 use super::versions::{refuse_flink_version, refuse_versions};
-use super::{ChangeOptions, Desired, Plan, StateChoice, StrategyChoice, Summary};
+use super::{ChangeOptions, Desired, ObjectChanges, Plan, StateChoice, StrategyChoice, Summary};
 use crate::cluster::apply::{self, ApplyOptions};
 use crate::context::Context;
 use crate::failure::{Cause, Failure};
 use crate::flink::JobState;
-use crate::layout::{ClusterKind, Descriptor};
+use crate::layout::{self, Descriptor};
 use crate::live::{Live, Situation, objects_of, start_of};
-use crate::operation::{JobMove, Journal, Kind, Pods, Strategy};
+use crate::operation::{self, ControlTraits, JobMove, Journal, Kind, Pods, Strategy};
 use crate::release::{JobRecord, JobState as Recorded, PackageRef, Record, Status};
-use crate::render::{self, SavepointContext, generation_name};
+use crate::render::{self, Object, SavepointContext, generation_name};
 use crate::site::Operation;
 
 /// Decides a change of `situation` towards `desired`.
@@ -31,195 +31,51 @@ pub(crate) async fn build(
     situation: &Situation,
     desired: Desired,
 ) -> Result<Plan, Failure> {
-    desired
-        .package
-        .check_values(&desired.values)
-        .map_err(|source| Cause::Schema { package: desired.package.metadata.name.clone(), source })?;
-    refuse_versions(&desired)?;
     let revision = situation.next_revision();
-    let highest = context.store.max_generation(&options.name).await.map_err(Cause::from)?;
-    let fresh = highest.max(situation.generations.last().copied().unwrap_or(0)) + 1;
-
-    let running = situation.descriptor.as_ref().filter(|d| situation.generations.contains(&d.generation));
-    let mut number = fresh;
-    let mut pods = Pods::New;
-    let unknown = || (Value::Null, None);
-    let mut rendered = render_desired(options, context, &desired, revision, kind, fresh, unknown())?;
-    if let Some(descriptor) = running {
-        let now = start_of(situation.base.as_ref().map_or(&[], |base| &base.jobs));
-        let same = render_desired(options, context, &desired, revision, kind, descriptor.generation, now)?;
-        let starts = descriptor.is_standalone() && starts_again(options, situation, kind);
-        if same_pods(&same.objects, &situation.objects) && !starts {
-            (number, pods, rendered) = (descriptor.generation, Pods::Same, same);
-        }
-    }
-    if kind == Kind::Jobs && pods == Pods::Same {
-        // Jobs that an upgrade which was undone in part has left on these Pods need the room that it made.
-        for left in left_on_these_pods(context, situation).await? {
-            pods::at_least_the_task_managers_of(&objects_of(&left)?, &mut rendered.objects);
-        }
-    }
-    let descriptor = Descriptor::find(&rendered.objects)?;
-    // The start of a standalone job is no part of what is recorded: it is another each time.
-    let manifest = if pods == Pods::Same && descriptor.as_ref().is_some_and(Descriptor::is_standalone) {
-        render_desired(options, context, &desired, revision, kind, number, unknown())?.objects
-    } else {
-        rendered.objects.clone()
-    };
-    if let Some(descriptor) = &descriptor {
-        refuse_flink_version(&desired, &descriptor.flink_version)?;
-    }
-    if let Some(descriptor) = &descriptor
-        && descriptor.kind == ClusterKind::Job
-        && !descriptor.durable
-        && !options.accept_volatile
-    {
-        return Err(Failure::refused(Cause::Volatile(
-            "a job of its own would lose its state with its Pods".to_owned(),
-        ))
-        .next(["add --accept-volatile to run it all the same, or set storage.type"]));
-    }
-
-    let demand = Demand::of(&rendered.objects, number);
+    let draft = Draft { context, kind, options, situation, desired: &desired, revision };
+    draft.refuse_inputs()?;
+    let target = draft.render().await?;
+    draft.refuse_target(&target)?;
+    let demand = Demand::of(&target.objects, target.number);
     let wanted = wanted_strategy(options, &desired.values);
-    let (strategy, strategy_reason) = if pods == Pods::New && running.is_some() {
-        let standalone = [Some(running), Some(descriptor.as_ref())];
-        let standalone = standalone.into_iter().flatten().flatten().any(Descriptor::is_standalone);
-        choose_strategy(context, options, situation, wanted, &demand, standalone).await?
-    } else {
-        (Strategy::Recreate, None)
-    };
-    let (old_claims, new_claims) = (pods::claims(&situation.objects), pods::claims(&rendered.objects));
-    let moves = Moves {
-        claims_left: old_claims.difference(&new_claims).map(|claim| (*claim).to_owned()).collect(),
-        keeps_volume: !old_claims.is_empty() && old_claims.is_subset(&new_claims),
-        context,
-        options,
-        situation,
-        desired: &desired,
-        descriptor: descriptor.as_ref(),
-        pods,
-        starts_pods: pods == Pods::New && strategy == Strategy::Recreate,
-        revision,
-        starts_by_pods: pods == Pods::New && descriptor.as_ref().is_some_and(Descriptor::is_standalone),
-    };
-    let Decided { moves, jobs, changes, choice_needed } = moves.decide().await?;
-
-    let record = Record {
-        name: options.name.clone(),
-        namespace: context.namespace.clone(),
-        revision,
-        status: match kind {
-            Kind::Install => Status::PendingInstall,
-            Kind::Rollback => Status::PendingRollback,
-            _ => Status::PendingUpgrade,
-        },
-        description: options.description.clone().unwrap_or_else(|| describe(kind, &desired)),
-        created: (context.now)(),
-        updated: (context.now)(),
-        package: PackageRef {
-            name: desired.package.metadata.name.clone(),
-            version: desired.package.metadata.version.to_string(),
-            digest: desired.package.digest().map_err(Cause::from)?,
-            flink_version: descriptor
-                .as_ref()
-                .map_or_else(|| desired.package.metadata.flink_version.clone(), |d| d.flink_version.clone()),
-        },
-        archive: desired.package.to_archive().map_err(Cause::from)?,
-        layout: desired.layout.clone(),
-        user_values: desired.user_values.clone(),
-        values: desired.values.clone(),
-        capabilities: desired.capabilities.clone(),
-        manifest: render::to_manifest(&manifest),
-        notes: rendered.notes,
-        generation: if descriptor.is_some() { number } else { 0 },
-        jobs,
-        operation: operation_name(kind).to_owned(),
-    };
-    let hosts: Vec<u32> = record
-        .jobs
-        .iter()
-        .filter(|job| job.state == Recorded::Running)
-        .filter_map(|job| job.elsewhere)
-        .map(|place| place.generation)
-        .collect();
-    let objects = object_changes(&situation.objects, &rendered.objects);
-    let unchanged = situation.base.as_ref().is_some_and(|base| {
-        moves.is_empty()
-            && base.status == Status::Deployed
-            && pods == Pods::Same
-            && objects.create.is_empty()
-            && objects.change.is_empty()
-            && objects.delete.is_empty()
-            && base.package.digest == record.package.digest
-            && base.layout == record.layout
-            && base.user_values == record.user_values
-            && base.jobs == record.jobs
-    });
+    let (strategy, strategy_reason) = draft.strategy(wanted, &target, &demand).await?;
+    let decided = draft.jobs(&target, strategy).await?;
+    let record = draft.record(&target, decided.jobs)?;
+    let objects = object_changes(&situation.objects, &target.objects);
+    let unchanged = decided.moves.is_empty() && draft.is_unchanged(&target, &record, &objects);
+    let running = draft.running();
     let summary = Summary {
         operation: kind,
         release: options.name.clone(),
         namespace: context.namespace.clone(),
         from_revision: situation.base.as_ref().map(|base| base.revision),
-        to_revision: if unchanged { revision - 1 } else { revision },
+        to_revision: situation.base.as_ref().filter(|_| unchanged).map_or(revision, |base| base.revision),
         package: format!("{}-{}", record.package.name, record.package.version),
         layout: record.layout.clone(),
         unchanged,
-        new_pods: pods == Pods::New,
-        strategy: (pods == Pods::New && running.is_some()).then_some(strategy),
+        new_pods: target.pods == Pods::New,
+        strategy: (target.pods == Pods::New && running.is_some()).then_some(strategy),
         strategy_reason,
         meanwhile: (strategy == Strategy::Warm).then_some(demand),
         from_generation: running.map(|descriptor| descriptor.name.clone()),
-        to_generation: generation_name(&options.name, number),
+        to_generation: generation_name(&options.name, target.number),
         objects,
-        on_failure: on_failure(options, running.is_some(), strategy, pods, &moves),
-        jobs: changes,
-        choice_needed,
+        on_failure: on_failure(options, running.is_some(), strategy, target.pods, &decided.moves),
+        jobs: decided.changes,
+        choice_needed: decided.choice_needed,
         diff: None,
     };
-    let journal = Journal {
-        kind,
-        from: situation.base.as_ref().map(|base| base.revision),
-        to: revision,
-        strategy,
-        pods,
-        old: running.map(|descriptor| descriptor.generation),
-        new: number,
-        // With two generations the way back is the old one itself.
-        back: (pods == Pods::New && running.is_some() && strategy == Strategy::Recreate)
-            .then_some(number + 1),
-        pods_start: running.is_some_and(Descriptor::is_standalone),
-        rollback_on_failure: options.rollback_on_failure,
-        keep_going: options.keep_going,
-        wait: options.wait,
-        jobs: moves,
-        strays: situation
-            .strays
-            .iter()
-            .map(|stray| stray.number)
-            .filter(|number| !hosts.contains(number))
-            .collect(),
-        ..Journal::begin(kind, revision)
-    };
     if options.server_dry_run && !unchanged {
-        let apply_options = ApplyOptions {
-            namespace: context.namespace.clone(),
-            release: options.name.clone(),
-            dry_run: true,
-            force_conflicts: options.force_conflicts,
-            take_ownership: options.take_ownership,
-        };
-        apply::apply(&context.cluster, &rendered.objects, &apply_options, &mut |_, _| {})
-            .await
-            .map_err(Cause::from)?;
+        draft.dry_run(&target).await?;
     }
+    let journal = Journal::of(draft.decided(&target, strategy, &record), decided.moves);
     Ok(Plan {
         summary,
         operation: Operation {
             journal,
             record,
             base: situation.base.clone(),
-            objects: rendered.objects,
+            objects: target.objects,
             old_objects: situation.objects.clone(),
             strays: situation.strays.clone(),
             settings: options.settings(),
@@ -228,6 +84,266 @@ pub(crate) async fn build(
         returns_to: desired.returns_to.as_ref().map(|target| target.revision),
         may_recreate: wanted == StrategyChoice::Auto && strategy == Strategy::Warm,
     })
+}
+
+/// What a plan is made of.
+struct Draft<'a> {
+    context: &'a Context,
+    kind: Kind,
+    options: &'a ChangeOptions,
+    situation: &'a Situation,
+    desired: &'a Desired,
+    revision: u32,
+}
+
+/// What shall be, rendered under the generation that will run it.
+struct Rendered {
+    /// The generation's number.
+    number: u32,
+    pods: Pods,
+    objects: Vec<Object>,
+    /// As it is recorded: a start that Pods make is no part of it, it is another each time.
+    manifest: String,
+    notes: String,
+    descriptor: Option<Descriptor>,
+}
+
+impl Rendered {
+    fn traits(&self) -> Option<ControlTraits> {
+        self.descriptor.as_ref().map(Descriptor::traits)
+    }
+}
+
+impl Draft<'_> {
+    /// The descriptor of the generation that runs, if one does.
+    fn running(&self) -> Option<&Descriptor> {
+        let Situation { descriptor, generations, .. } = self.situation;
+        descriptor.as_ref().filter(|descriptor| generations.contains(&descriptor.generation))
+    }
+
+    fn refuse_inputs(&self) -> Result<(), Failure> {
+        let package = &self.desired.package;
+        package
+            .check_values(&self.desired.values)
+            .map_err(|source| Cause::Schema { package: package.metadata.name.clone(), source })?;
+        refuse_versions(self.desired)
+    }
+
+    /// Renders under the running generation's number; where that means other Pods, under the next one.
+    async fn render(&self) -> Result<Rendered, Failure> {
+        let highest = self.context.store.max_generation(&self.options.name).await.map_err(Cause::from)?;
+        let fresh = highest.max(self.situation.generations.last().copied().unwrap_or(0)) + 1;
+        let unknown = || (Value::Null, None);
+        let (mut number, mut pods) = (fresh, Pods::New);
+        let mut rendered = self.render_under(fresh, unknown())?;
+        let running = self.running();
+        if let Some(descriptor) = running {
+            let now = start_of(self.situation.base.as_ref().map_or(&[], |base| &base.jobs));
+            let same = self.render_under(descriptor.generation, now)?;
+            let starts = descriptor.traits().starts_with_pods && self.starts_again();
+            if same_pods(&same.objects, &self.situation.objects) && !starts {
+                (number, pods, rendered) = (descriptor.generation, Pods::Same, same);
+            }
+        }
+        if self.kind == Kind::Jobs && pods == Pods::Same {
+            // Jobs that an upgrade which was undone in part has left on these Pods need the room that it made.
+            for left in left_on_these_pods(self.context, self.situation).await? {
+                pods::at_least_the_task_managers_of(&objects_of(&left)?, &mut rendered.objects);
+            }
+        }
+        let (layout, found) = self.desired.package.layout(Some(&self.desired.layout))?;
+        let descriptor = layout::descriptor_of(layout, found.kind, &rendered.objects)?;
+        let starts = descriptor.as_ref().is_some_and(|descriptor| descriptor.traits().starts_with_pods);
+        let manifest = if pods == Pods::Same && starts {
+            render::to_manifest(&self.render_under(number, unknown())?.objects)
+        } else {
+            render::to_manifest(&rendered.objects)
+        };
+        let render::Rendered { objects, notes, .. } = rendered;
+        Ok(Rendered { number, pods, objects, manifest, notes, descriptor })
+    }
+
+    fn render_under(
+        &self,
+        number: u32,
+        start: (Value, Option<SavepointContext>),
+    ) -> Result<render::Rendered, Cause> {
+        let (job, savepoint) = start;
+        let inputs = render::Inputs {
+            values: &self.desired.values,
+            release: render::ReleaseContext {
+                name: self.options.name.clone(),
+                namespace: self.context.namespace.clone(),
+                revision: self.revision,
+                is_install: self.kind == Kind::Install,
+                is_upgrade: self.kind != Kind::Install,
+            },
+            layout: &self.desired.layout,
+            capabilities: &self.desired.capabilities,
+            savepoint,
+            cluster: render::ClusterContext { name: generation_name(&self.options.name, number), number },
+            job,
+        };
+        Ok(render::render(&self.desired.package, &inputs)?)
+    }
+
+    /// Whether a job that only new Pods can start is to start again though nothing else changes: from state that was named, or
+    /// because it has failed.
+    fn starts_again(&self) -> bool {
+        let situation = self.situation;
+        let named = !matches!(self.options.choice, None | Some(StateChoice::Savepoint));
+        let failed = |job: &JobRecord| {
+            let finished = situation.seen(job).is_some_and(|seen| seen.state == JobState::Finished);
+            job.state == Recorded::Running && situation.running(job).is_none() && !finished
+        };
+        let answers = matches!(situation.live, Live::Jobs(_));
+        let any_failed = situation.base.iter().flat_map(|base| &base.jobs).any(failed);
+        self.kind != Kind::Jobs && (named || answers && any_failed)
+    }
+
+    fn refuse_target(&self, target: &Rendered) -> Result<(), Failure> {
+        let Some(descriptor) = &target.descriptor else { return Ok(()) };
+        refuse_flink_version(self.desired, &descriptor.flink_version)?;
+        if descriptor.is_of_one_job() && !descriptor.durable && !self.options.accept_volatile {
+            return Err(Failure::refused(Cause::Volatile(
+                "a job of its own would lose its state with its Pods".to_owned(),
+            ))
+            .next(["add --accept-volatile to run it all the same, or set storage.type"]));
+        }
+        Ok(())
+    }
+
+    async fn strategy(
+        &self,
+        wanted: StrategyChoice,
+        target: &Rendered,
+        demand: &Demand,
+    ) -> Result<(Strategy, Option<String>), Failure> {
+        let Some(running) = self.running().filter(|_| target.pods == Pods::New) else {
+            return Ok((Strategy::Recreate, None));
+        };
+        let traits = [Some(running.traits()), target.traits()];
+        let side_by_side = traits.into_iter().flatten().all(|traits| traits.side_by_side);
+        choose_strategy(self.context, self.options, self.situation, wanted, demand, side_by_side).await
+    }
+
+    async fn jobs(&self, target: &Rendered, strategy: Strategy) -> Result<Decided, Failure> {
+        let (old_claims, new_claims) = (pods::claims(&self.situation.objects), pods::claims(&target.objects));
+        let new_pods = target.pods == Pods::New;
+        let starts_with_pods = target.traits().is_some_and(|traits| traits.starts_with_pods);
+        let moves = Moves {
+            claims_left: old_claims.difference(&new_claims).map(|claim| (*claim).to_owned()).collect(),
+            keeps_volume: !old_claims.is_empty() && old_claims.is_subset(&new_claims),
+            context: self.context,
+            options: self.options,
+            situation: self.situation,
+            desired: self.desired,
+            descriptor: target.descriptor.as_ref(),
+            pods: target.pods,
+            starts_pods: new_pods && strategy == Strategy::Recreate,
+            revision: self.revision,
+            starts_with_pods: new_pods && starts_with_pods,
+        };
+        moves.decide().await
+    }
+
+    fn record(&self, target: &Rendered, jobs: Vec<JobRecord>) -> Result<Record, Failure> {
+        let Desired { package, layout, user_values, values, capabilities, .. } = self.desired;
+        let now = (self.context.now)();
+        let flink_version = target.descriptor.as_ref().map(|descriptor| descriptor.flink_version.clone());
+        Ok(Record {
+            name: self.options.name.clone(),
+            namespace: self.context.namespace.clone(),
+            revision: self.revision,
+            status: match self.kind {
+                Kind::Install => Status::PendingInstall,
+                Kind::Rollback => Status::PendingRollback,
+                _ => Status::PendingUpgrade,
+            },
+            description: self
+                .options
+                .description
+                .clone()
+                .unwrap_or_else(|| describe(self.kind, self.desired)),
+            created: now,
+            updated: now,
+            package: PackageRef {
+                name: package.metadata.name.clone(),
+                version: package.metadata.version.to_string(),
+                digest: package.digest().map_err(Cause::from)?,
+                flink_version: flink_version.unwrap_or_else(|| package.metadata.flink_version.clone()),
+            },
+            archive: package.to_archive().map_err(Cause::from)?,
+            layout: layout.clone(),
+            user_values: user_values.clone(),
+            values: values.clone(),
+            capabilities: capabilities.clone(),
+            manifest: target.manifest.clone(),
+            notes: target.notes.clone(),
+            generation: if target.descriptor.is_some() { target.number } else { 0 },
+            jobs,
+            operation: operation_name(self.kind).to_owned(),
+        })
+    }
+
+    /// Whether the release is as it is asked for, but for its jobs.
+    fn is_unchanged(&self, target: &Rendered, record: &Record, objects: &ObjectChanges) -> bool {
+        let ObjectChanges { create, change, delete } = objects;
+        self.situation.base.as_ref().is_some_and(|base| {
+            base.status == Status::Deployed
+                && target.pods == Pods::Same
+                && create.is_empty()
+                && change.is_empty()
+                && delete.is_empty()
+                && base.package.digest == record.package.digest
+                && base.layout == record.layout
+                && base.user_values == record.user_values
+                && base.jobs == record.jobs
+        })
+    }
+
+    fn decided(&self, target: &Rendered, strategy: Strategy, record: &Record) -> operation::Decided {
+        let running = self.running();
+        let hosts: Vec<u32> = record
+            .jobs
+            .iter()
+            .filter(|job| job.state == Recorded::Running)
+            .filter_map(|job| job.elsewhere)
+            .map(|place| place.generation)
+            .collect();
+        let strays = self.situation.strays.iter().map(|stray| stray.number);
+        operation::Decided {
+            from: self.situation.base.as_ref().map(|base| base.revision),
+            strategy,
+            pods: target.pods,
+            old: running.map(|descriptor| descriptor.generation),
+            new: target.number,
+            // With two generations a revert goes back to the old one itself.
+            revert: (target.pods == Pods::New && running.is_some() && strategy == Strategy::Recreate)
+                .then_some(target.number + 1),
+            source: running.map(Descriptor::traits).unwrap_or_default(),
+            destination: target.traits().unwrap_or_default(),
+            rollback_on_failure: self.options.rollback_on_failure,
+            keep_going: self.options.keep_going,
+            wait: self.options.wait,
+            strays: strays.filter(|number| !hosts.contains(number)).collect(),
+            ..operation::Decided::new(self.kind, self.revision)
+        }
+    }
+
+    async fn dry_run(&self, target: &Rendered) -> Result<(), Failure> {
+        let apply_options = ApplyOptions {
+            namespace: self.context.namespace.clone(),
+            release: self.options.name.clone(),
+            dry_run: true,
+            force_conflicts: self.options.force_conflicts,
+            take_ownership: self.options.take_ownership,
+        };
+        apply::apply(&self.context.cluster, &target.objects, &apply_options, &mut |_, _| {})
+            .await
+            .map_err(Cause::from)?;
+        Ok(())
+    }
 }
 
 /// The revisions whose jobs run in the generation of the revision in charge.
@@ -240,19 +356,6 @@ async fn left_on_these_pods(context: &Context, situation: &Situation) -> Result<
         records.push(context.store.get(&base.name, revision).await?);
     }
     Ok(records)
-}
-
-/// Whether a standalone job, which only new Pods can start, is to start again though nothing else changes: from state that was
-/// named, or because it has failed.
-fn starts_again(options: &ChangeOptions, situation: &Situation, kind: Kind) -> bool {
-    let named = !matches!(options.choice, None | Some(StateChoice::Savepoint));
-    let failed = |job: &JobRecord| {
-        let finished = situation.seen(job).is_some_and(|seen| seen.state == JobState::Finished);
-        job.state == Recorded::Running && situation.running(job).is_none() && !finished
-    };
-    let answers = matches!(situation.live, Live::Jobs(_));
-    let any_failed = situation.base.iter().flat_map(|base| &base.jobs).any(failed);
-    kind != Kind::Jobs && (named || answers && any_failed)
 }
 
 fn operation_name(kind: Kind) -> &'static str {
@@ -272,34 +375,6 @@ fn describe(kind: Kind, desired: &Desired) -> String {
         (Kind::Jobs, _) => "Jobs changed".to_owned(),
         _ => "Upgrade complete".to_owned(),
     }
-}
-
-fn render_desired(
-    options: &ChangeOptions,
-    context: &Context,
-    desired: &Desired,
-    revision: u32,
-    kind: Kind,
-    number: u32,
-    start: (Value, Option<SavepointContext>),
-) -> Result<render::Rendered, Cause> {
-    let (job, savepoint) = start;
-    let inputs = render::Inputs {
-        values: &desired.values,
-        release: render::ReleaseContext {
-            name: options.name.clone(),
-            namespace: context.namespace.clone(),
-            revision,
-            is_install: kind == Kind::Install,
-            is_upgrade: kind != Kind::Install,
-        },
-        layout: &desired.layout,
-        capabilities: &desired.capabilities,
-        savepoint,
-        cluster: render::ClusterContext { name: generation_name(&options.name, number), number },
-        job,
-    };
-    Ok(render::render(&desired.package, &inputs)?)
 }
 
 fn on_failure(
@@ -328,7 +403,7 @@ fn on_failure(
         "the state named above"
     };
     let one_by_one = strategy == Strategy::Warm || pods == Pods::Same;
-    if one_by_one && moves.iter().filter(|job| job.stop.is_some()).count() > 1 {
+    if one_by_one && moves.iter().filter(|job| job.decided.stop.is_some()).count() > 1 {
         let which = if options.keep_going {
             "the job that fails goes back"
         } else {
@@ -338,7 +413,7 @@ fn on_failure(
             "{warm}{which} to the revision that runs now, from {state}; the others stay, and are named"
         );
     }
-    if moves.iter().any(|job| job.stop.is_some()) {
+    if moves.iter().any(|job| job.decided.stop.is_some()) {
         return format!(
             "{warm}before the new job's first completed checkpoint: back to the revision that runs now, from {state}; \
              after it nothing goes back by itself"

@@ -28,8 +28,8 @@ impl Plan {
     pub fn diff(&self) -> Result<Vec<ObjectDiff>, Cause> {
         let Operation { journal, base, objects, old_objects, .. } = &self.operation;
         let renamed = match base {
-            Some(base) if journal.old.is_some_and(|old| old != journal.new) => {
-                Some(render_record(base, journal.new)?)
+            Some(base) if journal.decided.old.is_some_and(|old| old != journal.decided.new) => {
+                Some(render_record(base, journal.decided.new)?)
             }
             _ => None,
         };

@@ -26,13 +26,13 @@ pub(super) async fn choose_strategy(
     situation: &Situation,
     wanted: StrategyChoice,
     demand: &Demand,
-    standalone: bool,
+    side_by_side: bool,
 ) -> Result<(Strategy, Option<String>), Failure> {
     let name = &options.name;
     if wanted == StrategyChoice::Recreate {
         return Ok((Strategy::Recreate, None));
     }
-    if standalone {
+    if !side_by_side {
         let reason = "the Pods of a JobManager of kind Job start its job".to_owned();
         return Ok((Strategy::Recreate, Some(reason)));
     }

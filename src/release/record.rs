@@ -208,6 +208,16 @@ pub enum JobMode {
 }
 
 impl JobMode {
+    /// Whether the job begins with its Pods, so that no request starts it.
+    pub fn starts_with_pods(self) -> bool {
+        self == Self::Standalone
+    }
+
+    /// Whether its `main()` is an application of its own, and may still be about to submit the job.
+    pub fn is_application(self) -> bool {
+        self == Self::Application
+    }
+
     /// Whether it is the one that is not named.
     #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
     pub fn is_default(&self) -> bool {

@@ -17,7 +17,7 @@ pub(super) async fn belated(
     journal: &Journal,
     observer: &dyn Observer,
 ) -> Option<(Lock, Operation)> {
-    let (mut late, from) = (journal.belated()?, journal.from?);
+    let (mut late, from) = (journal.belated()?, journal.decided.from?);
     let name = operation.name();
     observer.progress(Progress::Warning(
         "another run has taken this operation over; what this one asked for last may have happened all the same: it is looked after"
@@ -66,14 +66,13 @@ async fn still_in_charge(
     let newer = history.iter().any(|one| one.revision > from && one.status == Status::Deployed);
     let over = matches!(base.status, Status::Superseded | Status::Uninstalled);
     let known = |moved: &JobMove| {
-        let ids =
-            [moved.old, moved.back.as_ref().map(|back| back.id), moved.start.as_ref().map(|new| new.id)];
+        let ids = [moved.decided.old, moved.reverted_id(), moved.new_id()];
         // A job that was submitted by hand is in no record but the new one.
         base.jobs.iter().find(|job| job.name == moved.name).is_none_or(|job| ids.contains(&job.id))
     };
-    let all_known = late.jobs.iter().all(|moved| moved.old.is_none() || known(moved));
+    let all_known = late.jobs.iter().all(|moved| moved.decided.old.is_none() || known(moved));
     let recorded: Vec<_> = base.jobs.iter().chain(&record.jobs).filter_map(|job| job.id).collect();
-    let stays = |moved: &JobMove| moved.start.as_ref().is_some_and(|new| recorded.contains(&new.id));
+    let stays = |moved: &JobMove| moved.new_id().is_some_and(|id| recorded.contains(&id));
     let stay: Vec<_> = (0..late.jobs.len()).filter(|index| stays(&late.jobs[*index])).collect();
     for index in stay {
         late.stay(index);

@@ -23,7 +23,7 @@ impl Ended<'_> {
 
     pub fn told(&self, outcome: Outcome, cause: Option<Cause>) -> Result<Report, Failure> {
         let cause = || {
-            cause.unwrap_or_else(|| match &self.journal.setback {
+            cause.unwrap_or_else(|| match &self.journal.forward.setback {
                 Some(setback) => Cause::Step { step: setback.step.clone(), reason: setback.reason.clone() },
                 None => Cause::Step { step: "the operation".to_owned(), reason: "failed".to_owned() },
             })
@@ -46,62 +46,62 @@ impl Ended<'_> {
     /// What is left after a failure that was not undone, in words.
     pub fn left_behind(&self) -> Vec<String> {
         let mut left = Vec::new();
-        if let Some(setback) = &self.journal.back_setback {
+        if let Some(setback) = &self.journal.revert.setback {
             left.push(format!("the way back stopped as well, at: {} ({})", setback.step, setback.reason));
         }
         let split = self.journal.stays_with_old();
         for job in &self.journal.jobs {
-            let ended = job.left.as_ref().filter(|_| job.is_moved());
-            match (&job.savepoint, &job.trigger) {
+            let ended = job.revert.left.as_ref().filter(|_| job.is_moved());
+            match (&job.forward.savepoint, &job.decided.trigger) {
                 _ if let Some(path) = ended => left.push(format!(
                     "the job {} has ended as revision {} had it; its state is in {path}",
-                    job.name, self.journal.to
+                    job.name, self.journal.decided.to
                 )),
-                _ if job.is_moved() && (split || job.checkpointed) => left.push(format!(
+                _ if job.is_moved() && (split || job.forward.checkpointed) => left.push(format!(
                     "the job {} stays as revision {} has it, in generation {}",
                     job.name,
-                    self.journal.to,
-                    generation_name(self.operation.name(), self.journal.new)
+                    self.journal.decided.to,
+                    generation_name(self.operation.name(), self.journal.decided.new)
                 )),
-                (Some(savepoint), _) if job.back_asked && !job.back_started => left.push(format!(
+                (Some(savepoint), _) if job.revert.asked && !job.revert.started => left.push(format!(
                     "whether the job {} was started again is not known; its state is in {savepoint}",
                     job.name
                 )),
-                (Some(savepoint), _) if !job.back_started && !job.finished => {
-                    let path = job.left.as_ref().unwrap_or(savepoint);
+                (Some(savepoint), _) if !job.revert.started && !job.forward.finished => {
+                    let path = job.revert.left.as_ref().unwrap_or(savepoint);
                     left.push(format!("the job {} is stopped; its state is in {path}", job.name));
                 }
-                (None, Some(trigger)) if job.stop_asked => left.push(format!(
+                (None, Some(trigger)) if job.forward.stop_asked => left.push(format!(
                     "whether the job {} has stopped is not known; its savepoint, if there is one, is in {}",
                     job.name, trigger.directory
                 )),
                 _ => {}
             }
-            if job.checkpointed {
+            if job.forward.checkpointed {
                 left.push(format!("the new job {} completed a checkpoint, or may have, or takes none: its output is committed, so it does not go back by itself", job.name));
             }
         }
-        if self.journal.apply_begun
-            && !self.journal.new_gone
+        if self.journal.forward.apply_begun
+            && !self.journal.revert.new_gone
             && !self.journal.jobs.iter().any(JobMove::is_moved)
         {
-            left.push(format!("the objects of revision {}, for a look", self.journal.to));
+            left.push(format!("the objects of revision {}, for a look", self.journal.decided.to));
         }
         left
     }
 
     fn ways_on(&self) -> Vec<String> {
         let name = self.operation.name();
-        match self.journal.from {
+        match self.journal.decided.from {
             _ if self.journal.is_uncertain() => vec![format!(
                 "kubectl flink recover {name}   # goes on from here; with --savepoint PATH if you found it"
             )],
-            Some(from) if self.journal.stays_with_old() && self.journal.kind != Kind::Uninstall => {
+            Some(from) if self.journal.stays_with_old() && self.journal.decided.kind != Kind::Uninstall => {
                 // A job that does not run can take no savepoint.
                 let failed = |(index, job): (usize, &JobMove)| {
-                    let why = self.journal.setback.as_ref().and_then(|setback| setback.job);
+                    let why = self.journal.forward.setback.as_ref().and_then(|setback| setback.job);
                     job.is_moved() && why == Some(index)
-                        || !job.is_moved() && !job.is_as_it_was() && !job.finished
+                        || !job.is_moved() && !job.is_as_it_was() && !job.forward.finished
                 };
                 let down = self.journal.jobs.iter().enumerate().any(failed);
                 let state = if down { "--from-checkpoint latest" } else { "--with-savepoint" };
@@ -110,13 +110,13 @@ impl Ended<'_> {
                     format!("kubectl flink rollback {name} {from} {state}   # the rest goes back too"),
                 ]
             }
-            Some(from) if self.journal.kind != Kind::Uninstall => {
+            Some(from) if self.journal.decided.kind != Kind::Uninstall => {
                 let back = format!("kubectl flink rollback {name} {from}");
                 // From a savepoint before them it would commit what its checkpoints have committed once more.
-                let gone_on = |job: &&JobMove| job.checkpointed && job.is_moved();
+                let gone_on = |job: &&JobMove| job.forward.checkpointed && job.is_moved();
                 let gone_on: Vec<_> = self.journal.jobs.iter().filter(gone_on).collect();
                 // What they left is recorded, and the newest that is.
-                if !gone_on.is_empty() && gone_on.iter().all(|job| job.left.is_some()) {
+                if !gone_on.is_empty() && gone_on.iter().all(|job| job.revert.left.is_some()) {
                     return vec![
                         format!(
                             "kubectl flink upgrade {name} … --from-savepoint recorded   # what failed, mended"
@@ -130,7 +130,7 @@ impl Ended<'_> {
                         format!("{back} --from-savepoint recorded   # what it has put out is put out again"),
                     ];
                 }
-                let stopped = self.journal.jobs.iter().any(|job| job.savepoint.is_some());
+                let stopped = self.journal.jobs.iter().any(|job| job.forward.savepoint.is_some());
                 vec![format!("{back} {}", if stopped { "--from-savepoint recorded" } else { "--stateless" })]
             }
             _ => vec![

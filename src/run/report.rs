@@ -93,8 +93,8 @@ impl Report {
                     savepoint: journal
                         .jobs
                         .iter()
-                        .find(|moved| moved.name == job.name && !moved.finished)
-                        .and_then(|moved| moved.savepoint.clone()),
+                        .find(|moved| moved.name == job.name && !moved.forward.finished)
+                        .and_then(|moved| moved.forward.savepoint.clone()),
                 })
                 .collect(),
             notes: record.notes.clone(),

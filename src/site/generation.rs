@@ -3,28 +3,23 @@
 use std::time::{Duration, Instant};
 
 use super::Site;
-use crate::cluster::call::Call;
 use crate::cluster::discovery::Resource;
 use crate::cluster::readiness::Fatal;
-use crate::cluster::{apply, delete, pods, readiness};
+use crate::cluster::{apply, delete, readiness};
 use crate::engine::POLL;
 use crate::failure::Cause;
-use crate::flink::{Destination, Readiness, Want};
-use crate::id::JobId;
+use crate::layout::control::{Readiness, Want, suspend};
 use crate::layout::{self, Descriptor};
 use crate::live::render_record;
 use crate::live::waiting;
 use crate::operation::{Journal, Pods, Target};
 use crate::progress::Progress;
-use crate::release::JobMode;
 use crate::render::{Object, ObjectKey, Phase};
 
 /// How long a reason that waiting will not help must last before it is believed: a first image pull may be tried again.
 const FATAL_AFTER: Duration = Duration::from_secs(15);
 /// The same for containers that end again and again: on a busy machine Flink itself gives a first start up.
 const CRASHING_AFTER: Duration = Duration::from_mins(1);
-/// How the entry of a completed checkpoint begins in the ConfigMap of a job's high availability.
-const CHECKPOINT_ENTRY: &str = "checkpointID-";
 /// Characters of a reason that go into an error and into the record.
 const REASON_CHARS: usize = 240;
 
@@ -74,72 +69,23 @@ impl Site<'_> {
             Target::Back => self.operation.base.as_ref(),
             Target::Old | Target::Stray(_) => None,
         };
-        let descriptor = self.descriptor(target).filter(|descriptor| descriptor.is_standalone());
-        let (Some(record), Some(descriptor), Pods::New) = (record, descriptor, journal.pods) else {
+        let descriptor = self.descriptor(target).filter(|descriptor| descriptor.traits().starts_with_pods);
+        let (Some(record), Some(descriptor), Pods::New) = (record, descriptor, journal.decided.pods) else {
             return Ok(self.objects(target).to_vec());
         };
         let mut record = record.clone();
-        for job in record.jobs.iter_mut().filter(|job| job.mode == JobMode::Standalone) {
+        for job in record.jobs.iter_mut().filter(|job| job.mode.starts_with_pods()) {
             let moved = journal.jobs.iter().find(|moved| moved.name == job.name);
-            let start = moved.and_then(|moved| {
-                let start = if target == Target::New { &moved.start } else { &moved.back };
-                Some((start.as_ref()?, moved))
-            });
+            let start = moved.and_then(|moved| Some((moved.start_in(target)?, moved)));
             let Some((start, moved)) = start else {
                 let reason = "it does not run, and these Pods would start it".to_owned();
                 return Err(Cause::CannotStart { job: job.name.clone(), reason });
             };
-            (job.id, job.restored_from) = (Some(start.id), moved.restored_from(&start.from));
+            (job.id, job.restored_from) = (moved.id_in(target), moved.restored_from(&start.from));
         }
         let mut objects = render_record(&record, descriptor.generation)?;
-        for object in objects.iter_mut().filter(|object| is_job_manager(object, descriptor)) {
-            object.value["spec"]["suspend"] = true.into(); // until the journal says that the job is to start
-        }
+        suspend(&mut objects, descriptor); // until the journal says that the job is to start
         Ok(objects)
-    }
-
-    /// Lets the JobManager that was applied held back begin, and waits until it answers.
-    pub(super) async fn let_pods_go(&self, target: Target) -> Result<(), Cause> {
-        let descriptor = self.require(target)?;
-        let (cluster, namespace) = (&self.context.cluster, &self.context.namespace);
-        for object in self.objects(target).iter().filter(|object| is_job_manager(object, &descriptor)) {
-            let path = Resource::known("batch/v1", "jobs").object(namespace, &object.key().name)?;
-            let body = serde_json::json!({"spec": {"suspend": false}});
-            cluster.call(Call::merge_patch(path, &body)).await?;
-        }
-        self.await_generation(target).await?;
-        Ok(())
-    }
-
-    /// Deletes what runs the JobManager and waits until its Pods are gone; then, whether the job completed a checkpoint: high
-    /// availability keeps an entry for each in a ConfigMap of the job's own (`KubernetesStateHandleStore`). A JobManager whose Pod
-    /// never ran has no job.
-    pub(super) async fn halt_job_manager(&self, target: Target, job: JobId) -> Result<Option<bool>, Cause> {
-        let descriptor = self.require(target)?;
-        let keys: Vec<ObjectKey> = self
-            .objects(target)
-            .iter()
-            .filter(|object| is_job_manager(object, &descriptor))
-            .map(Object::key)
-            .collect();
-        let (cluster, namespace) = (&self.context.cluster, &self.context.namespace);
-        let before = pods::list(cluster, namespace, &descriptor.job_manager_selector).await;
-        let never_ran = before.is_ok_and(|pods| !pods.is_empty() && !pods.iter().any(pods::has_run));
-        delete::delete(cluster, namespace, self.operation.name(), &keys, &mut |_, _| {})
-            .await
-            .map_err(Cause::not_deleted)?;
-        delete::wait_gone(cluster, namespace, &keys, self.context.timeout).await?;
-        if never_ran {
-            return Ok(Some(false));
-        }
-        if !descriptor.high_availability {
-            return Ok(None);
-        }
-        let name = format!("{}-{job}-config-map", descriptor.name);
-        let found = cluster.get(&Resource::known("v1", "configmaps"), namespace, &name).await?;
-        let Some(found) = found else { return Ok(None) }; // it never had a leader, or has come to its end
-        let entries = found["data"].as_object();
-        Ok(Some(entries.is_some_and(|data| data.keys().any(|key| key.starts_with(CHECKPOINT_ENTRY)))))
     }
 
     /// Has what leads to the generation in charge lead to the new one.
@@ -225,7 +171,7 @@ impl Site<'_> {
 
     async fn flink_not_ready(&self, descriptor: &Descriptor) -> Vec<String> {
         let want = Want { slots: 0, task_managers: descriptor.task_managers };
-        match self.flink(descriptor).ready(want).await {
+        match self.rest(descriptor).ready(want).await {
             Ok(readiness) if readiness.ready => Vec::new(),
             Ok(Readiness { overview, .. }) => vec![format!(
                 "{} of {} TaskManagers have registered ({} slots)",
@@ -234,11 +180,6 @@ impl Site<'_> {
             Err(_) => vec!["the JobManager does not answer yet".to_owned()],
         }
     }
-}
-
-/// Whether an object is the Job that runs a generation's JobManager.
-fn is_job_manager(object: &Object, descriptor: &Descriptor) -> bool {
-    object.kind() == "Job" && object.generation() == Some(descriptor.generation)
 }
 
 /// What stays the release's whole life and leads to the generation in charge: while two are up it changes last.

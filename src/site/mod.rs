@@ -13,9 +13,10 @@ use crate::cluster::{apply, delete};
 use crate::context::Context;
 use crate::engine::{Recipe, Waits, World};
 use crate::failure::{Cause, Failure};
-use crate::flink::{self, Client, RestCluster};
+use crate::flink::{self, Client};
 use crate::id::JobId;
 use crate::layout::Descriptor;
+use crate::layout::control::{Driver, RestControl};
 use crate::live::search::{has_finished, is_missing, search};
 use crate::live::{Stray, render_record, unmanaged};
 use crate::operation::{Journal, Kind, Look, Outcome, Pods, Target, Trigger};
@@ -51,7 +52,7 @@ impl<'a> Site<'a> {
         observer: &'a dyn Observer,
         cancellation: &'a Cancellation,
     ) -> Result<Self, Failure> {
-        let back = match (&operation.base, operation.journal.back) {
+        let back = match (&operation.base, operation.journal.decided.revert) {
             (Some(base), Some(number)) => {
                 let objects = render_record(base, number)?;
                 let descriptor = Descriptor::find(&objects)?;
@@ -78,8 +79,8 @@ impl<'a> Site<'a> {
         })
     }
 
-    fn flink(&self, descriptor: &Descriptor) -> RestCluster<Client> {
-        RestCluster::new(self.context.flink(descriptor), self.context.timeout)
+    fn rest(&self, descriptor: &Descriptor) -> RestControl<Client> {
+        RestControl::new(self.context.flink(descriptor), self.context.timeout)
     }
 
     /// Gives what was deleted, in words.
@@ -152,14 +153,15 @@ impl<'a> Site<'a> {
 }
 
 impl World for Site<'_> {
-    type Cluster = RestCluster<Client>;
+    type Control = Driver;
 
     async fn write(&self, journal: &Journal) -> Result<(), Cause> {
         Ok(self.lock.write(journal).await?)
     }
 
-    fn cluster(&self, target: Target) -> Result<Self::Cluster, Cause> {
-        Ok(self.flink(&self.require(target)?))
+    fn control(&self, target: Target) -> Result<Driver, Cause> {
+        let descriptor = self.require(target)?;
+        Ok(Driver::of(&self.context, self.operation.name(), &descriptor, self.objects(target)))
     }
 
     fn name(&self, target: Target) -> String {
@@ -171,7 +173,7 @@ impl World for Site<'_> {
         Ok(Recipe {
             program: self.program(&record, target),
             allow_non_restored_state: record.allow_non_restored_state,
-            mode: record.mode,
+            application: record.mode.is_application(),
         })
     }
 
@@ -179,16 +181,8 @@ impl World for Site<'_> {
         self.jar_id(&self.job_record(job, target)?, target).await
     }
 
-    fn starts_by_pods(&self, target: Target) -> bool {
-        self.descriptor(target).is_some_and(Descriptor::is_standalone)
-    }
-
-    async fn let_go(&mut self, target: Target) -> Result<(), Cause> {
-        self.let_pods_go(target).await
-    }
-
-    async fn halt(&mut self, target: Target, job: JobId) -> Result<Option<bool>, Cause> {
-        self.halt_job_manager(target, job).await
+    async fn await_pods(&mut self, target: Target) -> Result<(), Cause> {
+        self.await_generation(target).await.map(drop)
     }
 
     fn fits(&self, job: &str, plan: &flink::Plan) -> Result<(), Cause> {
@@ -228,14 +222,14 @@ impl World for Site<'_> {
 
     async fn begin(&mut self, journal: &Journal) -> Result<(), Cause> {
         let store = &self.context.store;
-        if journal.kind == Kind::Uninstall {
+        if journal.decided.kind == Kind::Uninstall {
             let (name, text) = (self.operation.name(), "Uninstallation in progress");
-            store.set_status(name, journal.to, Status::Uninstalling, text).await?;
+            store.set_status(name, journal.decided.to, Status::Uninstalling, text).await?;
         } else {
             let mut pending = self.operation.record.clone();
             // The person's own words are there from the start: whoever recovers this run has no others.
             if self.operation.settings.description.is_none() {
-                pending.description = format!("{} in progress", self.operation.journal.kind);
+                pending.description = format!("{} in progress", self.operation.journal.decided.kind);
             }
             store.create(&pending).await?;
         }
@@ -247,7 +241,9 @@ impl World for Site<'_> {
     }
 
     async fn await_ready(&mut self, target: Target) -> Result<Option<String>, Cause> {
-        if self.starts_by_pods(target) && self.operation.journal.pods == Pods::New {
+        if self.operation.journal.traits(target).starts_with_pods
+            && self.operation.journal.decided.pods == Pods::New
+        {
             return Ok(Some("it starts with its job".to_owned()));
         }
         let ready = self.await_generation(target).await?;

@@ -17,14 +17,15 @@ impl Site<'_> {
         self.keep_savepoints(journal, outcome, now);
         self.keep_finished(journal);
         self.keep_jars(journal);
+        self.keep_ids(journal);
         let mut record = self.operation.record.clone();
         record.updated = now;
         match outcome {
             Outcome::Deployed => {
                 record.status = Status::Deployed;
                 // Where a run recovers what another left, the words are those of the pending record.
-                if record.description == format!("{} in progress", journal.kind) {
-                    record.description = format!("{} complete", journal.kind);
+                if record.description == format!("{} in progress", journal.decided.kind) {
+                    record.description = format!("{} complete", journal.decided.kind);
                 }
                 self.context.store.update(&record).await?;
                 self.operation.record = record;
@@ -39,10 +40,10 @@ impl Site<'_> {
             }
             Outcome::Uninstalled => self.close_uninstalled(journal, now).await?,
             Outcome::Undone | Outcome::Failed => {
-                if journal.recorded && journal.kind != Kind::Uninstall {
+                if journal.forward.recorded && journal.decided.kind != Kind::Uninstall {
                     record.status = Status::Failed;
                     Self::forget_unstarted(journal, &mut record);
-                    record.description = journal.setback.as_ref().map_or_else(
+                    record.description = journal.forward.setback.as_ref().map_or_else(
                         || "failed".to_owned(),
                         |setback| format!("{}: {}", setback.step, setback.reason),
                     );
@@ -87,9 +88,9 @@ impl Site<'_> {
             let Some(savepoint) = savepoint_of(job, &source, now) else { continue };
             // A job that is only stopped keeps its savepoint in the new record too.
             for next in self.operation.record.jobs.iter_mut().filter(|record| record.name == job.name) {
-                if job.start.is_none() {
+                if job.start().is_none() {
                     next.ended_by = Some(savepoint.clone());
-                } else if job.start.as_ref().is_some_and(|start| start.from == StateFrom::ItsStop) {
+                } else if job.start().is_some_and(|start| start.from == StateFrom::ItsStop) {
                     next.restored_from = Some(savepoint.path.clone());
                 }
             }
@@ -98,7 +99,7 @@ impl Site<'_> {
 
     /// A job that finished by itself is recorded as what it was when it did.
     fn keep_finished(&mut self, journal: &Journal) {
-        for moved in journal.jobs.iter().filter(|moved| moved.finished) {
+        for moved in journal.jobs.iter().filter(|moved| moved.forward.finished) {
             let before = self
                 .operation
                 .base
@@ -122,8 +123,8 @@ impl Site<'_> {
     /// A jar that was given is the job's from now on, under the id that the new generation lists it by.
     fn keep_jars(&mut self, journal: &Journal) {
         for job in self.operation.record.jobs.iter_mut().filter(|job| job.jar.starts_with("upload:")) {
-            let moved = journal.jobs.iter().find(|moved| moved.name == job.name && moved.start.is_some());
-            let id = moved.and_then(|moved| moved.jar.as_ref());
+            let moved = journal.jobs.iter().find(|moved| moved.name == job.name && moved.start().is_some());
+            let id = moved.and_then(|moved| moved.forward.jar.as_ref());
             if let (Some(id), Some(file)) = (id, self.operation.settings.jars.get(&job.name)) {
                 job.jar = format!("upload:{id}");
                 job.jar_sha256 = Some(sha256(file));
@@ -131,9 +132,19 @@ impl Site<'_> {
         }
     }
 
+    /// An id that was assigned is known only now.
+    fn keep_ids(&mut self, journal: &Journal) {
+        for moved in journal.jobs.iter().filter(|moved| moved.forward.id.is_some()) {
+            for job in self.operation.record.jobs.iter_mut().filter(|job| job.name == moved.name) {
+                job.id = moved.new_id();
+            }
+        }
+    }
+
     /// A job that was never started has no id: nothing of it is anywhere.
     fn forget_unstarted(journal: &Journal, record: &mut Record) {
-        for moved in journal.jobs.iter().filter(|moved| moved.start.is_some() && !moved.start_asked) {
+        for moved in journal.jobs.iter().filter(|moved| moved.start().is_some() && !moved.forward.start_asked)
+        {
             for job in record.jobs.iter_mut().filter(|job| job.name == moved.name) {
                 job.id = None;
                 job.state = JobState::Failed;
@@ -194,10 +205,10 @@ fn went_back(journal: &Journal) -> String {
 /// After a way back the base revision's jobs have new ids, and perhaps another generation; those that stay as the new revision,
 /// `next`, has them are part of the base.
 pub(crate) fn bring_back(journal: &Journal, base: &mut Record, next: &Record) {
-    let asked = |job: &JobMove| (job.back_started || job.back_asked) && !job.finished;
-    if journal.old_removed
-        && (journal.back_applied || journal.jobs.iter().any(asked))
-        && let Some(number) = journal.back
+    let asked = |job: &JobMove| (job.revert.started || job.revert.asked) && !job.forward.finished;
+    if journal.forward.old_removed
+        && (journal.revert.applied || journal.jobs.iter().any(asked))
+        && let Some(number) = journal.decided.revert
     {
         let before = std::mem::replace(&mut base.generation, number);
         for place in base.jobs.iter_mut().filter_map(|job| job.elsewhere.as_mut()) {
@@ -208,12 +219,12 @@ pub(crate) fn bring_back(journal: &Journal, base: &mut Record, next: &Record) {
     }
     // One that may have been started runs under that id, or not at all.
     for moved in journal.jobs.iter().filter(|job| asked(job)) {
-        let Some(back) = &moved.back else { continue };
+        let Some(start) = moved.revert_start() else { continue };
         for job in base.jobs.iter_mut().filter(|job| job.name == moved.name) {
             *job = JobRecord {
-                id: Some(back.id),
+                id: moved.reverted_id(),
                 state: JobState::Running,
-                restored_from: moved.restored_from(&back.from),
+                restored_from: moved.restored_from(&start.from),
                 taken: taken(job),
                 ended_by: None,
                 ..job.clone()
@@ -224,11 +235,13 @@ pub(crate) fn bring_back(journal: &Journal, base: &mut Record, next: &Record) {
         for moved in journal.jobs.iter().filter(|job| job.is_moved()) {
             keep_moved(journal, moved, base, next);
         }
-        let down = |job: &&JobMove| job.stopped && !job.finished && !job.is_as_it_was() && !job.is_moved();
+        let down = |job: &&JobMove| {
+            job.forward.stopped && !job.forward.finished && !job.is_as_it_was() && !job.is_moved()
+        };
         for moved in journal.jobs.iter().filter(down) {
             for job in base.jobs.iter_mut().filter(|job| job.name == moved.name) {
                 // One that the new revision does not have was stopped on purpose.
-                job.state = match (&moved.start, &job.ended_by) {
+                job.state = match (moved.start(), &job.ended_by) {
                     (Some(_), _) => JobState::Failed,
                     (None, Some(_)) => JobState::Stopped,
                     (None, None) => JobState::Canceled,
@@ -240,19 +253,20 @@ pub(crate) fn bring_back(journal: &Journal, base: &mut Record, next: &Record) {
 
 /// A job that stays as the new revision has it.
 fn keep_moved(journal: &Journal, moved: &JobMove, base: &mut Record, next: &Record) {
-    let (Some(start), Some(job)) = (&moved.start, next.jobs.iter().find(|job| job.name == moved.name)) else {
+    let (Some(start), Some(job)) = (moved.start(), next.jobs.iter().find(|job| job.name == moved.name))
+    else {
         return;
     };
     let before = base.jobs.iter().position(|job| job.name == moved.name);
     // Another run has written down already where it runs.
-    let known = [Some(start.id), moved.back.as_ref().map(|back| back.id)];
+    let known = [moved.new_id(), moved.reverted_id()];
     if before.is_some_and(|index| base.jobs[index].id.is_some() && known.contains(&base.jobs[index].id)) {
         return;
     }
     let kept = JobRecord {
-        id: Some(start.id),
+        id: moved.new_id(),
         state: JobState::Running,
-        elsewhere: Some(Elsewhere { generation: journal.new, revision: journal.to }),
+        elsewhere: Some(Elsewhere { generation: journal.decided.new, revision: journal.decided.to }),
         restored_from: moved.restored_from(&start.from),
         taken: before.map(|index| taken(&base.jobs[index])).unwrap_or_default(),
         ended_by: None,
@@ -275,13 +289,13 @@ pub(crate) fn keep_savepoints_of(
 ) {
     // Somebody's own job, which goes with the release: only its savepoint stays.
     let is_known = base.jobs.iter().any(|job| job.name == moved.name);
-    if let (false, Some(id), Some(_)) = (is_known, moved.old, &moved.savepoint) {
-        let state = if moved.stopped { JobState::Stopped } else { JobState::Running };
+    if let (false, Some(id), Some(_)) = (is_known, moved.decided.old, &moved.forward.savepoint) {
+        let state = if moved.forward.stopped { JobState::Stopped } else { JobState::Running };
         base.jobs.push(JobRecord { state, ..unknown(moved.name.clone(), id) });
     }
     for job in base.jobs.iter_mut().filter(|job| job.name == moved.name) {
         if let Some(savepoint) = savepoint_of(moved, source, now) {
-            if moved.stopped && !moved.finished {
+            if moved.forward.stopped && !moved.forward.finished {
                 job.ended_by = Some(savepoint);
             } else if !job.taken.iter().any(|known| known.path == savepoint.path) {
                 job.taken.push(savepoint); // it ran on, past that savepoint
@@ -304,8 +318,8 @@ fn taken(job: &JobRecord) -> Vec<SavepointRef> {
 /// The checkpoint that a new job left when it was ended, as it is recorded.
 fn left_by(moved: &JobMove, flink_version: &str, taken_at: jiff::Timestamp) -> Option<SavepointRef> {
     Some(SavepointRef {
-        path: moved.left.clone()?,
-        trigger: moved.start.as_ref()?.id, // none was asked for: the job that left it
+        path: moved.revert.left.clone()?,
+        trigger: moved.new_id()?, // none was asked for: the job that left it
         taken_at,
         format: CHECKPOINT.to_owned(),
         flink_version: flink_version.to_owned(),
@@ -315,17 +329,17 @@ fn left_by(moved: &JobMove, flink_version: &str, taken_at: jiff::Timestamp) -> O
 
 /// The savepoint with which a job was stopped, as it is recorded; `None` while its path is not known.
 fn savepoint_of(moved: &JobMove, flink_version: &str, taken_at: jiff::Timestamp) -> Option<SavepointRef> {
-    let format = match &moved.stop {
+    let format = match &moved.decided.stop {
         Some(Stop::Savepoint { format, .. }) => format.clone(),
         Some(Stop::LatestCheckpoint) => CHECKPOINT.to_owned(),
         _ => String::new(),
     };
     Some(SavepointRef {
-        path: moved.savepoint.clone()?,
-        trigger: moved.trigger.as_ref()?.id,
+        path: moved.forward.savepoint.clone()?,
+        trigger: moved.decided.trigger.as_ref()?.id,
         taken_at,
         format,
         flink_version: flink_version.to_owned(),
-        drained: matches!(moved.stop, Some(Stop::Savepoint { drain: true, .. })),
+        drained: matches!(moved.decided.stop, Some(Stop::Savepoint { drain: true, .. })),
     })
 }

@@ -16,7 +16,7 @@ impl Site<'_> {
     pub(super) async fn delete_objects(&self, journal: &Journal) -> Result<(), Cause> {
         let context = &self.context;
         let name = self.operation.name();
-        let keep_claims = !self.operation.journal.purge && self.keeps_state(journal).await?;
+        let keep_claims = !self.operation.journal.decided.purge && self.keeps_state(journal).await?;
         let owned = delete::list_owned(&context.cluster, &context.namespace, name).await?.objects;
         let keys: BTreeSet<ObjectKey> = owned
             .iter()
@@ -34,7 +34,7 @@ impl Site<'_> {
 
     /// Whether any savepoint is recorded, by this operation or before.
     async fn keeps_state(&self, journal: &Journal) -> Result<bool, Cause> {
-        if journal.jobs.iter().any(|job| job.savepoint.is_some()) {
+        if journal.jobs.iter().any(|job| job.forward.savepoint.is_some()) {
             return Ok(true);
         }
         let history = self.context.store.history(self.operation.name()).await?;
@@ -47,7 +47,7 @@ impl Site<'_> {
         journal: &Journal,
         now: jiff::Timestamp,
     ) -> Result<(), Cause> {
-        let keep = !self.operation.journal.purge && self.keeps_state(journal).await?;
+        let keep = !self.operation.journal.decided.purge && self.keeps_state(journal).await?;
         let store = &self.context.store;
         let name = self.operation.name().to_owned();
         if !keep {
@@ -59,7 +59,7 @@ impl Site<'_> {
         if let Some(base) = &mut self.operation.base {
             for job in &mut base.jobs {
                 let moved = journal.jobs.iter().find(|moved| moved.name == job.name);
-                if moved.is_some_and(|moved| moved.savepoint.is_none() && !moved.finished) {
+                if moved.is_some_and(|moved| moved.forward.savepoint.is_none() && !moved.forward.finished) {
                     job.state = JobState::Canceled;
                 }
                 job.elsewhere = None;

@@ -9,9 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::Site;
 use crate::failure::Cause;
-use crate::flink::{
-    Content, Destination, FlinkError, JobState, Program, Rest, RunRequest, Source, StartError,
-};
+use crate::flink::{Content, FlinkError, JobState, Program, Rest, RunRequest, StartError};
 use crate::id::JobId;
 use crate::layout::Descriptor;
 use crate::operation::Target;
@@ -27,7 +25,7 @@ impl Site<'_> {
     pub(super) fn wants_rehearsal(&self, target: Target) -> bool {
         let journal = &self.operation.journal;
         let off = self.operation.record.values.pointer("/upgrade/rehearsal") == Some(&false.into());
-        let moves = journal.jobs.iter().any(|job| job.old.is_some() && job.start.is_some());
+        let moves = journal.jobs.iter().any(|job| job.decided.old.is_some() && job.start().is_some());
         target == Target::New && journal.is_warm() && moves && !off
     }
 
@@ -40,7 +38,7 @@ impl Site<'_> {
         let mut end = self.rehearsal_ended(&descriptor, job).await;
         let in_time = end.is_some();
         if !in_time {
-            self.flink(&descriptor).cancel(job).await.ok();
+            self.rest(&descriptor).cancel(job).await.ok();
             end = self.rehearsal_ended(&descriptor, job).await;
         }
         if let Ok(jar) | Err((Some(jar), _)) = &told {
@@ -77,7 +75,7 @@ impl Site<'_> {
         };
         let request =
             RunRequest { job, program, savepoint: None, allow_non_restored_state: false, application: false };
-        match self.flink(descriptor).start(&jar, &request).await {
+        match self.rest(descriptor).start(&jar, &request).await {
             // A run that died had rehearsed.
             Ok(_) | Err(StartError::IdUsed { .. }) => Ok(jar),
             Err(error) => Err((Some(jar), error.to_string())),

@@ -5,7 +5,7 @@ use crate::digest::sha256;
 use crate::failure::{Cause, Failure};
 use crate::flink::Content;
 use crate::id::JobId;
-use crate::layout::{ClusterKind, Descriptor};
+use crate::layout::Descriptor;
 use crate::live::Situation;
 use crate::live::jobs::{JobRow, all_rows, find_job, record_name, unknown};
 use crate::operation::Kind;
@@ -192,7 +192,7 @@ fn require_session<'a>(
     what: &str,
 ) -> Result<&'a Descriptor, Failure> {
     match &situation.descriptor {
-        Some(descriptor) if descriptor.kind == ClusterKind::Session => Ok(descriptor),
+        Some(descriptor) if descriptor.takes_submissions() => Ok(descriptor),
         _ => Err(Failure::refused(Cause::Usage(format!(
             "{what} needs a session cluster; release {:?} has the layout {:?}, whose one job is declared in its values",
             base.name, base.layout

@@ -12,7 +12,7 @@ use crate::id::JobId;
 use crate::live::jobs::{JobRow, all_rows};
 use crate::live::pending::operation_in_progress;
 use crate::live::{Situation, objects_of, waiting};
-use crate::release::{JobMode, Record, Status, Summary};
+use crate::release::{Record, Status, Summary};
 use crate::render::to_manifest;
 
 /// A revision in a list. Stable: `-o json` prints it.
@@ -273,7 +273,7 @@ pub async fn record(context: &Context, name: &str, revision: Option<u32>) -> Res
     }
     let mut record = context.store.get(name, wanted).await.map_err(Cause::from)?;
     // Its objects name the job's id and state, which were not known yet when the manifest was stored.
-    if record.jobs.iter().any(|job| job.mode == JobMode::Standalone) {
+    if record.jobs.iter().any(|job| job.mode.starts_with_pods()) {
         record.manifest = to_manifest(&objects_of(&record)?);
     }
     Ok(record)

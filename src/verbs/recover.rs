@@ -97,7 +97,9 @@ pub async fn recover(
     let Ok(mut journal) = serde_json::from_value::<Journal>(left.journal.clone()) else {
         return Err(held(name, LockError::LeftBehind(left)));
     };
-    if matches!(context.access, Access::Direct(_)) && (journal.is_warm() || !journal.strays.is_empty()) {
+    if matches!(context.access, Access::Direct(_))
+        && (journal.is_warm() || journal.strays_left().next().is_some())
+    {
         let why = "one --flink-url cannot lead to two generations, and that run was between them";
         return Err(Failure::refused(Cause::Usage(why.to_owned()))
             .next([format!("kubectl flink recover {name}   # without --flink-url")]));
@@ -105,7 +107,7 @@ pub async fn recover(
     for (job, path) in &options.savepoints {
         tell_savepoint(&mut journal, job.as_deref(), path)?;
     }
-    if options.abandon && journal.kind == Kind::Uninstall && journal.committed.is_some() {
+    if options.abandon && journal.decided.kind == Kind::Uninstall && journal.forward.committed.is_some() {
         let step = "the release is gone already: there is nothing to abandon".to_owned();
         return Err(Failure::refused(Cause::Step { step, reason: journal.position() })
             .next([format!("kubectl flink recover {name}   # closes the records")]));
@@ -199,19 +201,21 @@ async fn operation_of(
     journal: &Journal,
 ) -> Result<Option<Operation>, Failure> {
     let name = &options.name;
-    let Some(record) = find(context, name, journal.to).await? else { return Ok(None) };
-    let base = match journal.from {
+    let Some(record) = find(context, name, journal.decided.to).await? else { return Ok(None) };
+    let base = match journal.decided.from {
         Some(from) => find(context, name, from).await?,
         None => None,
     };
     let objects = objects_of(&record)?;
     let old_objects = base.as_ref().map(objects_of).transpose()?.unwrap_or_default();
     let mut journal = journal.clone();
-    journal.recorded = true;
-    let strays = if journal.strays.is_empty() && journal.jobs.iter().all(|job| job.source.is_none()) {
+    journal.forward.recorded = true;
+    let strays = if journal.strays_left().next().is_none()
+        && journal.jobs.iter().all(|job| job.decided.source.is_none())
+    {
         Vec::new()
     } else {
-        let known = [Some(journal.new), journal.old, journal.back];
+        let known = [Some(journal.decided.new), journal.decided.old, journal.decided.revert];
         let known: Vec<u32> = known.into_iter().flatten().collect();
         strays(context, base.as_ref().unwrap_or(&record), &known).await?
     };
@@ -235,20 +239,22 @@ async fn write_down(
     operation: &Operation,
 ) -> Result<(), Cause> {
     let now = (context.now)();
-    if let Some(from) = dead.from {
+    if let Some(from) = dead.decided.from {
         let mut base = context.store.get(name, from).await?;
         let flink_version = base.package.flink_version.clone();
         for moved in &dead.jobs {
-            if moved.finished {
+            if moved.forward.finished {
                 for job in base.jobs.iter_mut().filter(|job| job.name == moved.name) {
                     job.state = JobState::Finished;
                 }
             }
-            let stray =
-                moved.source.and_then(|number| operation.strays.iter().find(|one| one.number == number));
+            let stray = moved
+                .decided
+                .source
+                .and_then(|number| operation.strays.iter().find(|one| one.number == number));
             let descriptor = stray.and_then(|stray| stray.descriptor.as_ref());
             let source = descriptor.map_or(&flink_version, |descriptor| &descriptor.flink_version);
-            if dead.committed.is_some() && moved.gives_up_its_state() {
+            if dead.forward.committed.is_some() && moved.gives_up_its_state() {
                 continue;
             }
             keep_savepoints_of(moved, &mut base, source, &operation.record.package.flink_version, now);
@@ -257,30 +263,30 @@ async fn write_down(
         context.store.update(&base).await?;
     }
     let open: String = dead.jobs.iter().filter_map(unread).collect();
-    if dead.kind == Kind::Uninstall {
+    if dead.decided.kind == Kind::Uninstall {
         // What is left of it is the release still: its jobs, its generation, its state.
         let text = format!("Its uninstallation was abandoned; {}{open}", dead.position());
-        context.store.set_status(name, dead.to, Status::Deployed, &text).await?;
+        context.store.set_status(name, dead.decided.to, Status::Deployed, &text).await?;
         return Ok(());
     }
     let history = context.store.history(name).await?;
     let known = |revision: u32| history.iter().find(|summary| summary.revision == revision);
-    if known(dead.to).is_some_and(|summary| summary.status.is_pending()) {
-        let (status, text) = match dead.committed {
+    if known(dead.decided.to).is_some_and(|summary| summary.status.is_pending()) {
+        let (status, text) = match dead.forward.committed {
             Some(_) => (Status::Deployed, "Completed; its run died while it closed the records".to_owned()),
             None => (Status::Failed, format!("its run died: {}{open}", dead.position())),
         };
-        context.store.set_status(name, dead.to, status, &text).await?;
+        context.store.set_status(name, dead.decided.to, status, &text).await?;
         if dead.leaves_old_in_charge() || dead.stays_with_old() {
-            let mut record = context.store.get(name, dead.to).await?;
+            let mut record = context.store.get(name, dead.decided.to).await?;
             record.generation = 0; // at most Pods of it are left, or jobs that the old one knows to be there
             for job in &mut record.jobs {
                 (job.id, job.restored_from) = (None, None);
             }
             context.store.update(&record).await?;
         }
-        if dead.committed.is_some()
-            && let Some(from) = dead.from.and_then(known)
+        if dead.forward.committed.is_some()
+            && let Some(from) = dead.decided.from.and_then(known)
             && from.status == Status::Deployed
         {
             context.store.set_status(name, from.revision, Status::Superseded, &from.description).await?;
@@ -291,6 +297,10 @@ async fn write_down(
 
 /// Where the savepoint of a job is to be looked for that was asked for and never read.
 fn unread(moved: &JobMove) -> Option<String> {
-    let trigger = moved.trigger.as_ref().filter(|_| moved.is_uncertain() && moved.savepoint.is_none())?;
+    let trigger = moved
+        .decided
+        .trigger
+        .as_ref()
+        .filter(|_| moved.is_uncertain() && moved.forward.savepoint.is_none())?;
     Some(format!("; if a savepoint of {} was written it is in {}", moved.name, trigger.directory))
 }

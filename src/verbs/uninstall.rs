@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use crate::context::Context;
 use crate::failure::{Cause, Failure};
 use crate::flink::{self, JobOverview, Rest};
+use crate::layout::Descriptor;
 use crate::live::jobs::record_name;
 use crate::live::{Live, Situation, unmanaged};
-use crate::operation::{JobMove, Journal, Kind, Pods, Start, StateFrom, Stop, Strategy};
+use crate::operation::{Decided, JobDecision, JobMove, Journal, Kind, Start, StartId, StateFrom, Stop};
 use crate::plan::savepoint::savepoint_trigger;
 use crate::plan::{ChangeOptions, JobChange, ObjectChanges, Plan, StateChoice, Summary, leave, rights};
 use crate::progress::{Cancellation, Observer};
-use crate::release::{JobMode, JobRecord, JobState, Record, Status};
+use crate::release::{JobRecord, JobState, Record, Status};
 use crate::render::generation_name;
 use crate::run::{self, Report};
 use crate::site::Operation;
@@ -108,17 +109,18 @@ pub async fn plan(context: &Context, options: &Options) -> Result<(Plan, Kept), 
                     .to_owned(),
         },
         operation: Operation {
-            journal: Journal {
-                from: Some(base.revision),
-                old: running.map(|d| d.generation),
-                new: base.generation,
-                pods: Pods::Same,
-                strategy: Strategy::Recreate,
-                jobs: moves,
-                purge: options.purge,
-                strays: situation.strays.iter().map(|stray| stray.number).collect(),
-                ..Journal::begin(Kind::Uninstall, base.revision)
-            },
+            journal: Journal::of(
+                Decided {
+                    from: Some(base.revision),
+                    old: running.map(|d| d.generation),
+                    new: base.generation,
+                    source: running.map(Descriptor::traits).unwrap_or_default(),
+                    purge: options.purge,
+                    strays: situation.strays.iter().map(|stray| stray.number).collect(),
+                    ..Decided::new(Kind::Uninstall, base.revision)
+                },
+                moves,
+            ),
             record: base.clone(),
             base: Some(base),
             old_objects: objects.clone(),
@@ -256,7 +258,9 @@ async fn moves(
         .map(|live| {
             let name = record_name(&live.name, live.id, &names);
             names.insert(name.clone());
-            let job = JobMove { old: Some(live.id), ..JobMove::new(&name) };
+            let decided =
+                JobDecision { old: Some(live.id), since: live.start_time, ..JobDecision::default() };
+            let job = JobMove { decided, ..JobMove::new(&name) };
             (job, live, situation.descriptor.as_ref())
         })
         .collect();
@@ -270,20 +274,21 @@ async fn moves(
                         format!("kubectl flink uninstall {name} --stateless   # its state is dropped"),
                     ])
                 })?;
-                job.trigger = Some(trigger);
+                job.decided.trigger = Some(trigger);
                 // Only a job of the release can be started again.
                 let startable =
-                    |record: &&JobRecord| record.id == job.old && record.mode != JobMode::Standalone;
+                    |record: &&JobRecord| record.id == job.decided.old && !record.mode.starts_with_pods();
                 let known = recorded.iter().any(|record| startable(&record));
-                job.back = known.then(|| Start { id: (context.new_id)(), from: StateFrom::ItsStop });
-                job.stop = Some(Stop::Savepoint {
+                job.decided.revert = known
+                    .then(|| Start { id: StartId::Chosen((context.new_id)()), from: StateFrom::ItsStop });
+                job.decided.stop = Some(Stop::Savepoint {
                     format: options.change.savepoint_format.clone(),
                     drain: options.change.drain,
                 });
                 if options.change.drain { "drain, stop with a savepoint" } else { "stop with a savepoint" }
             }
             Some(_) => {
-                job.stop = Some(Stop::Cancel);
+                job.decided.stop = Some(Stop::Cancel);
                 "cancel; its state is dropped"
             }
             None => {

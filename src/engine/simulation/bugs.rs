@@ -53,9 +53,13 @@ pub(super) enum Bug {
     FinishTakenForFailure,
     /// What a silent JobManager would bring back is not looked for when its generation is removed.
     StrangersNotLookedFor,
+    /// The resource of a job whose id is assigned is changed whatever has become of it meanwhile.
+    ResourceNotVersioned,
+    /// A job under the name of a submission is taken for the new one, whenever it was started and from whatever state.
+    IdBelieved,
 }
 
-pub(super) const ALL: [Bug; 24] = [
+pub(super) const ALL: [Bug; 26] = [
     Bug::NoLookUp,
     Bug::AnotherIdForEachTry,
     Bug::AnotherIdForEachRun,
@@ -80,6 +84,8 @@ pub(super) const ALL: [Bug; 24] = [
     Bug::ResultNotLookedFor,
     Bug::FinishTakenForFailure,
     Bug::StrangersNotLookedFor,
+    Bug::ResourceNotVersioned,
+    Bug::IdBelieved,
 ];
 
 impl Bug {
@@ -93,7 +99,7 @@ impl Bug {
             Some(Bug::NewJobNotEnded) => |journal| match next(journal) {
                 Step::End(_) => {
                     let mut wrong = journal.clone();
-                    wrong.jobs.iter_mut().for_each(|job| job.ended = true);
+                    wrong.jobs.iter_mut().for_each(|job| job.revert.ended = true);
                     next(&wrong)
                 }
                 step => step,
@@ -101,8 +107,8 @@ impl Bug {
             Some(Bug::CheckpointForgotten) => |journal| {
                 let mut wrong = journal.clone();
                 wrong.jobs.iter_mut().for_each(|job| {
-                    job.ended |= job.checkpointed;
-                    job.checkpointed = false;
+                    job.revert.ended |= job.forward.checkpointed;
+                    job.forward.checkpointed = false;
                 });
                 next(&wrong)
             },

@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::world::request;
 use crate::flink::{FlinkError, Refusal, RunRequest, StopRequest};
 use crate::flink::{JobState, SavepointStatus, Tasks};
-use crate::id::{JobId, TriggerId};
+use crate::id::{Id, JobId, TriggerId};
+use crate::layout::control::Submission;
 use crate::operation::Look;
 
 /// Between two checkpoints.
@@ -17,6 +19,8 @@ const CHECKPOINT: Duration = Duration::from_secs(2);
 const DEPLOYING: Duration = Duration::from_millis(700);
 /// From the first answer of a standalone JobManager until its `main()` has submitted the job.
 const SUBMITTING: Duration = Duration::from_secs(1);
+/// From when a controller begins with a job until Flink has it.
+const LAUNCHING: Duration = Duration::from_millis(800);
 /// Longer than any history.
 const NEVER: Duration = Duration::from_hours(10_000);
 /// From a savepoint to the end of the job that it stops.
@@ -38,6 +42,45 @@ pub(super) enum Fate {
     FailsOnceBack,
     /// It has come to its end after so long, before or after its first checkpoint.
     Finishes(Duration),
+}
+
+/// Which id a controller gives a job that it starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Assigns {
+    /// One that no job had before.
+    Another,
+    /// That of the job which it replaces.
+    TheSame,
+}
+
+/// A job's resource at a controller that assigns ids.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Resource {
+    /// Counts its changes.
+    pub version: u64,
+    /// What shall run; `None`: nothing, or nothing any more.
+    pub wanted: Option<Submission>,
+    /// The submissions that were carried out, or begun, by their nonces.
+    done: BTreeSet<Id>,
+    /// When the controller will begin with it; it takes its time.
+    due: Option<Instant>,
+    /// What it has begun: the job comes, whatever is asked for meanwhile.
+    begun: Option<(Instant, Submission)>,
+    /// The last change that the controller has taken in.
+    taken_in: u64,
+}
+
+impl Resource {
+    /// The same submission again changes nothing.
+    pub fn submit(&mut self, submission: &Submission) {
+        if self.wanted.as_ref().is_none_or(|wanted| wanted.nonce != submission.nonce) {
+            (self.wanted, self.due) = (Some(submission.clone()), None);
+        }
+    }
+
+    pub fn withdraw(&mut self) {
+        (self.wanted, self.due) = (None, None);
+    }
 }
 
 /// What comes of a stop with a savepoint.
@@ -68,6 +111,8 @@ pub(super) struct Job {
     fate: Fate,
     /// When it was started.
     since: Instant,
+    /// The same as Flink shows it: since this JobManager has it.
+    pub shown_since: Instant,
     /// From where it goes on counting.
     base: u64,
     /// How far it is when it has come to its end by itself.
@@ -183,7 +228,15 @@ pub(super) struct Flink {
     /// Jobs that have come to their end by themselves, with their names: nothing is left to do.
     pub finished: BTreeMap<JobId, String>,
     /// Jobs that the job result store has as SUCCEEDED: those, and whatever a savepoint has ended.
-    pub succeeded: BTreeSet<JobId>,
+    pub succeeded: BTreeSet<(u32, JobId)>,
+    /// What a controller that assigns ids has been asked for, by generation and job.
+    pub resources: BTreeMap<(u32, String), Resource>,
+    /// Which ids it assigns.
+    pub assigns: Assigns,
+    /// How long the controller takes; `None`: it never comes to it.
+    pub controller_delay: Option<Duration>,
+    /// The ids that jobs of generations that are gone had.
+    last_ids: BTreeMap<String, JobId>,
     /// When the model began.
     pub begun: Instant,
     /// A promise was broken.
@@ -217,6 +270,10 @@ impl Flink {
             failed_late: BTreeSet::new(),
             finished: BTreeMap::new(),
             succeeded: BTreeSet::new(),
+            resources: BTreeMap::new(),
+            assigns: Assigns::Another,
+            controller_delay: Some(Duration::from_secs(1)),
+            last_ids: BTreeMap::new(),
             begun: Instant::now(),
             broken: Vec::new(),
             checkpoints: 0,
@@ -241,7 +298,7 @@ impl Flink {
     }
 
     /// The Pods that start a job begin; a JobManager that takes the place of one that was deleted brings its job back.
-    pub fn let_go(&mut self, number: u32, request: &RunRequest, name: &str, now: Instant) {
+    pub fn unsuspend(&mut self, number: u32, request: &RunRequest, name: &str, now: Instant) {
         let Some(generation) = self.generations.get_mut(&number) else { return };
         if generation.halted || generation.answers_from < now + NEVER / 2 {
             return; // deleted, or begun before
@@ -312,9 +369,67 @@ impl Flink {
         }
     }
 
+    /// The controller carries out what was submitted: late, or never.
+    fn reconcile(&mut self, now: Instant) {
+        let Some(delay) = self.controller_delay else { return };
+        let keys: Vec<_> = self.resources.keys().cloned().collect();
+        for (number, name) in keys {
+            let up = self.answering(number, now).is_ok();
+            let Some(resource) = self.resources.get_mut(&(number, name.clone())).filter(|_| up) else {
+                continue;
+            };
+            if now < *resource.due.get_or_insert(now + delay) {
+                continue;
+            }
+            if resource.begun.is_none() {
+                resource.taken_in = resource.version;
+                let open = resource.wanted.clone().filter(|wanted| resource.done.insert(wanted.nonce));
+                resource.begun = open.map(|wanted| (now + LAUNCHING, wanted));
+            }
+            let Some((_, wanted)) = resource.begun.take_if(|(at, _)| *at <= now) else { continue };
+            self.launch(number, &name, &wanted, now);
+        }
+    }
+
+    fn launch(&mut self, number: u32, name: &str, wanted: &Submission, now: Instant) {
+        let id = match self.assigns {
+            Assigns::Another => wanted.nonce,
+            Assigns::TheSame => self.last_id(name).unwrap_or(wanted.nonce),
+        };
+        let fate = self.fates.get(&wanted.nonce).copied().unwrap_or(Fate::Runs);
+        self.fates.insert(id, fate);
+        if let Some(generation) = self.generations.get_mut(&number) {
+            generation.ended.remove(&id); // the controller deletes what high availability has of the job before
+        }
+        let _ = self.run(number, &request(id, wanted.savepoint.clone()), name, now);
+    }
+
+    /// Whether the controller has carried out the last change of a job's resource.
+    pub fn is_settled(&self, number: u32, job: &str) -> bool {
+        let resource = self.resources.get(&(number, job.to_owned()));
+        resource.is_none_or(|one| one.taken_in == one.version && one.begun.is_none())
+    }
+
+    /// Whether the controller has begun with a submission: the job that Flink shows may be the one before it still.
+    pub fn has_launched(&self, number: u32, submission: &Submission) -> bool {
+        let resource = self.resources.get(&(number, submission.job.clone()));
+        resource.is_some_and(|one| one.done.contains(&submission.nonce))
+    }
+
+    /// The id of the job of a name that was started last.
+    fn last_id(&self, name: &str) -> Option<JobId> {
+        let jobs = self.generations.values().flat_map(|generation| &generation.jobs);
+        jobs.filter(|job| job.name == name)
+            .max_by_key(|job| job.since)
+            .map(|job| job.id)
+            .or(self.last_ids.get(name).copied())
+    }
+
     /// Its Pods are gone.
     pub fn clear(&mut self, number: u32, looked_at: Option<Instant>) {
         let Some(generation) = self.generations.remove(&number) else { return };
+        self.resources.retain(|(of, _), _| *of != number);
+        self.last_ids.extend(generation.jobs.iter().map(|job| (job.name.clone(), job.id)));
         for job in generation.dropped(looked_at) {
             self.broken.push(format!("generation {number} was removed while {job} ran in it"));
         }
@@ -348,6 +463,7 @@ impl Flink {
     /// Lets happen what happens by itself until `now`.
     pub fn advance(&mut self, now: Instant) {
         self.submit_by_pods(now);
+        self.reconcile(now);
         let numbers: Vec<u32> = self.generations.keys().copied().collect();
         for number in numbers {
             let Some(mut generation) = self.generations.remove(&number) else { continue };
@@ -366,11 +482,14 @@ impl Flink {
                     let by_itself = job.still_from.is_none();
                     if matches!(job.fate, Fate::Finishes(_)) && state == JobState::Finished && by_itself {
                         self.finished.insert(job.id, job.name.clone());
+                    }
+                    // Retained checkpoints of a job that has finished are deleted, whoever ended it.
+                    if state == JobState::Finished {
                         let its_own = format!("file:/c/{}/", job.id);
                         self.storage.retain(|path, _| !path.starts_with(&its_own));
                     }
                     if state == JobState::Finished && !self.forgetful {
-                        self.succeeded.insert(job.id);
+                        self.succeeded.insert((number, job.id));
                     }
                     generation.ended.insert(job.id);
                     self.commit(&job.name, position);
@@ -520,6 +639,7 @@ impl Flink {
             state: JobState::Initializing,
             fate,
             since: now,
+            shown_since: now,
             base,
             goal: base + runs_for.as_millis() as u64,
             runs_from,
@@ -625,7 +745,8 @@ impl Flink {
         let back = generation.recovering_until;
         for job in &mut generation.jobs {
             come_back(job, back);
-            (job.completed, job.restarts, job.savepoint) = (0, 0, None);
+            // Flink counts a job's time from when this JobManager has it.
+            (job.completed, job.restarts, job.savepoint, job.shown_since) = (0, 0, None, back);
         }
     }
 
@@ -639,6 +760,13 @@ impl Flink {
                 (job.runs_from, job.next_checkpoint) = (now + NEVER, now + NEVER);
             }
         }
+    }
+
+    /// The id of the live job of a name, in any generation.
+    pub fn live_id(&self, name: &str) -> Option<JobId> {
+        let generations = self.generations.values().filter(|generation| !generation.shut_down);
+        let mut jobs = generations.flat_map(|generation| &generation.jobs);
+        jobs.find(|job| job.name == name && job.is_live()).map(|job| job.id)
     }
 
     /// Live jobs by name, over all generations.

@@ -20,17 +20,20 @@ use tokio::time::{Instant, sleep, timeout};
 
 use self::bugs::Bug;
 use self::faults::{Dice, Fault, Visits};
-use self::flink::{Fate, Flink, KEPT, StopFate};
-use self::world::{Fortune, Model, Operation, Outside, Process, Records};
+use self::flink::{Assigns, Fate, Flink, KEPT, StopFate};
+use self::world::{BEFORE, Fortune, Model, Operation, Outside, Process, Records, request};
 use super::Engine;
 use crate::failure::Cause;
-use crate::flink::RunRequest;
 use crate::id::Id;
-use crate::operation::{JobMove, Journal, Kind, Outcome, Pods, Start, StateFrom, Stop, Strategy, Trigger};
+use crate::operation::{
+    ControlTraits, Decided, JobDecision, JobMove, Journal, Kind, Outcome, Pods, Start, StartId, StateFrom,
+    Stop, Strategy, Trigger,
+};
 
 /// Every request of an operation that changes something.
-const TRANSITIONS: [&str; 18] = [
+const TRANSITIONS: [&str; 19] = [
     "halt",
+    "withdraw",
     "record",
     "apply new",
     "apply old",
@@ -83,6 +86,8 @@ const TICK: Duration = Duration::from_secs(2);
 const SOON: Duration = Duration::from_millis(100);
 /// For how long the old jobs have run.
 const OLD: Duration = Duration::from_secs(50);
+/// When they were started, as Flink writes it.
+const OLD_SINCE: u64 = (BEFORE.as_secs() - OLD.as_secs()) * 1000;
 /// How often a person runs the command again.
 const RUNS: u32 = 8;
 
@@ -102,6 +107,10 @@ enum Scene {
     Classic,
     /// The Pods start the job.
     Standalone,
+    /// Another controller starts the jobs and assigns their ids, in two generations side by side.
+    Assigned,
+    /// As `Assigned`, in one and the same generation.
+    AssignedInPlace,
     SamePods,
     SamePodsTwoJobs,
     Install,
@@ -111,8 +120,10 @@ enum Scene {
     NoJob,
 }
 
-const SCENES: [Scene; 16] = [
+const SCENES: [Scene; 18] = [
     Scene::Standalone,
+    Scene::Assigned,
+    Scene::AssignedInPlace,
     Scene::Warm,
     Scene::WarmTwoJobs,
     Scene::KeepGoing,
@@ -146,6 +157,10 @@ struct History {
     restarts: Vec<(u64, u32)>,
     /// For how long Flink keeps the answers of operations that are over.
     kept: Duration,
+    /// How long a controller that assigns ids takes to start a job; `None`: it never does.
+    controller: Option<Duration>,
+    /// Which ids it assigns.
+    assigns: Assigns,
     forgetful: bool,
     noise: bool,
     /// Somebody's own job is submitted to the old generation in the middle.
@@ -166,6 +181,8 @@ impl History {
             faults: Vec::new(),
             restarts: Vec::new(),
             kept: KEPT,
+            controller: Some(Duration::from_secs(1)),
+            assigns: Assigns::Another,
             forgetful: false,
             noise: false,
             stranger: false,
@@ -194,6 +211,13 @@ impl History {
         let steady = restarts.is_empty() && !faults.iter().any(|(_, fault)| restart(fault));
         let late = faults.iter().any(|(_, fault)| *fault == Fault::Suspended);
         let (fate, scene) = (dice.one_of(&fates), dice.one_of(&SCENES));
+        // A gap: one run makes a job's resource late, and another one late the generation that it names.
+        let assigned = matches!(scene, Scene::Assigned | Scene::AssignedInPlace);
+        let first = faults.iter().position(|(_, fault)| *fault == Fault::Suspended);
+        let once = |(index, (_, fault)): &(usize, (u32, Fault))| {
+            !assigned || *fault != Fault::Suspended || Some(*index) == first
+        };
+        let faults: Vec<_> = faults.into_iter().enumerate().filter(once).map(|(_, fault)| fault).collect();
         let old_finishes = (dice.below(8) == 0).then(|| Duration::from_millis(dice.below(40_000)));
         let by_itself = old_finishes.is_some()
             || matches!(fate, Fate::FailsLate | Fate::FailsOnceBack | Fate::Finishes(_));
@@ -211,6 +235,14 @@ impl History {
             faults,
             restarts,
             kept: dice.one_of(&[KEPT, KEPT, Duration::from_secs(20), Duration::from_millis(400)]),
+            controller: dice.one_of(&[
+                Some(Duration::from_millis(200)),
+                Some(Duration::from_secs(3)),
+                Some(Duration::from_secs(20)),
+                Some(Duration::from_secs(70)),
+                None,
+            ]),
+            assigns: dice.one_of(&[Assigns::Another, Assigns::TheSame]),
             // The package keeps the job result store. Where somebody lets it forget, a job that ended by itself cannot be
             // told from one that never ran once its JobManager restarts, and nothing refuses a submission that comes late.
             forgetful: !late && (!by_itself || steady) && dice.below(2) == 0,
@@ -234,38 +266,60 @@ const PARTED: u32 = 3;
 const RECORDED: &str = "file:/s/1-recorded/savepoint-1";
 
 fn job(scene: Scene, index: usize) -> JobMove {
-    let mut job = JobMove::new(format!("job-{index}"));
-    let start = |kind, from| Some(Start { id: id(kind, index), from });
+    let assigned = matches!(scene, Scene::Assigned | Scene::AssignedInPlace);
+    let start = |kind, from| {
+        let id = id(kind, index);
+        Some(Start { id: if assigned { StartId::Assigned(id) } else { StartId::Chosen(id) }, from })
+    };
+    let name = format!("job-{index}");
     if scene == Scene::Install {
-        job.start = start(2, StateFrom::Nothing);
-        return job;
+        let decided = JobDecision { start: start(2, StateFrom::Nothing), ..JobDecision::default() };
+        return JobMove { decided, ..JobMove::new(name) };
     }
-    job.old = Some(id(1, index));
-    job.trigger = Some(Trigger { id: id(4, index), directory: format!("file:/s/2-{index}") });
-    job.stop = Some(Stop::Savepoint { format: "CANONICAL".to_owned(), drain: false });
-    job.back = start(3, StateFrom::ItsStop);
-    match scene {
-        Scene::Uninstall | Scene::StopOne => {}
+    let stop = Stop::Savepoint { format: "CANONICAL".to_owned(), drain: false };
+    let with_savepoint = JobDecision {
+        old: Some(id(1, index)),
+        since: Some(OLD_SINCE),
+        trigger: Some(Trigger { id: id(4, index), directory: format!("file:/s/2-{index}") }),
+        stop: Some(stop),
+        start: start(2, StateFrom::ItsStop),
+        revert: start(3, StateFrom::ItsStop),
+        ..JobDecision::default()
+    };
+    let decided = match scene {
+        Scene::Uninstall | Scene::StopOne => JobDecision { start: None, ..with_savepoint },
         Scene::WarmFromCheckpoint | Scene::WarmFromRecorded => {
-            job.stop = Some(Stop::LatestCheckpoint);
-            job.trigger = Some(Trigger { id: id(4, index), directory: format!("file:/c/{}", id(1, index)) });
             let recorded = StateFrom::Path(RECORDED.to_owned());
             let from = if scene == Scene::WarmFromRecorded { recorded } else { StateFrom::ItsStop };
-            job.start = start(2, from);
+            let directory = format!("file:/c/{}", id(1, index));
+            JobDecision {
+                stop: Some(Stop::LatestCheckpoint),
+                trigger: Some(Trigger { id: id(4, index), directory }),
+                start: start(2, from),
+                ..with_savepoint
+            }
         }
-        Scene::WarmStateless => {
-            job.stop = Some(Stop::Cancel);
-            job.trigger = None;
-            job.start = start(2, StateFrom::Nothing);
-            job.back = start(3, StateFrom::Nothing);
-        }
-        _ => job.start = start(2, StateFrom::ItsStop),
-    }
-    job
+        Scene::WarmStateless => JobDecision {
+            stop: Some(Stop::Cancel),
+            trigger: None,
+            start: start(2, StateFrom::Nothing),
+            revert: start(3, StateFrom::Nothing),
+            ..with_savepoint
+        },
+        _ => with_savepoint,
+    };
+    JobMove { decided, ..JobMove::new(name) }
 }
 
 fn journal(scene: Scene) -> Journal {
-    let two = [Scene::WarmTwoJobs, Scene::KeepGoing, Scene::Parted, Scene::SamePodsTwoJobs, Scene::Uninstall];
+    let two = [
+        Scene::WarmTwoJobs,
+        Scene::Assigned,
+        Scene::KeepGoing,
+        Scene::Parted,
+        Scene::SamePodsTwoJobs,
+        Scene::Uninstall,
+    ];
     let jobs = match scene {
         Scene::NoJob => 0,
         _ if two.contains(&scene) => 2,
@@ -273,34 +327,35 @@ fn journal(scene: Scene) -> Journal {
     };
     let mut jobs: Vec<JobMove> = (0..jobs).map(|index| job(scene, index)).collect();
     if scene == Scene::Parted {
-        jobs[0].source = Some(PARTED);
+        jobs[0].decided.source = Some(PARTED);
     }
-    let upgrade = Journal { from: Some(1), old: Some(1), new: 2, jobs, ..Journal::begin(Kind::Upgrade, 2) };
-    match scene {
+    let upgrade = Decided { from: Some(1), old: Some(1), new: 2, ..Decided::new(Kind::Upgrade, 2) };
+    let warm = Decided { strategy: Strategy::Warm, pods: Pods::New, ..upgrade.clone() };
+    let recreate = Decided { pods: Pods::New, revert: Some(3), ..upgrade.clone() };
+    let pods = ControlTraits { starts_with_pods: true, ..ControlTraits::default() };
+    let assigned = ControlTraits { chooses_job_id: false, preflight: false, ..ControlTraits::default() };
+    let decided = match scene {
         Scene::Warm
         | Scene::NoJob
         | Scene::WarmTwoJobs
         | Scene::WarmFromCheckpoint
         | Scene::WarmFromRecorded
-        | Scene::WarmStateless => Journal { strategy: Strategy::Warm, pods: Pods::New, ..upgrade },
-        Scene::WarmNoWayBack => {
-            Journal { strategy: Strategy::Warm, pods: Pods::New, rollback_on_failure: false, ..upgrade }
-        }
-        Scene::Classic => Journal { pods: Pods::New, back: Some(3), ..upgrade },
-        Scene::Standalone => Journal { pods: Pods::New, back: Some(3), pods_start: true, ..upgrade },
-        Scene::KeepGoing => {
-            Journal { strategy: Strategy::Warm, pods: Pods::New, keep_going: true, ..upgrade }
-        }
-        Scene::Parted => {
-            Journal { strategy: Strategy::Warm, pods: Pods::New, strays: vec![PARTED], ..upgrade }
-        }
-        Scene::SamePods | Scene::SamePodsTwoJobs => Journal { new: 1, ..upgrade },
+        | Scene::WarmStateless => warm,
+        Scene::WarmNoWayBack => Decided { rollback_on_failure: false, ..warm },
+        Scene::Classic => recreate,
+        Scene::Standalone => Decided { source: pods, destination: pods, ..recreate },
+        Scene::Assigned => Decided { source: assigned, destination: assigned, ..warm },
+        Scene::AssignedInPlace => Decided { source: assigned, destination: assigned, new: 1, ..upgrade },
+        Scene::KeepGoing => Decided { keep_going: true, ..warm },
+        Scene::Parted => Decided { strays: vec![PARTED], ..warm },
+        Scene::SamePods | Scene::SamePodsTwoJobs => Decided { new: 1, ..upgrade },
         Scene::Install => {
-            Journal { kind: Kind::Install, from: None, old: None, new: 1, to: 1, pods: Pods::New, ..upgrade }
+            Decided { kind: Kind::Install, from: None, old: None, new: 1, to: 1, pods: Pods::New, ..upgrade }
         }
-        Scene::StopOne => Journal { kind: Kind::Jobs, new: 1, ..upgrade },
-        Scene::Uninstall => Journal { kind: Kind::Uninstall, new: 1, to: 1, ..upgrade },
-    }
+        Scene::StopOne => Decided { kind: Kind::Jobs, new: 1, ..upgrade },
+        Scene::Uninstall => Decided { kind: Kind::Uninstall, new: 1, to: 1, ..upgrade },
+    };
+    Journal::of(decided, jobs)
 }
 
 /// The world before the operation.
@@ -309,35 +364,29 @@ fn outside(history: &History, bug: Option<Bug>) -> Outside {
     let begin = Instant::now();
     let plan = journal(history.scene);
     (flink.forgetful, flink.kept) = (history.forgetful, history.kept);
+    (flink.controller_delay, flink.assigns) = (history.controller, history.assigns);
     flink.older_is_planned = matches!(history.scene, Scene::WarmFromRecorded | Scene::WarmStateless);
     let saved = flink::Saved { job: "job-0".to_owned(), position: 1 };
     flink.storage.insert(RECORDED.to_owned(), saved);
-    if plan.old.is_some() {
+    if plan.decided.old.is_some() {
         flink.create(1, false, begin - Duration::from_mins(1));
-        for source in plan.jobs.iter().filter_map(|job| job.source) {
+        for source in plan.jobs.iter().filter_map(|job| job.decided.source) {
             flink.create(source, false, begin - Duration::from_mins(1));
         }
         for job in &plan.jobs {
-            let Some(id) = job.old else { continue };
+            let Some(id) = job.decided.old else { continue };
             if let Some(after) = history.old_finishes {
                 flink.fates.insert(id, Fate::Finishes(OLD + after));
             }
-            let program = crate::flink::Program { entry_class: None, args: Vec::new(), parallelism: None };
-            let request = RunRequest {
-                job: id,
-                program,
-                savepoint: None,
-                allow_non_restored_state: false,
-                application: false,
-            };
-            let source = job.source.unwrap_or(1);
-            let _ = flink.run(source, &request, &job.name, begin - OLD);
+            let source = job.decided.source.unwrap_or(1);
+            let _ = flink.run(source, &request(id, None), &job.name, begin - OLD);
         }
     }
     for (index, job) in plan.jobs.iter().enumerate() {
-        let Some(start) = &job.start else { continue };
+        let Some(start) = job.start() else { continue };
         let spared = history.spared && index == 0 && plan.jobs.len() > 1;
-        flink.fates.insert(start.id, if spared { Fate::Runs } else { history.fate });
+        let (StartId::Chosen(id) | StartId::Assigned(id)) = start.id;
+        flink.fates.insert(id, if spared { Fate::Runs } else { history.fate });
     }
     flink.stop_fate = history.stop;
     let restarts = history.restarts.iter();
@@ -383,22 +432,22 @@ fn take_over(outside: &Rc<RefCell<Outside>>, number: u32, bug: Option<Bug>) -> O
     let pending = outside.records.pending;
     let operation = outside.operation.as_mut()?;
     let mut journal = operation.journal.clone();
-    if !pending && journal.kind != Kind::Uninstall {
+    if !pending && journal.decided.kind != Kind::Uninstall {
         outside.operation = None; // it died before it wrote its revision: nothing had changed
         return None;
     }
-    journal.recorded |= journal.kind != Kind::Uninstall;
+    journal.forward.recorded |= journal.decided.kind != Kind::Uninstall;
     operation.holder = number;
     journal.reopen();
     for (index, job) in journal.jobs.iter_mut().enumerate() {
         match bug {
             Some(Bug::AnotherIdForEachRun) => {
-                for start in [&mut job.start, &mut job.back].into_iter().flatten() {
-                    start.id = id(100 + number as u8, index);
+                for start in [&mut job.decided.start, &mut job.decided.revert].into_iter().flatten() {
+                    start.id = StartId::Chosen(id(100 + number as u8, index));
                 }
             }
             Some(Bug::AnotherTriggerForEachRun) => {
-                if let Some(trigger) = &mut job.trigger {
+                if let Some(trigger) = &mut job.decided.trigger {
                     trigger.id = id(50 + number as u8, index);
                     trigger.directory = format!("file:/s/2-{index}-{number}");
                 }
@@ -498,7 +547,7 @@ async fn play(history: &History, bug: Option<Bug>) -> Told {
 /// The old generation's JobManager dies for good, when it is known that no job of the release is left in it: what became of a
 /// stop nobody would ever know.
 fn lose_job_manager(all: &mut Outside) {
-    let left = |job: &JobMove| job.old.is_none() || job.stopped;
+    let left = |job: &JobMove| job.decided.old.is_none() || job.forward.stopped;
     if all.operation.as_ref().is_none_or(|operation| operation.journal.jobs.iter().all(left)) {
         all.flink.lose_job_manager(1, Instant::now());
     } else {
@@ -508,15 +557,7 @@ fn lose_job_manager(all: &mut Outside) {
 
 /// A job of nobody's that the release knows, in the old generation.
 fn submit_by_hand(flink: &mut Flink) {
-    let program = crate::flink::Program { entry_class: None, args: Vec::new(), parallelism: None };
-    let request = RunRequest {
-        job: id(9, 9),
-        program,
-        savepoint: None,
-        allow_non_restored_state: false,
-        application: false,
-    };
-    let _ = flink.run(1, &request, "somebody's", Instant::now());
+    let _ = flink.run(1, &request(id(9, 9), None), "unmanaged", Instant::now());
 }
 
 fn judge(history: &History, outside: &Rc<RefCell<Outside>>) -> Told {
@@ -531,14 +572,30 @@ fn judge(history: &History, outside: &Rc<RefCell<Outside>>) -> Told {
             broken.push(format!("the release knows a savepoint of {job} that does not exist: {path}"));
         }
     }
-    for job in &journal(history.scene).jobs {
+    for (index, job) in journal(history.scene).jobs.iter().enumerate() {
         let live = outside.flink.live(&job.name);
-        if live == 1 || is_over(history, &outside, job) {
-            continue;
+        if live != 1 && !is_over(history, &outside, job) {
+            broken.push(format!("{} runs {live} times", job.name));
         }
-        broken.push(format!("{} runs {live} times", job.name));
+        broken.extend(not_as_told(history, &outside, index, job));
     }
     Told { broken, visits: std::mem::take(&mut outside.visits), transitions: outside.transitions }
+}
+
+/// What is not so of a job, where the records say that the new revision is the release.
+fn not_as_told(history: &History, outside: &Outside, index: usize, job: &JobMove) -> Option<String> {
+    if outside.records.closed != Some(Outcome::Deployed) || job.start().is_none() {
+        return None;
+    }
+    let by_itself = outside.flink.finished.values().any(|name| *name == job.name)
+        || matches!(history.fate, Fate::FailsLate | Fate::FailsOnceBack);
+    let known = outside.records.new_ids.get(index).copied().flatten();
+    match outside.flink.live_id(&job.name) {
+        None if by_itself => None,
+        None => Some(format!("{} does not run, and the revision is deployed", job.name)),
+        Some(live) if known == Some(live) => None,
+        Some(live) => Some(format!("{} runs as {live}, and the release knows it as {known:?}", job.name)),
+    }
 }
 
 /// Whether a job may be stopped: its newest state is in a savepoint that the release knows, or it never ran, or it failed by
@@ -556,7 +613,7 @@ fn is_over(history: &History, outside: &Outside, job: &JobMove) -> bool {
     let given_up = history.scene == Scene::WarmStateless && outside.records.closed == Some(Outcome::Failed);
     let failed_late = outside.flink.failed_late.contains(&job.name);
     let finished = outside.flink.finished.values().any(|name| *name == job.name);
-    job.old.is_none()
+    job.decided.old.is_none()
         || recorded
         || given_up
         || failed_late
@@ -600,6 +657,7 @@ fn single_faults() -> Vec<History> {
     histories.extend(suspended());
     histories.extend(finishing());
     histories.extend(silent());
+    histories.extend(assigned());
     histories
 }
 
@@ -627,6 +685,25 @@ fn silent() -> impl Iterator<Item = History> {
         })
     });
     gone.chain(restarts)
+}
+
+/// Jobs whose ids another controller assigns: learnt late, never, the same as that of the stopped job, another one.
+fn assigned() -> impl Iterator<Item = History> {
+    let scenes = [Scene::Assigned, Scene::AssignedInPlace];
+    let controllers =
+        [Some(Duration::from_secs(3)), Some(Duration::from_secs(20)), Some(Duration::from_secs(70)), None];
+    let fates = [Fate::Runs, Fate::FailsAtRestore, Fate::FailsLate];
+    let each = scenes.into_iter().flat_map(move |scene| controllers.map(|controller| (scene, controller)));
+    let each = each.flat_map(|(scene, controller)| {
+        [Assigns::Another, Assigns::TheSame].map(|assigns| (scene, controller, assigns))
+    });
+    let each = each.flat_map(move |(scene, controller, assigns)| {
+        fates.map(|fate| History { fate, controller, assigns, ..History::plain(scene) })
+    });
+    each.flat_map(|plain| {
+        let at = (1..=14).flat_map(|at| faults::ALL.map(|fault| vec![(at, fault)]));
+        at.chain([Vec::new()]).map(move |faults| History { faults, ..plain.clone() })
+    })
 }
 
 /// Old jobs that come to their ends by themselves around their stop, whatever comes of it.

@@ -11,19 +11,19 @@ use tokio::time::{Instant, sleep};
 
 use super::bugs::Bug;
 use super::faults::{Dice, Fault, Visits};
-use super::flink::{Flink, Job, unknown, unreachable};
+use super::flink::{Flink, Job, Resource, unknown, unreachable};
 use crate::engine::{Recipe, Waits, World};
 use crate::failure::Cause;
 use crate::flink::{
     Application, CheckpointConfig, CheckpointCounts, Checkpoints, CompletedCheckpoint, Config, Failures,
     Features, FlinkError, JobDetail, JobOverview, JobState, LatestCheckpoints, Overview, Plan, PlanNode,
-    Program, Rest, RestCluster, RestoredFrom, RunRequest, SavepointStatus, StopRequest, Vertex,
+    Program, Rest, RestoredFrom, RunRequest, SavepointStatus, StopRequest, Vertex,
 };
 use crate::id::{Id, JobId, TriggerId};
-use crate::operation::Look;
-use crate::operation::{Journal, Outcome, Target, Trigger};
+use crate::layout::control::{Found, JobControl, RestControl, Sighting, Submission};
+use crate::operation::{JobMove, Journal, Look, Outcome, Target, Trigger};
 use crate::progress::Progress;
-use crate::release::{JobMode, LockError};
+use crate::release::LockError;
 
 /// From the sending of a request to its arrival.
 const WAY: Duration = Duration::from_millis(20);
@@ -34,7 +34,7 @@ const LATE: Duration = Duration::from_secs(14);
 /// Within what time a proxy repeats a request: the sender still waits for its answer.
 const REPEATED: Duration = Duration::from_secs(9);
 /// The model's clock has begun so long before its first moment: old jobs have run for a while.
-const BEFORE: Duration = Duration::from_hours(1);
+pub(super) const BEFORE: Duration = Duration::from_hours(1);
 /// For how long nobody comes where it is long: more than Flink keeps an answer.
 const AWAY: Duration = Duration::from_mins(6);
 
@@ -53,6 +53,8 @@ pub(super) struct Records {
     pub savepoints: Vec<(String, String)>,
     /// Jobs that run as the new revision has them though it failed, by their places.
     pub moved: Vec<usize>,
+    /// The ids of the new jobs, by their places.
+    pub new_ids: Vec<Option<JobId>>,
     pub closed: Option<Outcome>,
 }
 
@@ -259,7 +261,7 @@ impl Api {
     }
 
     fn is_new(&self) -> bool {
-        self.journal.new == self.number
+        self.journal.decided.new == self.number
     }
 
     /// One job of this generation.
@@ -295,6 +297,7 @@ impl Rest for Api {
 
     async fn jobs(&self) -> Result<Vec<JobOverview>, FlinkError> {
         let sees_none = self.is(Bug::JobListTakenForEmpty);
+        let begun = self.process.outside.borrow().flink.begun;
         self.process.read(|flink, now| {
             // What is shut down shows nobody anything.
             if let Some(generation) = flink.generations.get_mut(&self.number).filter(|one| !one.shut_down) {
@@ -312,7 +315,7 @@ impl Rest for Api {
                     name: job.name.clone(),
                     state: job.state,
                     tasks: job.tasks(now),
-                    start_time: None,
+                    start_time: Some(timestamp(begun, job.shown_since)),
                     end_time: None,
                 })
                 .collect())
@@ -359,7 +362,7 @@ impl Rest for Api {
     async fn checkpoints(&self, job: JobId) -> Result<Checkpoints, FlinkError> {
         let trusted = self.is(Bug::CountsTrusted);
         let begun = self.process.outside.borrow().flink.begun;
-        let timestamp = move |at: Instant| (at + BEFORE).saturating_duration_since(begun).as_millis() as u64;
+        let timestamp = move |at: Instant| timestamp(begun, at);
         self.of(job, |job, _| {
             let restored = if trusted { &job.origin } else { &job.restored };
             let restored = restored.clone().map(|path| RestoredFrom {
@@ -438,7 +441,10 @@ impl Rest for Api {
 
     async fn cancel(&self, job: JobId) -> Result<(), FlinkError> {
         let number = self.number;
-        let old = self.journal.jobs.iter().any(|moved| moved.old == Some(job));
+        // Under an id that is assigned again it is the new job, once the old one has ended.
+        let journal = self.process.outside.borrow().operation.as_ref().map(|one| one.journal.clone());
+        let jobs = journal.as_ref().unwrap_or(&self.journal).jobs.iter();
+        let old = jobs.clone().any(|moved| moved.decided.old == Some(job) && !moved.forward.stopped);
         let name = if old { "cancel old" } else { "cancel new" };
         self.change(name, move |flink| flink.cancel(number, job, Instant::now())).await
     }
@@ -475,10 +481,130 @@ impl Rest for Api {
             bytes[..8].copy_from_slice(&self.process.outside.borrow_mut().dice.next().to_be_bytes());
             request.job = Id::from_bytes(bytes);
         }
-        let back = self.journal.jobs.iter().any(|job| job.back.as_ref().is_some_and(|b| b.id == request.job));
+        let back = self.journal.jobs.iter().any(|job| job.reverted_id() == Some(request.job));
         let transition = if back { "run back" } else { "run new" };
         self.change(transition, move |flink| flink.run(number, &request, &name, Instant::now())).await
     }
+}
+
+/// The control over one generation: Flink's REST API, the API server for Pods that start a job, and for jobs whose ids are
+/// assigned a controller with a resource for each.
+pub(super) struct Control {
+    api: Api,
+    rest: RestControl<Api>,
+    target: Target,
+}
+
+impl Control {
+    async fn on_the_api_server<T: 'static>(
+        &self,
+        name: &'static str,
+        effect: impl Fn(&mut Outside) -> T + Clone + 'static,
+    ) -> Result<T, Cause> {
+        let late = effect.clone();
+        let late = move |all: &mut Outside| drop(late(all));
+        self.api.process.transition(name, None, effect, late).await.map_err(|broken| match broken {
+            Broken::Fenced => lost(),
+            Broken::Silence => step("the API server", "no answer"),
+        })
+    }
+
+    /// A change of a job's resource, which is refused where it is another than it was when it was read.
+    async fn change_resource(
+        &self,
+        name: &'static str,
+        job: &str,
+        change: impl Fn(&mut Resource) + Clone + 'static,
+    ) -> Result<(), FlinkError> {
+        let key = (self.api.number, job.to_owned());
+        let read = self.api.process.outside.borrow().flink.resources.get(&key).map_or(0, |one| one.version);
+        let unversioned = self.api.is(Bug::ResourceNotVersioned);
+        let change = move |all: &mut Outside| {
+            let resource = all.flink.resources.entry(key.clone()).or_default();
+            if resource.version == read || unversioned {
+                change(resource);
+                resource.version += 1;
+            }
+        };
+        let request = name.to_owned();
+        match self.api.process.transition(name, None, change.clone(), change).await {
+            Ok(()) => Ok(()),
+            Err(Broken::Fenced) => {
+                Err(FlinkError::Fenced { request, message: "the lock is another's".to_owned() })
+            }
+            Err(Broken::Silence) => {
+                Err(FlinkError::Deadline { request, after: DEADLINE, may_have_acted: true })
+            }
+        }
+    }
+}
+
+impl JobControl for Control {
+    type Rest = Api;
+
+    fn rest(&self) -> &RestControl<Api> {
+        &self.rest
+    }
+
+    async fn unsuspend(&self) -> Result<(), Cause> {
+        let (number, target) = (self.api.number, self.target);
+        let journal = self.api.process.outside.borrow().operation.as_ref().map(|one| one.journal.clone());
+        let Some(job) = journal.as_ref().and_then(|journal| journal.jobs.first()) else { return Err(lost()) };
+        let name = if target == Target::New { "run new" } else { "run back" };
+        let (Some(start), Some(id)) = (job.start_in(target), job.id_in(target)) else {
+            return Err(step("its Pods", "would start a job that does not run"));
+        };
+        let request = request(id, job.restored_from(&start.from));
+        let job = job.name.clone();
+        self.on_the_api_server(name, move |all| all.flink.unsuspend(number, &request, &job, Instant::now()))
+            .await
+    }
+
+    async fn halt(&self, job: JobId) -> Result<Option<bool>, Cause> {
+        let number = self.api.number;
+        self.on_the_api_server("halt", move |all| all.flink.halt(number, job, Instant::now())).await
+    }
+
+    async fn submit(&self, submission: &Submission) -> Result<(), FlinkError> {
+        let name = if self.target == Target::New { "run new" } else { "run back" };
+        let wanted = submission.clone();
+        self.change_resource(name, &submission.job, move |resource| resource.submit(&wanted)).await
+    }
+
+    async fn withdraw(&self, submission: &Submission) -> Result<(), FlinkError> {
+        self.change_resource("withdraw", &submission.job, Resource::withdraw).await
+    }
+
+    async fn identify(&self, submission: &Submission) -> Result<Found, FlinkError> {
+        let begun = self.api.process.outside.borrow().flink.begun;
+        let number = self.api.number;
+        // With this bug each job under the name looks like the new one.
+        let believed = self.api.is(Bug::IdBelieved).then(|| (u64::MAX, submission.savepoint.clone()));
+        self.api.process.read(|flink, now| {
+            flink.answering(number, now)?;
+            let settled = flink.is_settled(number, &submission.job);
+            let generation = flink.answering(number, now)?;
+            let job = generation.jobs.iter().rev().find(|job| job.name == submission.job);
+            let job = job.map(|job| {
+                let (since, restored) =
+                    believed.unwrap_or_else(|| (timestamp(begun, job.shown_since), job.restored.clone()));
+                Sighting { id: job.id, since, restored, ended: !job.is_live() }
+            });
+            let launched = flink.has_launched(number, submission);
+            Ok(Found { job, settled, launched })
+        })
+    }
+}
+
+/// A moment as Flink writes it, in milliseconds.
+fn timestamp(begun: Instant, at: Instant) -> u64 {
+    (at + BEFORE).saturating_duration_since(begun).as_millis() as u64
+}
+
+/// A request for a job that needs nothing else.
+pub(super) fn request(job: JobId, savepoint: Option<String>) -> RunRequest {
+    let program = Program { entry_class: None, args: Vec::new(), parallelism: None };
+    RunRequest { job, program, savepoint, allow_non_restored_state: false, application: false }
 }
 
 /// The world of one run.
@@ -494,9 +620,9 @@ impl Model {
 
     fn number(&self, target: Target) -> u32 {
         match target {
-            Target::Old => self.journal.old.unwrap_or_default(),
-            Target::New => self.journal.new,
-            Target::Back => self.journal.back.unwrap_or_default(),
+            Target::Old => self.journal.decided.old.unwrap_or_default(),
+            Target::New => self.journal.decided.new,
+            Target::Back => self.journal.decided.revert.unwrap_or_default(),
             Target::Stray(number) => number,
         }
     }
@@ -524,7 +650,7 @@ fn step(step: &str, reason: &str) -> Cause {
 }
 
 impl World for Model {
-    type Cluster = RestCluster<Api>;
+    type Control = Control;
 
     async fn write(&self, journal: &Journal) -> Result<(), Cause> {
         let mut outside = self.process.outside.borrow_mut();
@@ -535,8 +661,8 @@ impl World for Model {
                 operation.journal = journal.clone();
                 for job in &mut operation.journal.jobs {
                     match forgets {
-                        Some(Bug::StopNotWrittenDownFirst) => job.stop_asked &= job.stopped,
-                        Some(Bug::SavepointNotWrittenDown) => job.savepoint = None,
+                        Some(Bug::StopNotWrittenDownFirst) => job.forward.stop_asked &= job.forward.stopped,
+                        Some(Bug::SavepointNotWrittenDown) => job.forward.savepoint = None,
                         _ => {}
                     }
                 }
@@ -546,10 +672,11 @@ impl World for Model {
         }
     }
 
-    fn cluster(&self, target: Target) -> Result<Self::Cluster, Cause> {
-        let api =
-            Api { process: self.process.clone(), number: self.number(target), journal: self.journal.clone() };
-        Ok(RestCluster::new(api, Duration::from_mins(1)))
+    fn control(&self, target: Target) -> Result<Control, Cause> {
+        let number = self.number(target);
+        let api = Api { process: self.process.clone(), number, journal: self.journal.clone() };
+        let rest = RestControl::new(api.clone(), Duration::from_mins(1));
+        Ok(Control { api, rest, target })
     }
 
     fn name(&self, target: Target) -> String {
@@ -558,42 +685,11 @@ impl World for Model {
 
     fn recipe(&self, _: &str, _: Target) -> Result<Recipe, Cause> {
         let program = Program { entry_class: None, args: Vec::new(), parallelism: None };
-        let mode = if self.journal.pods_start { JobMode::Standalone } else { JobMode::Cluster };
-        Ok(Recipe { program, allow_non_restored_state: false, mode })
+        Ok(Recipe { program, allow_non_restored_state: false, application: false })
     }
 
-    fn starts_by_pods(&self, _: Target) -> bool {
-        self.journal.pods_start
-    }
-
-    async fn let_go(&mut self, target: Target) -> Result<(), Cause> {
-        let number = self.number(target);
-        let journal = self.process.outside.borrow().operation.as_ref().map(|one| one.journal.clone());
-        let Some(job) = journal.as_ref().and_then(|journal| journal.jobs.first()) else { return Err(lost()) };
-        let (start, name) =
-            if target == Target::New { (&job.start, "run new") } else { (&job.back, "run back") };
-        let Some(start) = start else { return Err(step("its Pods", "would start a job that does not run")) };
-        let request = RunRequest {
-            job: start.id,
-            program: Program { entry_class: None, args: Vec::new(), parallelism: None },
-            savepoint: job.restored_from(&start.from),
-            allow_non_restored_state: false,
-            application: false,
-        };
-        let job = job.name.clone();
-        self.change(name, move |all| all.flink.let_go(number, &request, &job, Instant::now())).await
-    }
-
-    async fn halt(&mut self, target: Target, job: JobId) -> Result<Option<bool>, Cause> {
-        let number = self.number(target);
-        let now = move |all: &mut Outside| all.flink.halt(number, job, Instant::now());
-        let late = move |all: &mut Outside| {
-            all.flink.halt(number, job, Instant::now());
-        };
-        self.process.transition("halt", None, now, late).await.map_err(|broken| match broken {
-            Broken::Fenced => lost(),
-            Broken::Silence => step("the API server", "no answer"),
-        })
+    async fn await_pods(&mut self, _: Target) -> Result<(), Cause> {
+        Ok(())
     }
 
     /// The model's jars are called as their jobs.
@@ -628,7 +724,9 @@ impl World for Model {
         if blind || !outside.flink.generations.contains_key(&self.number(target)) {
             return if outside.is(Bug::NoLookTakenForNothing) { Look::Nothing } else { Look::Unknown };
         }
-        if outside.flink.succeeded.contains(&job) && !outside.is(Bug::ResultNotLookedFor) {
+        if outside.flink.succeeded.contains(&(self.number(target), job))
+            && !outside.is(Bug::ResultNotLookedFor)
+        {
             return Look::Finished;
         }
         outside.flink.find(&format!("file:/c/{job}"))
@@ -649,13 +747,13 @@ impl World for Model {
     async fn apply(&mut self, target: Target, _: &Journal) -> Result<Option<String>, Cause> {
         let number = self.number(target);
         let name = if target == Target::New { "apply new" } else { "apply old" };
-        let held = self.starts_by_pods(target);
+        let held = self.journal.traits(target).starts_with_pods;
         self.change(name, move |all| all.flink.create(number, held, Instant::now())).await?;
         Ok(None)
     }
 
     async fn await_ready(&mut self, target: Target) -> Result<Option<String>, Cause> {
-        if self.starts_by_pods(target) {
+        if self.journal.traits(target).starts_with_pods {
             return Ok(None);
         }
         let (number, begun) = (self.number(target), Instant::now());
@@ -694,7 +792,7 @@ impl World for Model {
 
     async fn clear(&mut self, target: Target) -> Result<(), Cause> {
         let number = self.number(target);
-        let name = if number == self.journal.new { "delete new" } else { "delete old" };
+        let name = if number == self.journal.decided.new { "delete new" } else { "delete old" };
         let looked_at = {
             let outside = self.process.outside.borrow();
             outside.flink.generations.get(&number).and_then(|generation| generation.looked_at)
@@ -717,14 +815,16 @@ impl World for Model {
 
     async fn close(&mut self, outcome: Outcome, journal: &Journal) -> Result<(), Cause> {
         let known = journal.jobs.iter().flat_map(|job| {
-            let paths = job.savepoint.iter().chain(&job.left).cloned();
+            let paths = job.forward.savepoint.iter().chain(&job.revert.left).cloned();
             paths.map(|path| (job.name.clone(), path))
         });
         let known: Vec<_> = known.collect();
         let moved: Vec<_> = (0..journal.jobs.len()).filter(|index| journal.jobs[*index].is_moved()).collect();
+        let new_ids: Vec<_> = journal.jobs.iter().map(JobMove::new_id).collect();
         self.change("close", move |all| {
             all.records.savepoints.extend(known.clone());
             all.records.moved.clone_from(&moved);
+            all.records.new_ids.clone_from(&new_ids);
             all.records.closed = Some(outcome);
         })
         .await

@@ -11,9 +11,10 @@ use super::{ChangeOptions, Desired, Downtime, JobChange, StateChoice};
 use crate::context::Context;
 use crate::failure::{Cause, Failure};
 use crate::flink::{JobOverview, Rest};
+use crate::id::JobId;
 use crate::layout::{DeclaredJob, Descriptor};
 use crate::live::{Live, Situation};
-use crate::operation::{JobMove, Pods, Start, StateFrom, Stop};
+use crate::operation::{JobDecision, JobMove, Pods, Start, StartId, StateFrom, Stop};
 use crate::release::{JobRecord, JobState, Summary};
 
 /// Decides what happens to each job.
@@ -32,7 +33,7 @@ pub(in crate::plan) struct Moves<'a> {
     pub starts_pods: bool,
     pub revision: u32,
     /// New Pods start the job, whoever wants it.
-    pub starts_by_pods: bool,
+    pub starts_with_pods: bool,
 }
 
 pub(in crate::plan) struct Decided {
@@ -175,17 +176,17 @@ impl Moves<'_> {
             if stop_only {
                 next.id = Some(live.id);
                 next.restored_from.clone_from(&before.restored_from);
-                next.state = match change.stop {
+                next.state = match change.decided.stop {
                     Some(Stop::Savepoint { .. }) => JobState::Stopped,
                     _ => JobState::Canceled,
                 };
             } else {
                 let from = self.state_for(job, before.id.is_some(), true).await?;
-                let id = (self.context.new_id)();
-                next.id = Some(id);
+                let id = self.new_start_id();
+                next.id = chosen(id);
                 next.state = JobState::Running;
                 next.restored_from = path_of(&from);
-                change.start = Some(Start { id, from });
+                change.decided.start = Some(Start { id, from });
             }
             let downtime = self.downtime(&change, before).await;
             decided.changes.push(JobChange { downtime, ..self.job_change(&change) });
@@ -202,7 +203,7 @@ impl Moves<'_> {
             && !self.is_silent(Some(before))
             && same_job(job, before)
             && self.stays_ended(before)
-            && !self.starts_by_pods
+            && !self.starts_with_pods
             && !self.asks_for_state(&job.name)
         {
             let state = self.ended_state(before);
@@ -235,13 +236,13 @@ impl Moves<'_> {
             None if is_known && newest => StateFrom::Path(self.newest_recorded(job).await?),
             _ => self.state_for(job, had_state || is_known, false).await?,
         };
-        let id = (self.context.new_id)();
+        let id = self.new_start_id();
         let mut change = JobMove::new(&job.name);
         // It cannot be asked: that generation goes before the job is started.
         let silent = before.filter(|before| self.is_silent(Some(before)));
-        change.source = silent.and_then(|before| self.situation.place_of(before));
+        change.decided.source = silent.and_then(|before| self.situation.place_of(before));
         decided.jobs.push(JobRecord {
-            id: Some(id),
+            id: chosen(id),
             elsewhere: None,
             restored_from: path_of(&from),
             ended_by: None,
@@ -249,7 +250,7 @@ impl Moves<'_> {
             state: JobState::Running,
             ..job.clone()
         });
-        change.start = Some(Start { id, from });
+        change.decided.start = Some(Start { id, from });
         decided.changes.push(self.job_change(&change));
         decided.moves.push(change);
         Ok(())
@@ -280,11 +281,11 @@ impl Moves<'_> {
         live: &JobOverview,
         decided: &mut Decided,
     ) -> Result<(), Failure> {
-        let stop_state = |from| Some(Start { id: (self.context.new_id)(), from });
+        let revert = |from| Some(Start { id: self.old_start_id(before), from });
         match &self.options.choice {
             None => {
                 decided.choice_needed.push(change.name.clone());
-                change.stop = Some(Stop::Cancel);
+                change.decided.stop = Some(Stop::Cancel);
             }
             Some(StateChoice::Savepoint) => {
                 self.refuse_unreadable(&change.name, self.running_version(before))?;
@@ -294,36 +295,52 @@ impl Moves<'_> {
                 if let Some(reason) = self.checkpoints_fail(before, live.id).await {
                     return Err(self.no_savepoint(&change.name, reason));
                 }
-                change.trigger = Some(trigger);
-                change.stop = Some(Stop::Savepoint {
+                change.decided.trigger = Some(trigger);
+                change.decided.stop = Some(Stop::Savepoint {
                     format: self.options.savepoint_format.clone(),
                     drain: self.options.drain,
                 });
-                change.back = stop_state(StateFrom::ItsStop);
+                change.decided.revert = revert(StateFrom::ItsStop);
             }
             Some(StateChoice::LatestCheckpoint) => {
                 self.refuse_unreadable(&change.name, self.running_version(before))?;
                 let path = self.latest_checkpoint(before, live.id).await?;
-                self.to_latest_checkpoint(change, &path);
+                self.to_latest_checkpoint(change, before, &path);
             }
             Some(StateChoice::Stateless) => {
-                change.stop = Some(Stop::Cancel);
-                change.back = stop_state(StateFrom::Nothing);
+                change.decided.stop = Some(Stop::Cancel);
+                change.decided.revert = revert(StateFrom::Nothing);
             }
             // Its newest state is given up, but it is what it goes back to.
             Some(StateChoice::Recorded | StateChoice::Paths(_)) => {
                 if let Ok(path) = self.latest_checkpoint(before, live.id).await {
-                    self.to_latest_checkpoint(change, &path);
+                    self.to_latest_checkpoint(change, before, &path);
                 } else if self.has_completed_checkpoint(before, live.id).await {
-                    change.stop = Some(Stop::Cancel);
+                    change.decided.stop = Some(Stop::Cancel);
                 } else {
                     // So Flink's statistics say; when it is stopped they are looked at again.
-                    change.stop = Some(Stop::LatestCheckpoint);
-                    change.back = stop_state(StateFrom::ItsStopOr(before.restored_from.clone()));
+                    change.decided.stop = Some(Stop::LatestCheckpoint);
+                    change.decided.revert = revert(StateFrom::ItsStopOr(before.restored_from.clone()));
                 }
             }
         }
         Ok(())
+    }
+
+    /// The id of a start on the new generation.
+    fn new_start_id(&self) -> StartId {
+        self.start_id(self.descriptor)
+    }
+
+    /// The id of a start where a job runs now.
+    pub(super) fn old_start_id(&self, before: &JobRecord) -> StartId {
+        self.start_id(self.situation.descriptor_of(before))
+    }
+
+    fn start_id(&self, descriptor: Option<&Descriptor>) -> StartId {
+        let id = (self.context.new_id)();
+        let chooses = descriptor.is_none_or(|descriptor| descriptor.traits().chooses_job_id);
+        if chooses { StartId::Chosen(id) } else { StartId::Assigned(id) }
     }
 
     /// A job that ended because somebody wanted it, or by itself, is not started by an upgrade.
@@ -343,9 +360,9 @@ impl Moves<'_> {
     }
 
     fn job_change(&self, change: &JobMove) -> JobChange {
-        let from = change.start.as_ref().map(|start| &start.from);
-        let action = match (&change.stop, from) {
-            _ if change.old.is_some() && self.options.choice.is_none() => {
+        let from = change.start().map(|start| &start.from);
+        let action = match (&change.decided.stop, from) {
+            _ if change.decided.old.is_some() && self.options.choice.is_none() => {
                 "must stop: say what happens to its state".to_owned()
             }
             (Some(Stop::Savepoint { .. }), Some(_)) => "stop with a savepoint, start from it".to_owned(),
@@ -361,21 +378,21 @@ impl Moves<'_> {
             (None, _) => "start".to_owned(),
         };
         let state = match from {
-            Some(StateFrom::ItsStop) if change.stop == Some(Stop::LatestCheckpoint) => Some(
+            Some(StateFrom::ItsStop) if change.decided.stop == Some(Stop::LatestCheckpoint) => Some(
                 "what it has put out since that checkpoint, but for transactions, is put out again"
                     .to_owned(),
             ),
             Some(StateFrom::Path(_)) => {
                 Some("what it has put out since that savepoint was taken is put out again".to_owned())
             }
-            Some(StateFrom::Nothing) if change.old.is_some() && self.options.choice.is_some() => {
+            Some(StateFrom::Nothing) if change.decided.old.is_some() && self.options.choice.is_some() => {
                 Some("its state is dropped: it counts from the start".to_owned())
             }
             _ => None,
         };
         JobChange {
             name: change.name.clone(),
-            id: change.old.map(|id| id.to_string()),
+            id: change.decided.old.map(|id| id.to_string()),
             action,
             state,
             downtime: None,
@@ -384,12 +401,12 @@ impl Moves<'_> {
 
     /// For how long a job that runs and goes on will be down.
     async fn downtime(&self, change: &JobMove, before: &JobRecord) -> Option<Downtime> {
-        let (id, start) = (change.old?, change.start.as_ref()?);
+        let (id, start) = (change.decided.old?, change.start()?);
         self.options.choice.as_ref()?;
         let client = self.context.flink(self.situation.descriptor_of(before)?);
         let (checkpoints, config) = tokio::join!(client.checkpoints(id), client.checkpoint_config(id));
         Some(Downtime::estimate(
-            change.stop.as_ref(),
+            change.decided.stop.as_ref(),
             start.from != StateFrom::Nothing,
             checkpoints.ok().as_ref(),
             config.ok().as_ref(),
@@ -400,7 +417,21 @@ impl Moves<'_> {
 
 /// A move of a running job.
 pub(crate) fn leave(situation: &Situation, before: &JobRecord, live: &JobOverview) -> JobMove {
-    JobMove { old: Some(live.id), source: situation.place_of(before), ..JobMove::new(&before.name) }
+    let decided = JobDecision {
+        old: Some(live.id),
+        since: live.start_time,
+        source: situation.place_of(before),
+        ..JobDecision::default()
+    };
+    JobMove { decided, ..JobMove::new(&before.name) }
+}
+
+/// The id that a job is known to get.
+fn chosen(id: StartId) -> Option<JobId> {
+    match id {
+        StartId::Chosen(id) => Some(id),
+        StartId::Assigned(_) => None,
+    }
 }
 
 fn path_of(from: &StateFrom) -> Option<String> {

@@ -14,12 +14,12 @@ const FAILED: usize = 3;
 
 impl Moves<'_> {
     /// The job is cancelled, and goes back to its newest checkpoint.
-    pub(super) fn to_latest_checkpoint(&self, change: &mut JobMove, path: &str) {
+    pub(super) fn to_latest_checkpoint(&self, change: &mut JobMove, before: &JobRecord, path: &str) {
         // The job's own directory: there the newest is found where Flink has forgotten the job.
         let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory).to_owned();
-        change.trigger = Some(Trigger { id: (self.context.new_id)(), directory });
-        change.stop = Some(Stop::LatestCheckpoint);
-        change.back = Some(Start { id: (self.context.new_id)(), from: StateFrom::ItsStop });
+        change.decided.trigger = Some(Trigger { id: (self.context.new_id)(), directory });
+        change.decided.stop = Some(Stop::LatestCheckpoint);
+        change.decided.revert = Some(Start { id: self.old_start_id(before), from: StateFrom::ItsStop });
     }
 
     /// Whether a job has state that is newer than what it was restored from; so too where that is not known.
