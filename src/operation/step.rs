@@ -1,36 +1,9 @@
 //! Which step comes next: forward, or on the way back.
 
-use serde::{Deserialize, Serialize};
-
-use super::journal::{JobMove, Journal, Kind, Pods, Stop};
-
-/// Which generation a step is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Target {
-    /// The one that ran when the operation began.
-    Old,
-    /// The one that runs when it succeeds.
-    New,
-    /// The old revision's, made again on the way back.
-    Back,
-    /// One that an earlier operation could not remove, by its number.
-    Stray(u32),
-}
-
-/// How an operation ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Outcome {
-    /// The new revision is the release.
-    Deployed,
-    /// The release is gone.
-    Uninstalled,
-    /// It failed, and all is as it was before.
-    Undone,
-    /// It failed, and what it did is left as it is.
-    Failed,
-}
+use super::decision::{Kind, Pods, Stop};
+use super::journal::Journal;
+use super::moves::JobMove;
+use super::target::{Outcome, Target};
 
 /// One thing to do. A job is named by its place in [`Journal::jobs`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -107,6 +80,16 @@ impl Step {
             Step::Delete => "delete the release's objects".to_owned(),
             Step::Commit => format!("commit revision {}", journal.decided.to),
             Step::Close(_) | Step::Done(_) => "close the records".to_owned(),
+        }
+    }
+}
+
+impl Journal {
+    /// What the operation was doing, in words, for whoever finds the journal of a run that died.
+    pub fn position(&self) -> String {
+        match next(self) {
+            Step::Done(_) => "it had ended and only its own object was left".to_owned(),
+            step => format!("its next step: {}", step.describe(self)),
         }
     }
 }

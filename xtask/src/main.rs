@@ -8,6 +8,7 @@ mod cluster;
 mod command;
 mod demo;
 mod dist;
+mod files;
 mod images;
 mod install;
 mod plugin;
