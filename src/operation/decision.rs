@@ -164,7 +164,7 @@ pub struct Decided {
     pub late: bool,
     /// Numbers of generations that earlier operations could not remove, and that go with this one.
     #[serde(default)]
-    pub strays: Vec<u32>,
+    pub orphans: Vec<u32>,
 }
 
 impl Decided {
@@ -186,7 +186,7 @@ impl Decided {
             wait: true,
             purge: false,
             late: false,
-            strays: Vec::new(),
+            orphans: Vec::new(),
         }
     }
 }

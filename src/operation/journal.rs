@@ -50,7 +50,7 @@ pub struct Forward {
     /// The old generation is kept, because an unmanaged job runs in it.
     pub old_kept: bool,
     /// Numbers of those of [`Decided::strays`] that are gone, or kept because an unmanaged job runs in them.
-    pub strays_done: Vec<u32>,
+    pub orphans_done: Vec<u32>,
     /// Objects that the new revision does not have are gone.
     pub pruned: bool,
     /// What could not be cleaned up after the point of no return; the operation has succeeded all the same.
@@ -111,11 +111,11 @@ impl Journal {
                 (job.stop_asked, job.stopped, job.finished) = (false, true, true);
             }
             Event::RemoveBegun(Target::Old) => forward.old_removed = true,
-            Event::RemoveBegun(Target::Stray(_)) => {}
+            Event::RemoveBegun(Target::Orphan(_)) => {}
             Event::RemoveBegun(_) => revert.new_removed = true,
             Event::Removed(Target::Old) => forward.old_gone = true,
-            Event::Removed(Target::Stray(number)) | Event::Kept(Target::Stray(number)) => {
-                forward.strays_done.push(number);
+            Event::Removed(Target::Orphan(number)) | Event::Kept(Target::Orphan(number)) => {
+                forward.orphans_done.push(number);
             }
             Event::Removed(_) => revert.new_gone = true,
             Event::ApplyBegun(Target::New) => forward.apply_begun = true,
@@ -181,8 +181,8 @@ impl Journal {
     }
 
     /// Returns the numbers of the generations that earlier operations left, and that are still to go.
-    pub fn strays_left(&self) -> impl Iterator<Item = u32> {
-        self.decided.strays.iter().copied().filter(|number| !self.forward.strays_done.contains(number))
+    pub fn orphans_left(&self) -> impl Iterator<Item = u32> {
+        self.decided.orphans.iter().copied().filter(|number| !self.forward.orphans_done.contains(number))
     }
 
     /// Each job can be reverted by itself: what it is started on is still there, whatever the others do.

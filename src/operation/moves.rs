@@ -112,7 +112,7 @@ impl JobMove {
 
     /// Returns the generation that it runs in when the operation begins.
     pub fn source(&self) -> Target {
-        self.decided.source.map_or(Target::Old, Target::Stray)
+        self.decided.source.map_or(Target::Old, Target::Orphan)
     }
 
     /// Returns its start on the new generation; `None` for one that is not started, or has finished by itself.

@@ -11,9 +11,9 @@ pub enum Target {
     /// The one that runs when it succeeds.
     New,
     /// The old revision's, made again on the way back.
-    Back,
+    Revert,
     /// One that an earlier operation could not remove, by its number.
-    Stray(u32),
+    Orphan(u32),
 }
 
 /// How an operation ended.

@@ -32,7 +32,7 @@ impl Site<'_> {
     /// The package's archive of the revision that made a generation.
     fn archive(&self, target: Target) -> &[u8] {
         let elsewhere = match target {
-            Target::Stray(number) => self.stray(number).and_then(|stray| stray.archive.as_deref()),
+            Target::Orphan(number) => self.orphan(number).and_then(|orphan| orphan.archive.as_deref()),
             _ => None,
         };
         let base = self.operation.base.as_ref().filter(|_| target != Target::New);
@@ -46,7 +46,7 @@ impl Site<'_> {
         job: &JobRecord,
         target: Target,
     ) -> Result<Option<(Record, Option<Descriptor>)>, Cause> {
-        let Some(place) = job.elsewhere.filter(|_| matches!(target, Target::Old | Target::Back)) else {
+        let Some(place) = job.elsewhere.filter(|_| matches!(target, Target::Old | Target::Revert)) else {
             return Ok(None);
         };
         let record = self.context.store.get(self.operation.name(), place.revision).await?;
