@@ -121,12 +121,7 @@ impl Site<'_> {
         let Some(descriptor) = self.descriptor(Target::New) else { return Ok(()) };
         let slots = descriptor.task_managers * descriptor.slots_per_task_manager;
         let needed = plan.nodes.iter().map(|node| node.parallelism).max().unwrap_or(0);
-        // The adaptive scheduler starts a job with what slots there are.
-        let adaptive = self.objects(Target::New).iter().any(|object| {
-            object.kind() == "ConfigMap"
-                && object.value["data"].to_string().to_lowercase().contains("adaptive")
-        });
-        if needed <= slots || adaptive {
+        if needed <= slots || descriptor.adaptive_scheduler {
             return Ok(());
         }
         Err(Cause::CannotStart {
