@@ -1,4 +1,4 @@
-//! The command line itself, without a cluster: help, usage errors, completion, and that nothing a person may type panics.
+//! The command line itself, without a cluster: help, usage errors, completion, and that nothing the user may type panics.
 
 use std::io::Read as _;
 use std::path::Path;
