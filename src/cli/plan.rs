@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::output::wrap;
+use super::wrap::wrap;
 use super::{CommandError, Output};
 use crate::operation::Kind;
 use crate::plan::{Plan, StateChoice, Summary};

@@ -4,7 +4,8 @@ use clap::Args;
 
 use super::connect;
 use crate::cli::args::GlobalArgs;
-use crate::cli::output::{moment, table, wrap};
+use crate::cli::output::{moment, table};
+use crate::cli::wrap::wrap;
 use crate::cli::{CommandError, Format, Output};
 use crate::verbs::query;
 

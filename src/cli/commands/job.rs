@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{begin, cancel_on_interrupt, connect, print_report, read_file};
-use crate::cli::args::{ChangeArgs, GlobalArgs, from_savepoint};
+use super::{begin, cancel_on_interrupt, connect, print_report};
+use crate::cli::args::{ChangeArgs, GlobalArgs, from_savepoint, read_file};
 use crate::cli::output::{moment, table};
+
 use crate::cli::{CommandError, Format, Output};
 use crate::live::jobs::JobRow;
 use crate::plan::StateChoice;

@@ -5,6 +5,7 @@ use clap::Args;
 use super::connect;
 use crate::cli::args::GlobalArgs;
 use crate::cli::output::{moment, table};
+
 use crate::cli::{CommandError, Format, Output};
 use crate::verbs::query;
 

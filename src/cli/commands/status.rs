@@ -4,7 +4,8 @@ use clap::Args;
 
 use super::connect;
 use crate::cli::args::GlobalArgs;
-use crate::cli::output::{moment, wrap};
+use crate::cli::output::moment;
+use crate::cli::wrap::wrap;
 use crate::cli::{CommandError, Output};
 use crate::verbs::query::{self, JobStatus, StatusReport};
 

@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::{begin, cancel_on_interrupt};
 use crate::cli::args::{ChangeArgs, GlobalArgs};
-use crate::cli::output::folded;
+use crate::cli::wrap::folded;
 use crate::cli::{CommandError, Output, error::exit, plan};
 use crate::plan::StateChoice;
 use crate::verbs::uninstall::{self, Kept};
