@@ -315,3 +315,14 @@ fn a_second_interrupt_ends_it_at_once_and_no_core_is_dumped() {
     assert_eq!(ended.code(), Some(130), "{ended}");
     drop(connected);
 }
+
+/// Expected: what asks no cluster has every format, too.
+#[test]
+fn the_version_has_every_format() {
+    let printed = |format: &str| offline(&["version", "-o", format]).ok().stdout;
+    let packages: Vec<String> = printed("name").lines().map(ToOwned::to_owned).collect();
+    assert!(packages.iter().any(|package| package.starts_with("package/flink-")), "{packages:?}");
+    assert_eq!(printed("wide"), printed("table"));
+    assert!(printed("table").starts_with("kubectl-flink v"));
+    assert!(printed("json").contains("\"version\"") && printed("yaml").contains("version:"));
+}

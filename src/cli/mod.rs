@@ -10,6 +10,7 @@ mod output;
 mod place;
 mod plan;
 mod progress;
+mod render;
 mod root;
 mod said;
 mod wrap;

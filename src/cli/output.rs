@@ -58,6 +58,11 @@ impl Output {
         self.terminal
     }
 
+    /// Whether results are for programs.
+    pub fn is_structured(&self) -> bool {
+        matches!(self.format, Format::Json | Format::Yaml)
+    }
+
     /// Writes data.
     pub fn data(&self, text: &str) {
         let mut stdout = std::io::stdout().lock();
@@ -115,7 +120,7 @@ impl Output {
     }
 
     /// Prints a value as JSON or YAML; `false` where the format is for people.
-    pub fn structured<T: Serialize>(&self, value: &T) -> Result<bool, CommandError> {
+    pub fn structured<T: Serialize + ?Sized>(&self, value: &T) -> Result<bool, CommandError> {
         match self.format {
             Format::Json => {
                 let text = serde_json::to_string_pretty(value)

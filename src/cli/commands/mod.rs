@@ -22,6 +22,7 @@ pub mod version;
 use std::time::Duration;
 
 use super::args::{ChangeArgs, GlobalArgs};
+use super::render::Render;
 use super::{CommandError, Format, Output};
 use crate::cluster::Cluster;
 use crate::context::Context;
@@ -113,38 +114,42 @@ fn cancel_on_interrupt() -> Cancellation {
     cancellation
 }
 
-/// What an operation did, for people or machines.
-fn print_report(report: &Report, output: &Output) -> Result<(), CommandError> {
-    if output.structured(report)? {
-        return Ok(());
+impl Render for Report {
+    type Data = Self;
+
+    fn data(&self) -> &Self {
+        self
     }
-    if output.format == Format::Name {
-        output.data(&format!("release/{}\n", report.name));
-        return Ok(());
+
+    fn names(&self) -> Vec<String> {
+        vec![format!("release/{}", self.name)]
     }
-    let mut text = String::new();
-    if report.unchanged {
-        text.push_str("Nothing to change: the release is as it was asked for, no job was stopped.\n");
-    }
-    text.push_str(&format!("NAME:       {}\n", report.name));
-    text.push_str(&format!("NAMESPACE:  {}\n", report.namespace));
-    text.push_str(&format!("REVISION:   {}\n", report.revision));
-    text.push_str(&format!("STATUS:     {}\n", report.status));
-    text.push_str(&format!("PACKAGE:    {}, layout {}\n", report.package, report.layout));
-    for job in &report.jobs {
-        text.push_str(&format!("JOB:        {} ({})\n", job.name, job.state));
-        if let Some(path) = &job.restored_from {
-            text.push_str(&format!("  restored  {path}\n"));
+
+    fn table(&self) -> String {
+        let mut text = String::new();
+        if self.unchanged {
+            text.push_str("Nothing to change: the release is as it was asked for, no job was stopped.\n");
         }
-        if let Some(path) = job.savepoint.as_ref().filter(|path| Some(*path) != job.restored_from.as_ref()) {
-            text.push_str(&format!("  savepoint {path}\n"));
+        text.push_str(&format!("NAME:       {}\n", self.name));
+        text.push_str(&format!("NAMESPACE:  {}\n", self.namespace));
+        text.push_str(&format!("REVISION:   {}\n", self.revision));
+        text.push_str(&format!("STATUS:     {}\n", self.status));
+        text.push_str(&format!("PACKAGE:    {}, layout {}\n", self.package, self.layout));
+        for job in &self.jobs {
+            text.push_str(&format!("JOB:        {} ({})\n", job.name, job.state));
+            if let Some(path) = &job.restored_from {
+                text.push_str(&format!("  restored  {path}\n"));
+            }
+            let savepoint = job.savepoint.as_ref().filter(|path| Some(*path) != job.restored_from.as_ref());
+            if let Some(path) = savepoint {
+                text.push_str(&format!("  savepoint {path}\n"));
+            }
         }
+        if !self.notes.trim().is_empty() {
+            text.push_str(&format!("\n{}\n", self.notes.trim_end()));
+        }
+        text
     }
-    if !report.notes.trim().is_empty() {
-        text.push_str(&format!("\n{}\n", report.notes.trim_end()));
-    }
-    output.data(&output.placed(&text));
-    Ok(())
 }
 
 /// Rendered objects: as a manifest, as the `List` that kubectl prints, or by name.
