@@ -26,6 +26,7 @@ mod long;
 mod packages;
 mod real;
 mod recover;
+mod reference;
 mod rights;
 mod roles;
 mod rollback;
