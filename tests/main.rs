@@ -21,6 +21,7 @@ mod docs;
 mod failover;
 mod job_layout;
 mod krew;
+mod language;
 mod links;
 mod lock;
 mod long;
