@@ -14,6 +14,7 @@ mod plugin;
 mod process;
 mod progress;
 mod stage;
+mod style;
 mod target;
 mod test;
 
@@ -55,6 +56,8 @@ enum Verb {
     Dist,
     /// Measure the plugin beside the real Helm, and an upgrade beside what a person does by hand
     Bench(bench::Options),
+    /// Print the shape of the code in figures: lengths, circles of files, doc comments, commit subjects
+    Style(style::Options),
     /// Write all images of the tests as one OCI archive, to load into another cluster
     Images { file: PathBuf },
     /// Carries connections from outside to the API server; started by `cluster up`
@@ -113,6 +116,7 @@ fn run(arguments: Arguments) -> Result<()> {
         Verb::Demo(options) => demo::run(&project, &options),
         Verb::Dist => dist::run(&project),
         Verb::Bench(options) => bench::run(&project, &options),
+        Verb::Style(options) => style::run(&project, &options),
         Verb::Images { file } => {
             let images = images::all(&cache::Cache::open()?, &project)?;
             let out = std::io::BufWriter::new(fs_err::File::create(file)?);
