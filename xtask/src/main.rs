@@ -8,6 +8,7 @@ mod cluster;
 mod command;
 mod demo;
 mod dist;
+mod docs;
 mod images;
 mod install;
 mod plugin;
@@ -56,6 +57,8 @@ enum Verb {
     Dist,
     /// Measure the plugin beside the real Helm, and an upgrade beside what a person does by hand
     Bench(bench::Options),
+    /// Make a book of docs/ with mdBook, in target/book
+    Docs,
     /// Print the shape of the code in figures: lengths, circles of files, doc comments, commit subjects
     Style(style::Options),
     /// Write all images of the tests as one OCI archive, to load into another cluster
@@ -116,6 +119,7 @@ fn run(arguments: Arguments) -> Result<()> {
         Verb::Demo(options) => demo::run(&project, &options),
         Verb::Dist => dist::run(&project),
         Verb::Bench(options) => bench::run(&project, &options),
+        Verb::Docs => docs::run(&project),
         Verb::Style(options) => style::run(&project, &options),
         Verb::Images { file } => {
             let images = images::all(&cache::Cache::open()?, &project)?;
