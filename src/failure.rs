@@ -153,7 +153,7 @@ pub enum Cause {
         if *answers { "is starting" } else { "does not answer" },
         jobs.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
     )]
-    Strangers { generation: String, answers: bool, jobs: Vec<crate::id::JobId> },
+    Unmanaged { generation: String, answers: bool, jobs: Vec<crate::id::JobId> },
     #[error("the job {job} cannot be started again: {reason}")]
     CannotStart { job: String, reason: String },
     #[error("release {release:?} has no job {job:?} (it has {known})")]
@@ -164,7 +164,7 @@ pub enum Cause {
     Step { step: String, reason: String },
     #[error("release {release:?} changed meanwhile: it is at revision {now}, the plan was made for {then}")]
     ChangedMeanwhile { release: String, now: String, then: String },
-    #[error("a run of {operation} by {holder} (since {since}) died in the middle: {position}")]
+    #[error("an interrupted {operation} by {holder} (since {since}): {position}")]
     LeftBehind { operation: String, holder: String, since: String, position: String },
     #[error("interrupted")]
     Interrupted,

@@ -204,7 +204,7 @@ fn what_pods_committed_after_the_run_had_died_is_not_undone() {
         .exits(1)
         .says("has ended as revision 2 had it; its state is in file:///flink-storage/")
         .says("rollback demo 1 --from-savepoint recorded   # from where the new job has got to")
-        .never_says("put out again");
+        .never_says("reprocessed");
     assert_eq!(tally.read().runs.len(), theirs.runs.len(), "something was started: {said}");
     assert_eq!(statuses(&namespace.history("demo")), "1 deployed, 2 failed", "{said}");
 

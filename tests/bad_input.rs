@@ -224,7 +224,7 @@ fn what_belongs_to_somebody_else_is_not_touched_unless_asked() {
     let refusal = namespace.flink(&install).exits(3);
     refusal
         .says("Service/demo-rest exists in namespace")
-        .says("was made by somebody else")
+        .says("was made by another client")
         .says("--take-ownership");
     assert_eq!(contents(&namespace), ["service/demo-rest"]);
     assert_eq!(namespace.get("service", "demo-rest").unwrap()["spec"], before["spec"]);

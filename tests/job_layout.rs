@@ -41,7 +41,7 @@ fn a_job_from_install_to_uninstall() {
     upgrade.args(["upgrade", "demo", "--set", "taskManager.memory=1100m", "--with-savepoint"]);
     let upgraded = run(upgrade.env("KUBECTL_FLINK_GATE_QUIET", "8s"))
         .ok()
-        .says("rehearsed in ")
+        .says("warmed up in ")
         .says("stop with a savepoint, start from it")
         .says("→ wait for generation 2\n")
         .says("✓ stopped counter after ")

@@ -65,7 +65,7 @@ fn one_at_a_time_and_what_a_killed_run_leaves() {
     let (mut killed, _) = upgrade_until(&namespace, "taskManager.memory=1100m", "✓ stopped counter");
     killed.kill().unwrap(); // SIGKILL
     killed.wait().unwrap();
-    namespace.flink(["status", "demo"]).ok().prints("OPERATION:  a run by tester@");
+    namespace.flink(["status", "demo"]).ok().prints("OPERATION:  an operation by tester@");
     assert_eq!(statuses(&namespace.history("demo")), "1 superseded, 2 deployed, 3 pending-upgrade");
     // The lock expires 30 s after its last renewal; until then the run counts as alive. Whatever changes the release next
     // first completes what that run had begun.
@@ -74,7 +74,7 @@ fn one_at_a_time_and_what_a_killed_run_leaves() {
         let next = namespace.flink(next);
         (next.code != 3).then_some(next)
     });
-    next.ok().says("go on where the run by tester@").says("is complete: revision 3 is deployed");
+    next.ok().says("resume the interrupted operation by tester@").says("is complete: revision 3 is deployed");
     assert_eq!(statuses(&namespace.history("demo")), "1 superseded, 2 superseded, 3 superseded, 4 deployed");
     assert!(namespace.get("secret", OPERATION).is_none(), "the lock is given back");
     namespace.flink(["recover", "demo"]).ok().says("Nothing to recover");

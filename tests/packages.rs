@@ -316,3 +316,30 @@ fn pods_are_not_root_and_a_change_of_labels_makes_no_new_ones() {
     let pods = session(json!({"podLabels": {"team": "a"}}));
     assert_ne!(generation(&pods), generation(&plain));
 }
+
+/// Expected: the descriptor says whether the scheduler is adaptive, by the option alone, nested or not; a name that has the word
+/// in it says nothing.
+#[test]
+fn an_adaptive_scheduler_is_told_by_its_option() {
+    let adaptive = |name: &str, values: Value| {
+        let rendered = template(&Options {
+            name: name.to_owned(),
+            namespace: "team".to_owned(),
+            package: package(),
+            layout: None,
+            user_values: values,
+            capabilities: assumed_capabilities(),
+            is_upgrade: false,
+        })
+        .unwrap();
+        let text = serde_json::to_string(&rendered.objects.iter().map(|one| &one.value).collect::<Vec<_>>())
+            .unwrap();
+        text.contains("adaptiveScheduler: true")
+    };
+    let options = |option: Value| json!({"flinkConfiguration": option});
+    assert!(!adaptive("adaptive-x", json!({})));
+    assert!(!adaptive("demo", options(json!({"jobmanager.scheduler": "Default"}))));
+    assert!(adaptive("demo", options(json!({"jobmanager.scheduler": "Adaptive"}))));
+    assert!(adaptive("demo", options(json!({"jobmanager": {"scheduler": "adaptive"}}))));
+    assert!(adaptive("demo", options(json!({"scheduler-mode": "reactive"}))));
+}

@@ -34,7 +34,7 @@ fn a_rollback_says_where_its_state_comes_from() {
         .flink(["rollback", "demo", "1", "--from-savepoint", "recorded"])
         .ok()
         .says(&format!("cancel, start from {path}"))
-        .says("what it has put out since that savepoint was taken is put out again");
+        .says("records since that savepoint are reprocessed: their output is repeated");
     let status = namespace.status("demo");
     assert_eq!(status["jobs"][0]["restoredFrom"], path.as_str(), "{status:#}");
     namespace.restored_as_recorded("demo", 1);
@@ -53,11 +53,11 @@ fn a_rollback_says_where_its_state_comes_from() {
             "upgrade",
             "demo",
             "--set",
-            "taskManager.memory=1150m,upgrade.state=savepoint,upgrade.rehearsal=false,checkpointing.interval=",
+            "taskManager.memory=1150m,upgrade.state=savepoint,upgrade.warmUp=false,checkpointing.interval=",
         ])
         .ok();
     assert!(upgraded.stderr.contains("stop with a savepoint, start from it"), "{upgraded}");
-    assert!(!upgraded.stderr.contains("rehearsed"), "{upgraded}");
+    assert!(!upgraded.stderr.contains("warmed up"), "{upgraded}");
     tally.await_more(40);
     let before = tally.read().judge(State::Running).repeated_emitted.values().sum::<u64>();
 
@@ -77,7 +77,7 @@ fn a_rollback_says_where_its_state_comes_from() {
     namespace
         .flink(["rollback", "demo", "--stateless", "--history-max", "2"])
         .ok()
-        .says("its state is dropped: it counts from the start");
+        .says("its state is dropped: it starts with empty state");
     tally.await_committed(40);
     assert_eq!(statuses(&namespace.history("demo")), "1 superseded, 3 superseded, 5 deployed");
 

@@ -401,7 +401,7 @@ fn a_savepoint_that_would_time_out_is_not_tried() {
     tally.await_committed(40);
     let id = namespace.job_id("demo");
     let slow = tally.folder.join("slow");
-    let late = run_until(namespace.program().args(upgrade), "→ try out the job counter", || {
+    let late = run_until(namespace.program().args(upgrade), "→ check the job counter", || {
         fs_err::write(&slow, "").unwrap();
     });
     fs_err::remove_file(&slow).unwrap();

@@ -35,7 +35,7 @@ fn from_1_20_to_2_3_and_back() {
     }
     assert_eq!(statuses(&namespace.history("demo")), "1 superseded, 2 failed, 3 deployed");
     // The new generation is one of 1.20 again; the rehearsal runs on both.
-    namespace.flink(["rollback", "demo", "1", "--from-savepoint", "recorded"]).ok().says("rehearsed in ");
+    namespace.flink(["rollback", "demo", "1", "--from-savepoint", "recorded"]).ok().says("warmed up in ");
     let newer = wait_for("the run after the way back", || {
         let runs = tally.read().runs;
         (runs.len() > before + 1).then(|| runs[before].clone())

@@ -34,7 +34,7 @@ pub enum Command {
     Rollback(commands::rollback::RollbackArgs),
     /// Show what an upgrade or a rollback would do
     Plan(commands::plan::PlanArgs),
-    /// Complete or undo what a run that died has left
+    /// Complete or undo an interrupted operation
     Recover(commands::recover::RecoverArgs),
     /// Uninstall a release; records where its state is
     #[command(visible_alias = "delete")]
@@ -226,7 +226,7 @@ pub struct StateArgs {
         help_heading = "State"
     )]
     pub from_checkpoint: Vec<String>,
-    /// Drop the state: jobs count from the start
+    /// Drop the state: jobs start with empty state
     #[arg(long, help_heading = "State")]
     pub stateless: bool,
     /// Accept state that no operator of the new job takes
@@ -267,7 +267,7 @@ pub struct MoveArgs {
     /// Leave a failed revision as it is
     #[arg(long, help_heading = "State")]
     pub no_rollback_on_failure: bool,
-    /// Of several jobs only those that fail go back; the others move on, and the revision is failed all the same
+    /// Of several jobs roll back only those that fail; the others move on, and the revision is failed all the same
     #[arg(long, conflicts_with = "no_rollback_on_failure", help_heading = "State")]
     pub keep_going: bool,
     /// Keep at most so many revisions (0: all); one whose savepoint exists is never dropped
@@ -400,7 +400,7 @@ pub struct ChangeArgs {
     /// Take fields from other managers
     #[arg(long)]
     pub force_conflicts: bool,
-    /// Take over objects that belong to somebody else
+    /// Take over objects that belong to another owner
     #[arg(long)]
     pub take_ownership: bool,
     /// Answer yes to confirmations; never chooses what happens to state

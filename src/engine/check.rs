@@ -23,7 +23,7 @@ impl<W: World> Engine<W> {
         self.record(Event::Jar(index, jar.clone())).await?;
         let plan = cluster.preflight(&jar, &recipe.program).await.map_err(|source| match source {
             FlinkError::Refused { message, .. } => Cause::CannotStart { job: name.clone(), reason: message },
-            source => Cause::Flink { doing: format!("the job {name} could not be tried out"), source },
+            source => Cause::Flink { doing: format!("the job {name} could not be checked"), source },
         })?;
         self.world.fits(&name, &plan)?;
         self.record(Event::Checked(index)).await?;

@@ -81,9 +81,9 @@ pub(crate) trait World {
     /// Waits until a generation answers and its TaskManagers have registered; rehearses where jobs will move to it.
     async fn await_ready(&mut self, target: Target) -> Result<Option<String>, Cause>;
     /// The id of a generation's rehearsal, a job of ours that is no job of the release.
-    fn rehearsal(&self, target: Target) -> Option<JobId>;
+    fn warm_up(&self, target: Target) -> Option<JobId>;
     /// The jobs that a generation's high availability would bring back, but for those of the release's revisions and `known` ones.
-    async fn strangers(&self, target: Target, known: BTreeSet<JobId>) -> Result<Vec<JobId>, Cause>;
+    async fn unmanaged(&self, target: Target, known: BTreeSet<JobId>) -> Result<Vec<JobId>, Cause>;
     /// Has what leads to the generation in charge lead to the new one.
     async fn switch(&mut self) -> Result<(), Cause>;
     /// Deletes a generation whose Flink is shut down: its objects, then, when its Pods are gone, its HA data.
@@ -161,7 +161,7 @@ impl<W: World> Engine<W> {
             // What a person wants to end is the operation.
             _ if matches!(cause, Cause::Interrupted) && !self.journal.goes_back() => None,
             Step::Stop(index)
-            | Step::Settle(index)
+            | Step::ResolveStop(index)
             | Step::Start(index, _)
             | Step::AwaitHealthy(index, _)
             | Step::End(index) => Some(index),
@@ -202,7 +202,7 @@ impl<W: World> Engine<W> {
         let (done, event) = match step {
             Step::Check(index) => return self.check(index).await,
             Step::Stop(index) => return self.stop(index).await,
-            Step::Settle(index) => return self.settle(index).await,
+            Step::ResolveStop(index) => return self.resolve(index).await,
             Step::Remove(target) => return self.remove(target).await,
             Step::Start(index, target) => return self.start(index, target).await,
             Step::AwaitHealthy(index, target) => return self.await_healthy(index, target).await,

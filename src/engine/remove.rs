@@ -23,13 +23,13 @@ impl<W: World> Engine<W> {
     pub(super) async fn remove(&mut self, target: Target) -> Result<Option<String>, Cause> {
         let (name, cluster) = (self.world.name(target), self.world.control(target)?);
         let mut jobs = self.jobs_of(&cluster, target).await;
-        if let (Some(ours), Ok(listed)) = (self.world.rehearsal(target), &jobs)
+        if let (Some(ours), Ok(listed)) = (self.world.warm_up(target), &jobs)
             && listed.iter().any(|job| job.id == ours && !job.state.is_terminal())
         {
-            self.cancel(&cluster, ours, "rehearsal").await?;
+            self.cancel(&cluster, ours, "warm-up job").await?;
             jobs = self.jobs_of(&cluster, target).await;
         }
-        let strangers = self.unlisted(&cluster, target, &mut jobs).await?;
+        let unmanaged = self.unlisted(&cluster, target, &mut jobs).await?;
         let listed = jobs.as_deref().unwrap_or_default();
         let live = listed.iter().filter(|job| !job.state.is_terminal());
         let live: Vec<String> = live.map(|job| format!("{} ({})", job.name, job.id)).collect();
@@ -39,8 +39,8 @@ impl<W: World> Engine<W> {
             let whose = if committed { "that the release does not know" } else { "still" };
             return self.keep(target, format!("jobs run in it {whose}: {}", live.join(", "))).await;
         }
-        if !strangers.is_empty() {
-            let cause = Cause::Strangers { generation: name, answers: jobs.is_ok(), jobs: strangers };
+        if !unmanaged.is_empty() {
+            let cause = Cause::Unmanaged { generation: name, answers: jobs.is_ok(), jobs: unmanaged };
             return self.keep(target, cause.to_string()).await;
         }
         self.record(Event::RemoveBegun(target)).await?;
@@ -87,10 +87,10 @@ impl<W: World> Engine<W> {
         let begun = Instant::now();
         loop {
             let listed = jobs.as_deref().unwrap_or_default().iter().map(|job| job.id);
-            let strangers = self.strangers(target, listed).await?;
+            let unmanaged = self.unmanaged(target, listed).await?;
             let over = begun.elapsed() >= SILENCE || self.world.is_cancelled();
-            if strangers.is_empty() || jobs.is_err() || over {
-                return Ok(strangers);
+            if unmanaged.is_empty() || jobs.is_err() || over {
+                return Ok(unmanaged);
             }
             tokio::time::sleep(POLL).await;
             *jobs = self.jobs_of(cluster, target).await;
@@ -99,13 +99,13 @@ impl<W: World> Engine<W> {
 
     /// The jobs that a generation would bring back, but for the listed ones and those of the release. While jobs of the release
     /// are down nothing waits for a look that fails: the plan was made after one.
-    async fn strangers(
+    async fn unmanaged(
         &self,
         target: Target,
         listed: impl Iterator<Item = JobId>,
     ) -> Result<Vec<JobId>, Cause> {
         let known = self.journal.jobs.iter().flat_map(JobMove::ids).chain(listed).collect();
-        match self.world.strangers(target, known).await {
+        match self.world.unmanaged(target, known).await {
             Err(error) if self.journal.forward.committed.is_none() => {
                 let name = self.world.name(target);
                 self.world.tell(Progress::Warning(format!(

@@ -66,13 +66,13 @@ impl<W: World> Engine<W> {
     }
 
     /// Finds out how a stop ended that this run or another one asked for: it is followed, never asked for again.
-    pub(super) async fn settle(&mut self, index: usize) -> Result<Option<String>, Cause> {
-        let settled = self.settle_job(index).await?;
+    pub(super) async fn resolve(&mut self, index: usize) -> Result<Option<String>, Cause> {
+        let resolved = self.resolve_job(index).await?;
         self.refuse_to_run_again(index)?;
-        Ok(settled)
+        Ok(resolved)
     }
 
-    async fn settle_job(&mut self, index: usize) -> Result<Option<String>, Cause> {
+    async fn resolve_job(&mut self, index: usize) -> Result<Option<String>, Cause> {
         let change = self.journal.jobs[index].clone();
         let Some(id) = change.decided.old else {
             self.record(Event::Stopped(index)).await?;

@@ -177,8 +177,8 @@ impl<W: World> Engine<W> {
         let decided = &self.journal.decided;
         let apart = match target {
             Target::New => decided.old != Some(decided.new) || change.source() != Target::Old,
-            Target::Back => true,
-            Target::Old | Target::Stray(_) => false,
+            Target::Revert => true,
+            Target::Old | Target::Orphan(_) => false,
         };
         // In a generation that the old job has never been in there is no other.
         if apart { Verdict::New } else { judge_beside_the_old(change, submission, seen) }

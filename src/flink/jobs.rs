@@ -11,28 +11,9 @@ use super::rest::Rest;
 use super::transport::Payload;
 use super::types::{
     Application, CheckpointConfig, Checkpoints, Config, Failures, JobDetail, JobOverview, JobState, Overview,
-    Plan, RawCheckpointConfig, RootException,
+    Plan, RawCheckpointConfig, RootException, SavepointStatus,
 };
 use crate::id::{JobId, TriggerId};
-
-/// What became of a savepoint trigger.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SavepointStatus {
-    /// Flink is at it.
-    InProgress,
-    /// Written.
-    Completed {
-        /// Its path, as Flink writes it.
-        location: String,
-    },
-    /// Flink says COMPLETED and gives a cause: it failed.
-    Failed {
-        /// One line of the cause.
-        cause: String,
-        /// A savepoint that was written all the same, before the job failed on its way to the end.
-        location: Option<String>,
-    },
-}
 
 impl Rest for Client {
     async fn overview(&self) -> Result<Overview, FlinkError> {

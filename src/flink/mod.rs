@@ -34,7 +34,6 @@ pub use direct::{Direct, DirectError};
 pub use error::{FlinkError, Refusal};
 pub use health::Health;
 pub use job_start::{How, StartError, Started};
-pub use jobs::SavepointStatus;
 pub use port_forward::PortForward;
 pub use proxy::Proxy;
 pub use requests::{Program, RunRequest, SavepointFormat, SavepointFormatError, StopRequest};
@@ -44,5 +43,5 @@ pub use transport::{Content, Jar, Transport};
 pub use types::{
     Application, CheckpointConfig, CheckpointCounts, Checkpoints, CompletedCheckpoint, Config,
     FailedCheckpoint, Failures, Features, JarInfo, JobDetail, JobOverview, JobState, LatestCheckpoints,
-    Overview, PastCheckpoint, Plan, PlanNode, RestoredFrom, RootException, Tasks, Vertex,
+    Overview, PastCheckpoint, Plan, PlanNode, RestoredFrom, RootException, SavepointStatus, Tasks, Vertex,
 };

@@ -3,11 +3,10 @@
 //! [`super::health`]) are the same for both.
 
 use super::error::FlinkError;
-use super::jobs::SavepointStatus;
 use super::requests::{Program, RunRequest, StopRequest};
 use super::types::{
     Application, CheckpointConfig, Checkpoints, Config, Failures, JobDetail, JobOverview, JobState, Overview,
-    Plan,
+    Plan, SavepointStatus,
 };
 use crate::id::{JobId, TriggerId};
 

@@ -9,10 +9,9 @@ use tokio::time::Instant;
 
 use super::backoff::Backoff;
 use super::error::FlinkError;
-use super::jobs::SavepointStatus;
 use super::requests::StopRequest;
 use super::rest::Rest;
-use super::types::JobState;
+use super::types::{JobState, SavepointStatus};
 use crate::id::{JobId, TriggerId};
 
 /// For how long an unknown trigger is asked for again before it counts as forgotten: the request may still be on its

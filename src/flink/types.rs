@@ -435,3 +435,22 @@ pub struct PlanNode {
 fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     Ok(u64::try_from(i64::deserialize(deserializer)?).ok())
 }
+
+/// What became of a savepoint trigger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SavepointStatus {
+    /// Flink is at it.
+    InProgress,
+    /// Written.
+    Completed {
+        /// Its path, as Flink writes it.
+        location: String,
+    },
+    /// Flink says COMPLETED and gives a cause: it failed.
+    Failed {
+        /// One line of the cause.
+        cause: String,
+        /// A savepoint that was written all the same, before the job failed on its way to the end.
+        location: Option<String>,
+    },
+}

@@ -47,6 +47,9 @@ pub struct Descriptor {
     /// The parallelism of jobs that name none: Flink's `jars/run` takes 1 then, whatever `parallelism.default` says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parallelism: Option<u32>,
+    /// Whether Flink starts a job with what slots there are (`jobmanager.scheduler: adaptive`, `scheduler-mode: reactive`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub adaptive_scheduler: bool,
     /// Flink's version.
     pub flink_version: String,
     /// Whether state outlives the Pods.

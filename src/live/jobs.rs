@@ -67,7 +67,9 @@ impl JobRow {
 /// The rows, and of a JobManager that does not answer the jobs too that only its high availability knows.
 pub(crate) async fn all_rows(context: &Context, situation: &Situation, base: &Record) -> Vec<JobRow> {
     let mut rows = rows(situation, base);
-    let (Some(_), Some(descriptor)) = (situation.live.silence(), &situation.descriptor) else { return rows };
+    let (Some(_), Some(descriptor)) = (situation.live.unreachable(), &situation.descriptor) else {
+        return rows;
+    };
     let known = base.jobs.iter().filter_map(|job| job.id).collect();
     match unmanaged::kept(context, &base.name, descriptor, known).await {
         Ok(kept) => {

@@ -3,11 +3,11 @@
 //! Reads only. Nothing here decides what should be, and nothing changes it.
 
 pub(crate) mod jobs;
+mod orphans;
 pub(crate) mod pending;
 mod render;
 pub(crate) mod savepoints;
 pub(crate) mod search;
-mod strays;
 pub(crate) mod unmanaged;
 pub(crate) mod waiting;
 
@@ -24,8 +24,8 @@ use crate::probe::warm_up;
 use crate::release::{JobRecord, JobState as Recorded, Record, Status, Summary};
 use crate::render::Object;
 
+pub(crate) use self::orphans::{Orphan, orphans as orphans_of};
 pub(crate) use self::render::{objects_of, render_record, start_of};
-pub(crate) use self::strays::{Stray, strays};
 
 /// How long a job that should run may be missing from a recovering JobManager's list until that is believed.
 const RECOVERY: Duration = Duration::from_secs(15);
@@ -37,16 +37,16 @@ pub(crate) enum Live {
     /// No generation of the release runs.
     NoCluster,
     /// A generation runs (or should) and its JobManager does not answer.
-    Silent(FlinkError),
+    Unreachable(FlinkError),
     /// The jobs that it knows, ended ones included.
     Jobs(Vec<JobOverview>),
 }
 
 impl Live {
     /// Why the JobManager does not say what runs, where it does not.
-    pub fn silence(&self) -> Option<&FlinkError> {
+    pub fn unreachable(&self) -> Option<&FlinkError> {
         match self {
-            Live::Silent(error) => Some(error),
+            Live::Unreachable(error) => Some(error),
             Live::NoCluster | Live::Jobs(_) => None,
         }
     }
@@ -67,7 +67,7 @@ pub(crate) struct Situation {
     /// The jobs in the running generation.
     pub live: Live,
     /// Generations that earlier operations could not remove.
-    pub strays: Vec<Stray>,
+    pub orphans: Vec<Orphan>,
     /// The jobs in those of them in which jobs of the release run, by their numbers.
     elsewhere: BTreeMap<u32, Live>,
 }
@@ -84,7 +84,7 @@ impl Situation {
             descriptor: None,
             generations: BTreeSet::new(),
             live: Live::NoCluster,
-            strays: Vec::new(),
+            orphans: Vec::new(),
             elsewhere: BTreeMap::new(),
         };
         if situation.history.is_empty() {
@@ -101,7 +101,7 @@ impl Situation {
         if let Some(base) = &situation.base
             && situation.generations.iter().any(|number| *number != base.generation)
         {
-            situation.strays = strays(context, base, &[base.generation]).await?;
+            situation.orphans = orphans_of(context, base, &[base.generation]).await?;
         }
         situation.ask_flink(context).await;
         Ok(situation)
@@ -143,8 +143,8 @@ impl Situation {
         self.live = self.ask(context, running, None).await;
         let numbers: BTreeSet<u32> = self.places().collect();
         for number in numbers {
-            let stray = self.strays.iter().find(|stray| stray.number == number);
-            let descriptor = stray.and_then(|stray| stray.descriptor.as_ref());
+            let orphan = self.orphans.iter().find(|orphan| orphan.number == number);
+            let descriptor = orphan.and_then(|orphan| orphan.descriptor.as_ref());
             let live = self.ask(context, descriptor, Some(number)).await;
             self.elsewhere.insert(number, live);
         }
@@ -166,11 +166,11 @@ impl Situation {
                     .iter()
                     .flat_map(|base| base.jobs.iter().filter(move |job| base.place_of(job) == place));
                 if let Err(error) = add_unsubmitted(context, descriptor, recorded, &mut jobs).await {
-                    return Live::Silent(error);
+                    return Live::Unreachable(error);
                 }
                 Live::Jobs(jobs)
             }
-            Err(error) => Live::Silent(error),
+            Err(error) => Live::Unreachable(error),
         }
     }
 
@@ -202,7 +202,7 @@ impl Situation {
         let Some(descriptor) = &self.descriptor else { return Ok(()) };
         match &self.live {
             Live::NoCluster => Ok(()),
-            Live::Silent(_) => unmanaged::refuse(context, release, descriptor, None).await,
+            Live::Unreachable(_) => unmanaged::refuse(context, release, descriptor, None).await,
             Live::Jobs(jobs) => unmanaged::refuse(context, release, descriptor, Some(jobs)).await,
         }
     }
@@ -232,15 +232,15 @@ impl Situation {
     pub fn descriptor_of(&self, job: &JobRecord) -> Option<&Descriptor> {
         match self.place_of(job) {
             None => self.descriptor.as_ref(),
-            Some(number) => self.strays.iter().find(|stray| stray.number == number)?.descriptor.as_ref(),
+            Some(number) => self.orphans.iter().find(|orphan| orphan.number == number)?.descriptor.as_ref(),
         }
     }
 
     /// The descriptors of the generations that jobs of the release run in, the one in charge first.
     pub fn descriptors(&self) -> impl Iterator<Item = &Descriptor> {
-        let beside = |stray: &&Stray| self.elsewhere.contains_key(&stray.number);
-        let strays = self.strays.iter().filter(beside).filter_map(|stray| stray.descriptor.as_ref());
-        self.descriptor.iter().chain(strays)
+        let beside = |orphan: &&Orphan| self.elsewhere.contains_key(&orphan.number);
+        let orphans = self.orphans.iter().filter(beside).filter_map(|orphan| orphan.descriptor.as_ref());
+        self.descriptor.iter().chain(orphans)
     }
 
     /// The generation beside the running one that a job runs in.

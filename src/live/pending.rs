@@ -17,8 +17,8 @@ pub(crate) async fn operation_in_progress(context: &Context, name: &str) -> Resu
     let held = operation::in_progress(&context.store, name).await.map_err(Cause::from)?;
     let Some(held) = held else { return Ok(None) };
     let position = position(&held.journal);
-    let state = if held.expired { "died" } else { "is under way" };
-    Ok(Some(format!("a run by {} (since {}) {state}: {position}", held.holder, held.since)))
+    let state = if held.expired { "was interrupted" } else { "is under way" };
+    Ok(Some(format!("an operation by {} (since {}) {state}: {position}", held.holder, held.since)))
 }
 
 /// What an operation object holds, in words.

@@ -22,7 +22,7 @@ const ENTRIES: [&str; 3] = ["jobGraph-", "executionPlan-", "application-"];
 
 /// A job that a JobManager would bring back.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Stranger {
+pub(crate) struct UnmanagedJob {
     pub id: JobId,
     /// The ConfigMap that has its entries.
     config_map: String,
@@ -36,12 +36,12 @@ pub(crate) async fn kept(
     release: &str,
     descriptor: &Descriptor,
     mut known: BTreeSet<JobId>,
-) -> Result<Vec<Stranger>, Cause> {
+) -> Result<Vec<UnmanagedJob>, Cause> {
     known.extend(warm_up::id(&descriptor.name));
     let config_maps = Resource::known("v1", "configmaps");
     let selection = Selection { labels: &descriptor.ha_selector, ..Selection::default() };
     let found = context.cluster.list(&config_maps, Some(&context.namespace), &selection).await?;
-    let mut kept: Vec<Stranger> = found.iter().flat_map(strangers).collect();
+    let mut kept: Vec<UnmanagedJob> = found.iter().flat_map(unmanaged_in).collect();
     kept.retain(|stranger| !known.contains(&stranger.id));
     if kept.is_empty() {
         return Ok(kept);
@@ -68,7 +68,7 @@ pub(crate) async fn refuse(
     if kept.is_empty() {
         return Ok(());
     }
-    let give_up = kept.iter().map(|Stranger { config_map, keys, .. }| {
+    let give_up = kept.iter().map(|UnmanagedJob { config_map, keys, .. }| {
         let keys: Vec<_> = keys.iter().map(|key| format!("\"{key}\":null")).collect();
         format!(
             "kubectl patch configmap {config_map} --type=merge \\\n  -p '{{\"data\":{{{}}}}}'   # gives it up; its checkpoints stay",
@@ -78,13 +78,13 @@ pub(crate) async fn refuse(
     let answers = listed.is_some();
     let look = if answers { "whether it has brought them back" } else { "why it does not answer" };
     let (generation, jobs) = (descriptor.name.clone(), kept.iter().map(|stranger| stranger.id).collect());
-    Err(Failure::refused(Cause::Strangers { generation, answers, jobs })
+    Err(Failure::refused(Cause::Unmanaged { generation, answers, jobs })
         .next([format!("kubectl flink status {release}   # {look}")])
         .next(give_up))
 }
 
 /// The jobs of which a ConfigMap has entries.
-fn strangers(config_map: &Value) -> Vec<Stranger> {
+fn unmanaged_in(config_map: &Value) -> Vec<UnmanagedJob> {
     let (Some(name), Some(data)) = (config_map["metadata"]["name"].as_str(), config_map["data"].as_object())
     else {
         return Vec::new();
@@ -96,27 +96,27 @@ fn strangers(config_map: &Value) -> Vec<Stranger> {
             jobs.entry(id).or_default().push(key.clone());
         }
     }
-    jobs.into_iter().map(|(id, keys)| Stranger { id, config_map: name.to_owned(), keys }).collect()
+    jobs.into_iter().map(|(id, keys)| UnmanagedJob { id, config_map: name.to_owned(), keys }).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
-    use super::strangers;
+    use super::unmanaged_in;
 
     #[test]
     fn the_jobs_that_flink_keeps() {
         let (a, b) = ("d5bb0a1235950632632daf49ad57d026", "f36c9bd7c64a9a08de295e3c3933be1c");
         let of_a = format!("jobGraph-{a}");
         let of_b = [format!("application-{b}"), format!("executionPlan-{b}")];
-        let found = strangers(&json!({"metadata": {"name": "a-g1-cluster-config-map"}, "data": {
+        let found = unmanaged_in(&json!({"metadata": {"name": "a-g1-cluster-config-map"}, "data": {
             of_a.as_str(): "", of_b[0].as_str(): "", of_b[1].as_str(): "",
             "org.apache.flink.k8s.leader.job-d5bb0a1235950632632daf49ad57d027": "",
             "checkpointID-0000000000000000001": "", "executionPlan-x": "",
         }}));
         let found: Vec<_> = found.iter().map(|job| (job.id.to_string(), job.keys.clone())).collect();
         assert_eq!(found, [(a.to_owned(), vec![of_a]), (b.to_owned(), of_b.to_vec())]);
-        assert!(strangers(&json!({"metadata": {"name": "empty"}})).is_empty());
+        assert!(unmanaged_in(&json!({"metadata": {"name": "empty"}})).is_empty());
     }
 }

@@ -3,361 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::control::ControlTraits;
-use super::step::{Outcome, Step, Target};
-use crate::id::{Id, JobId, TriggerId};
-
-/// Which command began the operation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Kind {
-    /// A first revision (or the first after an `uninstalled` one).
-    Install,
-    /// A new revision from a package and values.
-    Upgrade,
-    /// A new revision from a recorded one.
-    Rollback,
-    /// The end of the release.
-    Uninstall,
-    /// `job submit|stop|cancel`: a new revision with other jobs on the same generation.
-    Jobs,
-}
-
-impl std::fmt::Display for Kind {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Install => "Install",
-            Self::Upgrade => "Upgrade",
-            Self::Rollback => "Rollback",
-            Self::Uninstall => "Uninstallation",
-            Self::Jobs => "Change of jobs",
-        })
-    }
-}
-
-/// How an operation gets from one generation to the next.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Strategy {
-    /// Both generations up, jobs move between them, the old one goes last.
-    #[default]
-    Warm,
-    /// Stop, replace, start.
-    Recreate,
-}
-
-impl std::fmt::Display for Strategy {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Warm => "warm",
-            Self::Recreate => "recreate",
-        })
-    }
-}
-
-/// What the change means for Pods.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Pods {
-    /// Other Pods: a new generation.
-    New,
-    /// The same generation; at most its number of TaskManagers changes.
-    Same,
-}
-
-/// How a running job is ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Stop {
-    /// Stop with a savepoint; `format` is Flink's CANONICAL or NATIVE.
-    Savepoint {
-        /// Flink's name of the savepoint format.
-        format: String,
-        /// Windows are ended first: the job will never go on.
-        #[serde(default)]
-        drain: bool,
-    },
-    /// Cancel, then go on from the newest checkpoint that was retained.
-    LatestCheckpoint,
-    /// Cancel: the state since the last savepoint is given up.
-    Cancel,
-}
-
-/// A savepoint trigger, written down before it is sent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Trigger {
-    /// The id that we chose.
-    pub id: TriggerId,
-    /// The directory for this savepoint alone, so that it can be found when its path was never read.
-    pub directory: String,
-}
-
-/// Where a job that is started takes its state from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum StateFrom {
-    /// From the start.
-    Nothing,
-    /// From the savepoint with which this operation stopped it, or the checkpoint that it left.
-    ItsStop,
-    /// From the checkpoint that it left when it was stopped; where it had completed none, from this path, or from the start.
-    ItsStopOr(Option<String>),
-    /// From this path.
-    Path(String),
-}
-
-/// The id of a job that is to be started.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum StartId {
-    /// Chosen when the operation was decided, so that asking again is safe.
-    Chosen(JobId),
-    /// Assigned by whoever starts the job, and learnt afterwards ([`Event::Identified`]). What was chosen is a nonce, by
-    /// which the same submission is known again.
-    Assigned(Id),
-}
-
-/// A start of a job.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Start {
-    /// The id that the job will have.
-    pub id: StartId,
-    /// Where its state comes from.
-    pub from: StateFrom,
-}
-
-/// One job in an operation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct JobMove {
-    /// The job's name in the release.
-    pub name: String,
-    /// What was decided: never changes after the operation has begun.
-    pub decided: JobDecision,
-    /// What has happened on the way to the new revision.
-    #[serde(default)]
-    pub forward: JobForward,
-    /// What has happened on the way back to the revision that ran.
-    #[serde(default)]
-    pub revert: JobRevert,
-}
-
-/// What was decided about one job.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct JobDecision {
-    /// The running job that is stopped, if one runs.
-    pub old: Option<JobId>,
-    /// When that job was started, milliseconds since 1970 by Flink's clock: an id that is assigned may be the same again.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub since: Option<u64>,
-    /// The number of the generation that it runs in, where that is not the one in charge: a part of an earlier operation
-    /// that was not reverted.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub source: Option<u32>,
-    /// How it is stopped.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stop: Option<Stop>,
-    /// The savepoint trigger; set from the beginning where `stop` takes one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub trigger: Option<Trigger>,
-    /// The start on the new generation, if there is one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub start: Option<Start>,
-    /// The start of the job as it was, should the operation fail.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub revert: Option<Start>,
-}
-
-/// What has happened to one job on the way to the new revision.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct JobForward {
-    /// The id under which the new generation lists the job's jar, once it is known to have it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub jar: Option<String>,
-    /// `main()` ran on the new generation without starting the job.
-    #[serde(skip_serializing_if = "not")]
-    pub checked: bool,
-    /// The request to stop may have been sent.
-    #[serde(skip_serializing_if = "not")]
-    pub stop_asked: bool,
-    /// The path of the savepoint, recorded the moment it is known.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub savepoint: Option<String>,
-    /// The old job was seen in a terminal state.
-    #[serde(skip_serializing_if = "not")]
-    pub stopped: bool,
-    /// The job finished by itself, before it could be stopped or after its stop had failed: it is started neither on the new
-    /// generation nor again as it was.
-    #[serde(skip_serializing_if = "not")]
-    pub finished: bool,
-    /// The request to start may have been sent.
-    #[serde(skip_serializing_if = "not")]
-    pub start_asked: bool,
-    /// The id that the new job was assigned.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub id: Option<JobId>,
-    /// When that job was started, milliseconds since 1970 by Flink's clock.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub since: Option<u64>,
-    /// The new job is known to Flink.
-    #[serde(skip_serializing_if = "not")]
-    pub started: bool,
-    /// The new job is past the health gate.
-    #[serde(skip_serializing_if = "not")]
-    pub healthy: bool,
-    /// The new job completed a checkpoint, or may have: output is committed, nothing is reverted by itself.
-    #[serde(skip_serializing_if = "not")]
-    pub checkpointed: bool,
-    /// The job failed, and is reverted while the others go on (`--keep-going`).
-    #[serde(skip_serializing_if = "not")]
-    pub failed: bool,
-}
-
-/// What has happened to one job on the way back to the revision that ran.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct JobRevert {
-    /// The new job is terminal.
-    #[serde(skip_serializing_if = "not")]
-    pub ended: bool,
-    /// The checkpoint that the new job left, where it completed one while it was being ended: newer than its savepoint.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub left: Option<String>,
-    /// The request to start it as it was may have been sent.
-    #[serde(skip_serializing_if = "not")]
-    pub asked: bool,
-    /// The id that it was assigned.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub id: Option<JobId>,
-    /// It runs as it was.
-    #[serde(skip_serializing_if = "not")]
-    pub started: bool,
-    /// All its tasks run.
-    #[serde(skip_serializing_if = "not")]
-    pub healthy: bool,
-    /// It could not be started as it was, and the others are all the same.
-    #[serde(skip_serializing_if = "not")]
-    pub failed: bool,
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
-fn not(flag: &bool) -> bool {
-    !flag
-}
-
-impl JobMove {
-    /// Returns a job that nothing is decided of but its name.
-    pub fn new(name: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            decided: JobDecision::default(),
-            forward: JobForward::default(),
-            revert: JobRevert::default(),
-        }
-    }
-
-    /// Returns the generation that it runs in when the operation begins.
-    pub fn source(&self) -> Target {
-        self.decided.source.map_or(Target::Old, Target::Stray)
-    }
-
-    /// Returns its start on the new generation; `None` for one that is not started, or has finished by itself.
-    pub fn start(&self) -> Option<&Start> {
-        self.decided.start.as_ref().filter(|_| !self.forward.finished)
-    }
-
-    /// Returns its start as it was; `None` for one that cannot be, or has finished by itself.
-    pub fn revert_start(&self) -> Option<&Start> {
-        self.decided.revert.as_ref().filter(|_| !self.forward.finished)
-    }
-
-    /// Returns the start in a generation: the new one, or that of the revision that ran.
-    pub fn start_in(&self, target: Target) -> Option<&Start> {
-        if target == Target::New { self.start() } else { self.revert_start() }
-    }
-
-    /// Returns the id of the job that is started in a generation, once it is known.
-    pub fn id_in(&self, target: Target) -> Option<JobId> {
-        match self.start_in(target)?.id {
-            StartId::Chosen(id) => Some(id),
-            StartId::Assigned(_) if target == Target::New => self.forward.id,
-            StartId::Assigned(_) => self.revert.id,
-        }
-    }
-
-    /// Returns the id of the new job, once it is known.
-    pub fn new_id(&self) -> Option<JobId> {
-        self.id_in(Target::New)
-    }
-
-    /// Returns the id of the job that is started as it was, once it is known.
-    pub fn reverted_id(&self) -> Option<JobId> {
-        self.id_in(Target::Old)
-    }
-
-    /// Returns every id that is known of it: as it was, new, and as it was again.
-    pub fn ids(&self) -> impl Iterator<Item = JobId> {
-        [self.decided.old, self.new_id(), self.reverted_id()].into_iter().flatten()
-    }
-
-    /// Whether it is not known how its stop ended.
-    pub fn is_uncertain(&self) -> bool {
-        self.forward.stop_asked && !self.forward.stopped
-    }
-
-    /// Whether it is stopped in such a way that its state is somewhere afterwards.
-    pub fn leaves_state(&self) -> bool {
-        matches!(self.decided.stop, Some(Stop::Savepoint { .. } | Stop::LatestCheckpoint))
-    }
-
-    /// A job that was stopped can be started as it was only from state that is known.
-    fn can_be_reverted(&self) -> bool {
-        let known = |start: &Start| start.from != StateFrom::ItsStop || self.forward.savepoint.is_some();
-        !self.forward.stopped || self.forward.finished || self.revert_start().is_some_and(known)
-    }
-
-    /// Whether nothing reverts it: its new state counts by now, or there is none that it could be started from.
-    pub(super) fn stays(&self) -> bool {
-        self.forward.checkpointed || !self.can_be_reverted()
-    }
-
-    /// Whether the state that it has when it is stopped is not what it is started from: it is there for a revert only.
-    pub fn gives_up_its_state(&self) -> bool {
-        self.start().is_some_and(|start| matches!(start.from, StateFrom::Path(_)))
-    }
-
-    /// Returns the path that a start of it restores from; `None` for an empty state.
-    pub fn restored_from(&self, from: &StateFrom) -> Option<String> {
-        match from {
-            StateFrom::Nothing => None,
-            StateFrom::ItsStop => self.forward.savepoint.clone(),
-            StateFrom::ItsStopOr(before) => self.forward.savepoint.clone().or_else(|| before.clone()),
-            StateFrom::Path(path) => Some(path.clone()),
-        }
-    }
-
-    /// Whether it runs, or may run, as the new revision has it.
-    pub fn is_moved(&self) -> bool {
-        self.start().is_some() && self.forward.start_asked && !self.revert.ended
-    }
-
-    /// Whether it runs where and as it did when the operation began, or runs so again, or may.
-    pub fn is_as_it_was(&self) -> bool {
-        let runs = !self.forward.stopped || self.revert.started || self.revert.asked;
-        self.decided.old.is_some() && !self.forward.finished && runs
-    }
-}
-
-/// Why an operation does not go forward any more.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Setback {
-    /// The job that failed, by its place in [`Journal::jobs`]; absent where it is not one job's failure.
-    #[serde(default)]
-    pub job: Option<usize>,
-    /// The step that failed, in words.
-    pub step: String,
-    /// The reason, in words.
-    pub reason: String,
-}
+use super::decision::{Decided, Kind, Pods, Strategy};
+use super::event::{Event, Setback};
+use super::moves::{JobForward, JobMove, JobRevert};
+use super::target::{Outcome, Target};
 
 /// Everything that an operation has decided and done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -378,73 +27,6 @@ pub struct Journal {
     /// The records say how it ended.
     #[serde(default)]
     pub closed: Option<Outcome>,
-}
-
-/// What was decided about an operation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Decided {
-    /// Which command.
-    pub kind: Kind,
-    /// The revision that ran when the operation began.
-    pub from: Option<u32>,
-    /// The revision that the operation makes (for an uninstall: the one it ends).
-    pub to: u32,
-    /// How it gets from one generation to the next.
-    pub strategy: Strategy,
-    /// What the change means for Pods.
-    pub pods: Pods,
-    /// The number of the generation that runs when the operation begins.
-    pub old: Option<u32>,
-    /// The number of the generation that runs when it has succeeded.
-    pub new: u32,
-    /// The number kept for the revision that ran, made again by a revert after its generation was removed.
-    pub revert: Option<u32>,
-    /// What may be counted on in the generation that runs.
-    #[serde(default)]
-    pub source: ControlTraits,
-    /// What may be counted on in the new one.
-    #[serde(default)]
-    pub destination: ControlTraits,
-    /// Whether a failure before the first completed checkpoint is undone.
-    pub rollback_on_failure: bool,
-    /// Of several jobs only those are reverted that fail; the others move on.
-    #[serde(default)]
-    pub keep_going: bool,
-    /// Whether the operation waits for Pods and jobs.
-    pub wait: bool,
-    /// Uninstall: the records and the volume go too.
-    #[serde(default)]
-    pub purge: bool,
-    /// It makes good what a run did that went on late: the jobs may run as they were already.
-    #[serde(default)]
-    pub late: bool,
-    /// Numbers of generations that earlier operations could not remove, and that go with this one.
-    #[serde(default)]
-    pub strays: Vec<u32>,
-}
-
-impl Decided {
-    /// Returns decisions of which only the command and the revision are made; right for whatever has one generation.
-    pub fn new(kind: Kind, to: u32) -> Self {
-        Self {
-            kind,
-            from: None,
-            to,
-            strategy: Strategy::Recreate,
-            pods: Pods::Same,
-            old: None,
-            new: 0,
-            revert: None,
-            source: ControlTraits::default(),
-            destination: ControlTraits::default(),
-            rollback_on_failure: true,
-            keep_going: false,
-            wait: true,
-            purge: false,
-            late: false,
-            strays: Vec::new(),
-        }
-    }
 }
 
 /// What has happened on the way to the new revision.
@@ -468,7 +50,7 @@ pub struct Forward {
     /// The old generation is kept, because an unmanaged job runs in it.
     pub old_kept: bool,
     /// Numbers of those of [`Decided::strays`] that are gone, or kept because an unmanaged job runs in them.
-    pub strays_done: Vec<u32>,
+    pub orphans_done: Vec<u32>,
     /// Objects that the new revision does not have are gone.
     pub pruned: bool,
     /// What could not be cleaned up after the point of no return; the operation has succeeded all the same.
@@ -501,67 +83,6 @@ pub struct Revert {
     pub setback: Option<Setback>,
 }
 
-/// What happened.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// The pending revision is stored.
-    Recorded,
-    /// The new generation has this job's jar, under this id.
-    Jar(usize, String),
-    /// `main()` of this job ran on the new generation without starting it.
-    Checked(usize),
-    /// The request to stop this job is about to be sent.
-    StopAsked(usize),
-    /// The path of this job's savepoint is known.
-    Savepoint(usize, String),
-    /// This job is terminal.
-    Stopped(usize),
-    /// Flink refused the stop or its savepoint failed, and the job runs on.
-    StopFailed(usize),
-    /// This job has finished by itself: there is nothing to stop, and nothing to start any more.
-    Finished(usize),
-    /// The removal of a generation has begun (and must go on).
-    RemoveBegun(Target),
-    /// All of a generation is gone.
-    Removed(Target),
-    /// Applying has begun.
-    ApplyBegun(Target),
-    /// The objects are applied.
-    Applied(Target),
-    /// The generation is ready.
-    Ready(Target),
-    /// The request to start this job is about to be sent.
-    StartAsked(usize, Target),
-    /// It is certain that this start did not start the job.
-    StartFailed(usize, Target),
-    /// The id that a job was assigned is known, and when it was started (milliseconds since 1970).
-    Identified(usize, Target, JobId, u64),
-    /// Flink knows the job.
-    Started(usize, Target),
-    /// The job is past the gate.
-    Healthy(usize, Target),
-    /// The new job completed a checkpoint, or runs and takes none, or whether it did cannot be known.
-    Checkpointed(usize),
-    /// The new job is terminal, on the way back.
-    Ended(usize),
-    /// The new job completed a checkpoint while it was being ended, and left it here.
-    Left(usize, String),
-    /// The stable Service leads to the new generation.
-    Switched,
-    /// A generation stays: somebody's own job runs in it.
-    Kept(Target),
-    /// Objects that are not wanted any more are gone.
-    Pruned(Target),
-    /// The release's objects are gone.
-    Deleted,
-    /// The decision is written down.
-    Committed,
-    /// A step failed.
-    Failed(Setback),
-    /// The records say how it ended.
-    Closed(Outcome),
-}
-
 impl Journal {
     /// Returns a journal in which nothing is decided but which command it is and which revision it is about.
     pub fn begin(kind: Kind, to: u32) -> Self {
@@ -590,11 +111,11 @@ impl Journal {
                 (job.stop_asked, job.stopped, job.finished) = (false, true, true);
             }
             Event::RemoveBegun(Target::Old) => forward.old_removed = true,
-            Event::RemoveBegun(Target::Stray(_)) => {}
+            Event::RemoveBegun(Target::Orphan(_)) => {}
             Event::RemoveBegun(_) => revert.new_removed = true,
             Event::Removed(Target::Old) => forward.old_gone = true,
-            Event::Removed(Target::Stray(number)) | Event::Kept(Target::Stray(number)) => {
-                forward.strays_done.push(number);
+            Event::Removed(Target::Orphan(number)) | Event::Kept(Target::Orphan(number)) => {
+                forward.orphans_done.push(number);
             }
             Event::Removed(_) => revert.new_gone = true,
             Event::ApplyBegun(Target::New) => forward.apply_begun = true,
@@ -660,8 +181,8 @@ impl Journal {
     }
 
     /// Returns the numbers of the generations that earlier operations left, and that are still to go.
-    pub fn strays_left(&self) -> impl Iterator<Item = u32> {
-        self.decided.strays.iter().copied().filter(|number| !self.forward.strays_done.contains(number))
+    pub fn orphans_left(&self) -> impl Iterator<Item = u32> {
+        self.decided.orphans.iter().copied().filter(|number| !self.forward.orphans_done.contains(number))
     }
 
     /// Each job can be reverted by itself: what it is started on is still there, whatever the others do.
@@ -752,13 +273,5 @@ impl Journal {
             && self.decided.old.is_some()
             && !self.forward.old_removed
             && (self.jobs.iter().all(returned) || self.jobs.iter().any(JobMove::is_as_it_was))
-    }
-
-    /// What the operation was doing, in words, for whoever finds the journal of a run that died.
-    pub fn position(&self) -> String {
-        match super::next(self) {
-            Step::Done(_) => "it had ended and only its own object was left".to_owned(),
-            step => format!("its next step: {}", step.describe(self)),
-        }
     }
 }

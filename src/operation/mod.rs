@@ -7,17 +7,22 @@
 //! This module is pure: no I/O, no clock, no randomness. It never decides what a person wants, only what is safe next.
 
 mod control;
+mod decision;
+mod event;
 mod journal;
 mod look;
+mod moves;
 mod step;
+mod target;
 
 pub use control::ControlTraits;
-pub use journal::{
-    Decided, Event, Forward, JobDecision, JobForward, JobMove, JobRevert, Journal, Kind, Pods, Revert,
-    Setback, Start, StartId, StateFrom, Stop, Strategy, Trigger,
-};
+pub use decision::{Decided, JobDecision, Kind, Pods, Start, StartId, StateFrom, Stop, Strategy, Trigger};
+pub use event::{Event, Setback};
+pub use journal::{Forward, Journal, Revert};
 pub use look::Look;
-pub use step::{Outcome, Step, Target, next};
+pub use moves::{JobForward, JobMove, JobRevert};
+pub use step::{Step, next};
+pub use target::{Outcome, Target};
 
 #[cfg(test)]
 mod tests;

@@ -1,36 +1,9 @@
 //! Which step comes next: forward, or on the way back.
 
-use serde::{Deserialize, Serialize};
-
-use super::journal::{JobMove, Journal, Kind, Pods, Stop};
-
-/// Which generation a step is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Target {
-    /// The one that ran when the operation began.
-    Old,
-    /// The one that runs when it succeeds.
-    New,
-    /// The old revision's, made again on the way back.
-    Back,
-    /// One that an earlier operation could not remove, by its number.
-    Stray(u32),
-}
-
-/// How an operation ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Outcome {
-    /// The new revision is the release.
-    Deployed,
-    /// The release is gone.
-    Uninstalled,
-    /// It failed, and all is as it was before.
-    Undone,
-    /// It failed, and what it did is left as it is.
-    Failed,
-}
+use super::decision::{Kind, Pods, Stop};
+use super::journal::Journal;
+use super::moves::JobMove;
+use super::target::{Outcome, Target};
 
 /// One thing to do. A job is named by its place in [`Journal::jobs`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -42,7 +15,7 @@ pub enum Step {
     /// Stop a job as its move says and wait until it is terminal.
     Stop(usize),
     /// Find out how a stop ended of which that is not known; nothing is asked for again.
-    Settle(usize),
+    ResolveStop(usize),
     /// Have the stable Service lead to the new generation.
     Switch,
     /// Remove a generation in the safe order.
@@ -76,12 +49,12 @@ impl Step {
         let number = |target: Target| match target {
             Target::Old => journal.decided.old.unwrap_or_default(),
             Target::New => journal.decided.new,
-            Target::Back => journal.decided.revert.unwrap_or_default(),
-            Target::Stray(number) => number,
+            Target::Revert => journal.decided.revert.unwrap_or_default(),
+            Target::Orphan(number) => number,
         };
         match self {
             Step::Record if journal.decided.kind == Kind::Uninstall => {
-                "write down that it is being uninstalled".to_owned()
+                "record that it is being uninstalled".to_owned()
             }
             Step::Record => format!("write revision {}", journal.decided.to),
             Step::Stop(index) => match journal.jobs.get(index).and_then(|job| job.decided.stop.as_ref()) {
@@ -92,10 +65,10 @@ impl Step {
                 _ => format!("cancel the job {}", job(index)),
             },
             Step::Check(index) => {
-                format!("try out the job {} on generation {}", job(index), journal.decided.new)
+                format!("check the job {} on generation {}", job(index), journal.decided.new)
             }
-            Step::Settle(index) => format!("find out whether the job {} was stopped", job(index)),
-            Step::Switch => format!("have the stable Service lead to generation {}", journal.decided.new),
+            Step::ResolveStop(index) => format!("find out whether the job {} was stopped", job(index)),
+            Step::Switch => format!("switch the Service to generation {}", journal.decided.new),
             Step::Remove(target) => format!("remove generation {}", number(target)),
             Step::Apply(target) => format!("apply the objects of generation {}", number(target)),
             Step::AwaitReady(target) => format!("wait for generation {}", number(target)),
@@ -111,6 +84,16 @@ impl Step {
     }
 }
 
+impl Journal {
+    /// What the operation was doing, in words, for whoever finds the journal of a run that died.
+    pub fn position(&self) -> String {
+        match next(self) {
+            Step::Done(_) => "it had ended and only its own object was left".to_owned(),
+            step => format!("its next step: {}", step.describe(self)),
+        }
+    }
+}
+
 /// The step that comes now.
 pub fn next(journal: &Journal) -> Step {
     if let Some(outcome) = journal.closed {
@@ -120,41 +103,41 @@ pub fn next(journal: &Journal) -> Step {
         return clean_up(journal);
     }
     if journal.goes_back() {
-        return way_back(journal);
+        return revert(journal);
     }
     if !journal.forward.recorded {
         return Step::Record;
     }
     // A run died after it may have asked for a stop: asking again could take a second savepoint.
-    if let Some(index) = to_settle(journal) {
-        return Step::Settle(index);
+    if let Some(index) = to_resolve(journal) {
+        return Step::ResolveStop(index);
     }
-    if let Some(step) = failed_back(journal) {
+    if let Some(step) = revert_failed(journal) {
         return step;
     }
     let step = match journal {
         _ if journal.decided.kind == Kind::Uninstall => uninstall(journal),
         _ if journal.is_warm() => warm(journal),
-        _ => classic(journal),
+        _ => recreate(journal),
     };
     // Some jobs failed and are back, the others have arrived.
     if journal.forward.setback.is_some() && matches!(step, Step::Switch | Step::Commit) {
-        return way_back(journal);
+        return revert(journal);
     }
     step
 }
 
-fn to_settle(journal: &Journal) -> Option<usize> {
+fn to_resolve(journal: &Journal) -> Option<usize> {
     journal.jobs.iter().position(|job| job.is_uncertain() && !job.revert.failed)
 }
 
 /// With `--keep-going`: the way back of a job that failed, before the next one moves.
-fn failed_back(journal: &Journal) -> Option<Step> {
+fn revert_failed(journal: &Journal) -> Option<Step> {
     let (index, job) = journal
         .jobs
         .iter()
         .enumerate()
-        .find(|(_, job)| job.forward.failed && !job.revert.failed && !is_back(job))?;
+        .find(|(_, job)| job.forward.failed && !job.revert.failed && !is_reverted(job))?;
     Some(match job {
         _ if job.is_moved() => Step::End(index),
         _ if !job.revert.started => Step::Start(index, job.source()),
@@ -163,7 +146,7 @@ fn failed_back(journal: &Journal) -> Option<Step> {
 }
 
 /// Whether nothing is left to do on a job's way back.
-fn is_back(job: &JobMove) -> bool {
+fn is_reverted(job: &JobMove) -> bool {
     if job.stays() {
         return true; // it stays where it is
     }
@@ -174,14 +157,14 @@ fn uninstall(journal: &Journal) -> Step {
     match journal {
         _ if let Some(index) = to_stop(journal) => Step::Stop(index),
         _ if journal.decided.old.is_some() && !journal.forward.old_gone => Step::Remove(Target::Old),
-        _ if let Some(stray) = journal.strays_left().next() => Step::Remove(Target::Stray(stray)),
+        _ if let Some(orphan) = journal.orphans_left().next() => Step::Remove(Target::Orphan(orphan)),
         _ if !journal.forward.deleted => Step::Delete,
         _ => Step::Commit,
     }
 }
 
 /// Stop, replace, start.
-fn classic(journal: &Journal) -> Step {
+fn recreate(journal: &Journal) -> Step {
     // Where the Pods stay they can be asked beforehand whether the changed job would start.
     if journal.decided.pods == Pods::Same
         && let Some(index) = to_check(journal)
@@ -240,8 +223,8 @@ fn gone_before(journal: &Journal, job: &JobMove) -> Option<Step> {
     let number = job
         .decided
         .source
-        .filter(|number| job.decided.old.is_none() && journal.strays_left().any(|left| left == *number))?;
-    Some(Step::Remove(Target::Stray(number)))
+        .filter(|number| job.decided.old.is_none() && journal.orphans_left().any(|left| left == *number))?;
+    Some(Step::Remove(Target::Orphan(number)))
 }
 
 fn to_stop(journal: &Journal) -> Option<usize> {
@@ -279,8 +262,8 @@ fn clean_up(journal: &Journal) -> Step {
         if journal.is_warm() && !journal.forward.old_gone && !journal.forward.old_kept {
             return Step::Remove(Target::Old);
         }
-        if let Some(stray) = journal.strays_left().next() {
-            return Step::Remove(Target::Stray(stray));
+        if let Some(orphan) = journal.orphans_left().next() {
+            return Step::Remove(Target::Orphan(orphan));
         }
         if !journal.forward.pruned {
             return Step::Prune(Target::New);
@@ -290,13 +273,13 @@ fn clean_up(journal: &Journal) -> Step {
 }
 
 /// Back to the revision that ran, under the rule of the first completed checkpoint.
-fn way_back(journal: &Journal) -> Step {
+fn revert(journal: &Journal) -> Step {
     if journal.revert.setback.as_ref().is_some_and(|setback| setback.job.is_none()) {
         return Step::Close(Outcome::Failed);
     }
     // Of this job nothing is started, and nothing triggered again, while it is not known how its stop ended.
-    if let Some(index) = to_settle(journal) {
-        return Step::Settle(index);
+    if let Some(index) = to_resolve(journal) {
+        return Step::ResolveStop(index);
     }
     let lost = journal.jobs.iter().any(|job| job.revert.failed);
     let stopped = journal.jobs.iter().any(|job| job.forward.stopped);
@@ -329,37 +312,37 @@ fn way_back(journal: &Journal) -> Step {
     if let Some(index) = journal.jobs.iter().position(|job| job.is_moved() && goes_back(job)) {
         return Step::End(index);
     }
-    let target = if journal.forward.old_removed { Target::Back } else { Target::Old };
+    let target = if journal.forward.old_removed { Target::Revert } else { Target::Old };
     let ended = |job: &JobMove| job.forward.stopped && !job.forward.finished;
     let only_anew =
         target == Target::Old && journal.decided.source.starts_with_pods && journal.jobs.iter().any(ended);
-    if journal.decided.revert.is_none() && (target == Target::Back || only_anew) {
+    if journal.decided.revert.is_none() && (target == Target::Revert || only_anew) {
         return Step::Close(Outcome::Failed);
     }
     if only_anew {
         return Step::Remove(Target::Old);
     }
     // Where a part stays, its objects stay too.
-    let parted = journal.jobs.iter().any(|job| job.is_moved() || job.stays());
-    if parted && !by_job {
+    let partly_migrated = journal.jobs.iter().any(|job| job.is_moved() || job.stays());
+    if partly_migrated && !by_job {
         return Step::Close(Outcome::Failed);
     }
-    if !journal.is_warm() && !parted {
-        if target == Target::Back
+    if !journal.is_warm() && !partly_migrated {
+        if target == Target::Revert
             && journal.forward.apply_begun
             && journal.decided.new != old
             && !journal.revert.new_gone
         {
             return Step::Remove(Target::New);
         }
-        if (target == Target::Back || journal.forward.apply_begun) && !journal.revert.applied {
+        if (target == Target::Revert || journal.forward.apply_begun) && !journal.revert.applied {
             return Step::Apply(target);
         }
         if journal.revert.applied && !journal.revert.ready {
             return Step::AwaitReady(target);
         }
     }
-    let home = |index: usize| journal.jobs[index].decided.source.map_or(target, Target::Stray);
+    let home = |index: usize| journal.jobs[index].decided.source.map_or(target, Target::Orphan);
     // With two generations the old one is up: its job runs again before anything is tidied.
     let to_start = |job: &JobMove| job.forward.stopped && !job.revert.started && goes_back(job);
     if let Some(index) = journal.jobs.iter().position(to_start) {
@@ -369,7 +352,7 @@ fn way_back(journal: &Journal) -> Step {
     if let Some(index) = journal.jobs.iter().position(to_await) {
         return Step::AwaitHealthy(index, home(index));
     }
-    if lost || parted {
+    if lost || partly_migrated {
         return Step::Close(Outcome::Failed);
     }
     if journal.is_warm() && journal.forward.apply_begun {

@@ -60,7 +60,7 @@ fn succeed(journal: &mut Journal, step: Step) {
             journal.record(Event::Jar(job, "a-g2_x.jar".into()));
             journal.record(Event::Checked(job));
         }
-        Step::Settle(job) => journal.record(Event::StopFailed(job)),
+        Step::ResolveStop(job) => journal.record(Event::StopFailed(job)),
         Step::Switch => journal.record(Event::Switched),
         Step::Remove(target) => {
             journal.record(Event::RemoveBegun(target));
@@ -218,9 +218,9 @@ fn a_generation_with_somebodys_own_job_is_kept_and_the_rest_is_tidied() {
     let mut journal = warm(vec![]);
     journal.record(Event::Committed);
     journal.record(Event::Kept(Target::Old));
-    journal.decided.strays = vec![1];
-    assert_eq!(next(&journal), Step::Remove(Target::Stray(1)));
-    journal.record(Event::Removed(Target::Stray(1)));
+    journal.decided.orphans = vec![1];
+    assert_eq!(next(&journal), Step::Remove(Target::Orphan(1)));
+    journal.record(Event::Removed(Target::Orphan(1)));
     assert_eq!(next(&journal), Step::Prune(Target::New));
 }
 
@@ -256,7 +256,7 @@ fn a_stop_of_unknown_end_starts_nothing() {
     journal.record(Event::Recorded);
     journal.record(Event::StopAsked(0));
     journal.record(setback());
-    assert_eq!(next(&journal), Step::Settle(0));
+    assert_eq!(next(&journal), Step::ResolveStop(0));
     journal.record(setback());
     assert_eq!(next(&journal), Step::Close(Outcome::Failed));
 }
@@ -281,7 +281,7 @@ fn a_new_generation_that_fails_is_replaced_by_the_old_revision_in_one_of_its_own
     }
     journal.record(setback());
     let steps = walk(&mut journal);
-    let back = Target::Back;
+    let back = Target::Revert;
     assert_eq!(
         steps,
         vec![
@@ -305,7 +305,7 @@ fn a_job_that_its_pods_start_goes_back_to_new_pods_though_the_old_ones_are_there
         succeed(&mut journal, step);
     }
     journal.record(setback());
-    let (steps, back) = (walk(&mut journal), Target::Back);
+    let (steps, back) = (walk(&mut journal), Target::Revert);
     assert_eq!(
         steps[..4],
         [Step::Remove(Target::Old), Step::Apply(back), Step::AwaitReady(back), Step::Start(0, back)]
@@ -458,7 +458,7 @@ fn a_job_that_was_left_in_another_generation_goes_back_to_it() {
     }
     journal.record(setback_of(0));
     let steps = walk(&mut journal);
-    assert_eq!(steps[..2], [Step::End(0), Step::Start(0, Target::Stray(7))]);
+    assert_eq!(steps[..2], [Step::End(0), Step::Start(0, Target::Orphan(7))]);
     assert_eq!(steps.last(), Some(&Step::Done(Outcome::Undone)));
 }
 
@@ -574,9 +574,9 @@ proptest! {
                     world.old = false;
                     unknown = true;
                 }
-                (Step::Settle(_), 0) => journal.record(setback()),
-                (Step::Settle(job), 1) => journal.record(Event::Stopped(job)), // ended, and nobody knows where its state is
-                (Step::Settle(job), _) => {
+                (Step::ResolveStop(_), 0) => journal.record(setback()),
+                (Step::ResolveStop(job), 1) => journal.record(Event::Stopped(job)), // ended, and nobody knows where its state is
+                (Step::ResolveStop(job), _) => {
                     unknown = false;
                     if with_savepoint {
                         journal.record(Event::Savepoint(job, "file:///s/2-04/savepoint-1".into()));

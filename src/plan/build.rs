@@ -77,7 +77,7 @@ pub(crate) async fn build(
             base: situation.base.clone(),
             objects: target.objects,
             old_objects: situation.objects.clone(),
-            strays: situation.strays.clone(),
+            orphans: situation.orphans.clone(),
             settings: options.settings(),
         },
         options: options.clone(),
@@ -311,7 +311,7 @@ impl Draft<'_> {
             .filter_map(|job| job.elsewhere)
             .map(|place| place.generation)
             .collect();
-        let strays = self.situation.strays.iter().map(|stray| stray.number);
+        let orphans = self.situation.orphans.iter().map(|orphan| orphan.number);
         operation::Decided {
             from: self.situation.base.as_ref().map(|base| base.revision),
             strategy,
@@ -326,7 +326,7 @@ impl Draft<'_> {
             rollback_on_failure: self.options.rollback_on_failure,
             keep_going: self.options.keep_going,
             wait: self.options.wait,
-            strays: strays.filter(|number| !hosts.contains(number)).collect(),
+            orphans: orphans.filter(|number| !hosts.contains(number)).collect(),
             ..operation::Decided::new(self.kind, self.revision)
         }
     }
@@ -385,7 +385,7 @@ fn on_failure(
     moves: &[JobMove],
 ) -> String {
     if !replaces {
-        return "what was made is left for a look, the revision is failed".to_owned();
+        return "what was made is kept for inspection, the revision is failed".to_owned();
     }
     let warm = if strategy == Strategy::Warm {
         "before a job is stopped: the new generation is removed, nothing else happens; then "
@@ -394,7 +394,7 @@ fn on_failure(
     };
     if !options.rollback_on_failure {
         return format!(
-            "{warm}the new revision is left as it is, failed; the command that goes back is printed"
+            "{warm}the new revision is left as it is, failed; the command that rolls back is printed"
         );
     }
     let state = if moves.iter().any(JobMove::gives_up_its_state) {
@@ -405,9 +405,9 @@ fn on_failure(
     let one_by_one = strategy == Strategy::Warm || pods == Pods::Same;
     if one_by_one && moves.iter().filter(|job| job.decided.stop.is_some()).count() > 1 {
         let which = if options.keep_going {
-            "the job that fails goes back"
+            "the job that fails is rolled back"
         } else {
-            "each job that has completed no checkpoint by then goes back"
+            "each job that has completed no checkpoint by then is rolled back"
         };
         return format!(
             "{warm}{which} to the revision that runs now, from {state}; the others stay, and are named"
@@ -416,7 +416,7 @@ fn on_failure(
     if moves.iter().any(|job| job.decided.stop.is_some()) {
         return format!(
             "{warm}before the new job's first completed checkpoint: back to the revision that runs now, from {state}; \
-             after it nothing goes back by itself"
+             after it nothing is rolled back automatically"
         );
     }
     "back to the revision that runs now".to_owned()

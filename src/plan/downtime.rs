@@ -87,7 +87,7 @@ impl fmt::Display for Downtime {
         if self.takes_no_checkpoints {
             write!(
                 f,
-                "; it takes no checkpoints, so once it runs as the new revision has it nothing goes back by itself"
+                "; it takes no checkpoints, so once it runs as the new revision has it nothing is rolled back automatically"
             )?;
         }
         Ok(())

@@ -9,11 +9,11 @@ use crate::id::JobId;
 /// Made by `warm_up/build.sh`.
 pub const JAR: &[u8] = include_bytes!("warm_up/rehearsal.jar");
 /// What Flink lists it as, after an id.
-pub const NAME: &str = "kubectl-flink-rehearsal.jar";
+pub const NAME: &str = "kubectl-flink-warm-up.jar";
 
 /// The id of a generation's rehearsal.
 pub fn id(generation: &str) -> Option<JobId> {
-    sha256(format!("rehearsal of {generation}").as_bytes()).get(..32)?.parse().ok()
+    sha256(format!("warm-up of {generation}").as_bytes()).get(..32)?.parse().ok()
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ pub(super) fn refuse_missing_choice(plan: &Plan) -> Result<(), Failure> {
     let moved = |command: String| {
         vec![
             format!("{command} {with_savepoint}"),
-            format!("{command} --from-savepoint recorded|PATH   # what came since is put out again"),
+            format!("{command} --from-savepoint recorded|PATH   # records since then are reprocessed"),
             format!("{command} --from-checkpoint latest   # for a job that can take no savepoint"),
             format!("{command} {stateless}"),
         ]
@@ -32,7 +32,7 @@ pub(super) fn refuse_missing_choice(plan: &Plan) -> Result<(), Failure> {
                 format!(
                     "the same command with --from-savepoint recorded|PATH   # its name was used before in release {name}"
                 ),
-                "the same command with another --name   # it counts from the start".to_owned(),
+                "the same command with another --name   # it starts with empty state".to_owned(),
             ],
         ),
         Kind::Install => {
@@ -43,7 +43,7 @@ pub(super) fn refuse_missing_choice(plan: &Plan) -> Result<(), Failure> {
                     format!(
                         "{command} --from-savepoint recorded   # the state that the release of this name had"
                     ),
-                    format!("{command} --stateless   # it counts from the start; what is recorded stays"),
+                    format!("{command} --stateless   # it starts with empty state; what is recorded stays"),
                     format!("kubectl flink savepoint list {name}"),
                 ],
             )

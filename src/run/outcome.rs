@@ -47,7 +47,7 @@ impl Ended<'_> {
     pub fn left_behind(&self) -> Vec<String> {
         let mut left = Vec::new();
         if let Some(setback) = &self.journal.revert.setback {
-            left.push(format!("the way back stopped as well, at: {} ({})", setback.step, setback.reason));
+            left.push(format!("the rollback stopped as well, at: {} ({})", setback.step, setback.reason));
         }
         let split = self.journal.stays_with_old();
         for job in &self.journal.jobs {
@@ -78,14 +78,14 @@ impl Ended<'_> {
                 _ => {}
             }
             if job.forward.checkpointed {
-                left.push(format!("the new job {} completed a checkpoint, or may have, or takes none: its output is committed, so it does not go back by itself", job.name));
+                left.push(format!("the new job {} completed a checkpoint, or may have, or takes none: its output is committed, so it is not rolled back automatically", job.name));
             }
         }
         if self.journal.forward.apply_begun
             && !self.journal.revert.new_gone
             && !self.journal.jobs.iter().any(JobMove::is_moved)
         {
-            left.push(format!("the objects of revision {}, for a look", self.journal.decided.to));
+            left.push(format!("the objects of revision {}, kept for inspection", self.journal.decided.to));
         }
         left
     }
@@ -107,7 +107,7 @@ impl Ended<'_> {
                 let state = if down { "--from-checkpoint latest" } else { "--with-savepoint" };
                 vec![
                     format!("kubectl flink upgrade {name} … {state}   # what failed, mended"),
-                    format!("kubectl flink rollback {name} {from} {state}   # the rest goes back too"),
+                    format!("kubectl flink rollback {name} {from} {state}   # the rest is rolled back too"),
                 ]
             }
             Some(from) if self.journal.decided.kind != Kind::Uninstall => {
@@ -127,7 +127,7 @@ impl Ended<'_> {
                 if !gone_on.is_empty() {
                     return vec![
                         format!("{back} --from-checkpoint latest   # from where the new job has got to"),
-                        format!("{back} --from-savepoint recorded   # what it has put out is put out again"),
+                        format!("{back} --from-savepoint recorded   # records since then are reprocessed"),
                     ];
                 }
                 let stopped = self.journal.jobs.iter().any(|job| job.forward.savepoint.is_some());

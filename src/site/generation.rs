@@ -66,8 +66,8 @@ impl Site<'_> {
     fn objects_that_start(&self, target: Target, journal: &Journal) -> Result<Vec<Object>, Cause> {
         let record = match target {
             Target::New => Some(&self.operation.record),
-            Target::Back => self.operation.base.as_ref(),
-            Target::Old | Target::Stray(_) => None,
+            Target::Revert => self.operation.base.as_ref(),
+            Target::Old | Target::Orphan(_) => None,
         };
         let descriptor = self.descriptor(target).filter(|descriptor| descriptor.traits().starts_with_pods);
         let (Some(record), Some(descriptor), Pods::New) = (record, descriptor, journal.decided.pods) else {

@@ -32,7 +32,7 @@ impl Site<'_> {
     /// The package's archive of the revision that made a generation.
     fn archive(&self, target: Target) -> &[u8] {
         let elsewhere = match target {
-            Target::Stray(number) => self.stray(number).and_then(|stray| stray.archive.as_deref()),
+            Target::Orphan(number) => self.orphan(number).and_then(|orphan| orphan.archive.as_deref()),
             _ => None,
         };
         let base = self.operation.base.as_ref().filter(|_| target != Target::New);
@@ -46,7 +46,7 @@ impl Site<'_> {
         job: &JobRecord,
         target: Target,
     ) -> Result<Option<(Record, Option<Descriptor>)>, Cause> {
-        let Some(place) = job.elsewhere.filter(|_| matches!(target, Target::Old | Target::Back)) else {
+        let Some(place) = job.elsewhere.filter(|_| matches!(target, Target::Old | Target::Revert)) else {
             return Ok(None);
         };
         let record = self.context.store.get(self.operation.name(), place.revision).await?;
@@ -121,12 +121,7 @@ impl Site<'_> {
         let Some(descriptor) = self.descriptor(Target::New) else { return Ok(()) };
         let slots = descriptor.task_managers * descriptor.slots_per_task_manager;
         let needed = plan.nodes.iter().map(|node| node.parallelism).max().unwrap_or(0);
-        // The adaptive scheduler starts a job with what slots there are.
-        let adaptive = self.objects(Target::New).iter().any(|object| {
-            object.kind() == "ConfigMap"
-                && object.value["data"].to_string().to_lowercase().contains("adaptive")
-        });
-        if needed <= slots || adaptive {
+        if needed <= slots || descriptor.adaptive_scheduler {
             return Ok(());
         }
         Err(Cause::CannotStart {

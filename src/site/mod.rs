@@ -18,7 +18,7 @@ use crate::id::JobId;
 use crate::layout::Descriptor;
 use crate::layout::control::{Driver, RestControl};
 use crate::live::search::{has_finished, is_missing, search};
-use crate::live::{Stray, render_record, unmanaged};
+use crate::live::{Orphan, render_record, unmanaged};
 use crate::operation::{Journal, Kind, Look, Outcome, Pods, Target, Trigger};
 use crate::probe::warm_up::id as warm_up_id;
 use crate::progress::{Cancellation, Observer, Progress};
@@ -110,14 +110,14 @@ impl<'a> Site<'a> {
         let recorded = self.operation.objects.iter().chain(&self.operation.old_objects);
         let known: BTreeSet<ObjectKey> =
             recorded.filter(|object| object.generation().is_none()).map(placed).collect();
-        let strays = owned.objects.iter().filter(|object| object.generation().is_none()).map(placed);
-        let gone = known.into_iter().chain(strays).filter(|key| key.kind != "PersistentVolumeClaim");
+        let orphans = owned.objects.iter().filter(|object| object.generation().is_none()).map(placed);
+        let gone = known.into_iter().chain(orphans).filter(|key| key.kind != "PersistentVolumeClaim");
         let gone: BTreeSet<ObjectKey> = gone.filter(|key| !wanted.contains(key)).collect();
         Ok(gone.into_iter().collect())
     }
 
-    pub(super) fn stray(&self, number: u32) -> Option<&Stray> {
-        self.operation.strays.iter().find(|stray| stray.number == number)
+    pub(super) fn orphan(&self, number: u32) -> Option<&Orphan> {
+        self.operation.orphans.iter().find(|orphan| orphan.number == number)
     }
 
     /// The objects of a target.
@@ -125,8 +125,8 @@ impl<'a> Site<'a> {
         match target {
             Target::New => &self.operation.objects,
             Target::Old => &self.operation.old_objects,
-            Target::Back => self.back.as_ref().map_or(&[], |(objects, _)| objects),
-            Target::Stray(number) => self.stray(number).map_or(&[], |stray| &stray.objects),
+            Target::Revert => self.back.as_ref().map_or(&[], |(objects, _)| objects),
+            Target::Orphan(number) => self.orphan(number).map_or(&[], |orphan| &orphan.objects),
         }
     }
 
@@ -135,8 +135,8 @@ impl<'a> Site<'a> {
         match target {
             Target::New => self.new.as_ref(),
             Target::Old => self.old.as_ref(),
-            Target::Back => self.back.as_ref().and_then(|(_, descriptor)| descriptor.as_ref()),
-            Target::Stray(number) => self.stray(number).and_then(|stray| stray.descriptor.as_ref()),
+            Target::Revert => self.back.as_ref().and_then(|(_, descriptor)| descriptor.as_ref()),
+            Target::Orphan(number) => self.orphan(number).and_then(|orphan| orphan.descriptor.as_ref()),
         }
     }
 
@@ -247,17 +247,17 @@ impl World for Site<'_> {
             return Ok(Some("it starts with its job".to_owned()));
         }
         let ready = self.await_generation(target).await?;
-        if !self.wants_rehearsal(target) {
+        if !self.wants_warm_up(target) {
             return Ok(Some(ready));
         }
-        Ok(Some(format!("{ready}, {}", self.rehearse(target).await?)))
+        Ok(Some(format!("{ready}, {}", self.run_warm_up(target).await?)))
     }
 
-    fn rehearsal(&self, target: Target) -> Option<JobId> {
+    fn warm_up(&self, target: Target) -> Option<JobId> {
         warm_up_id(&self.descriptor(target)?.name)
     }
 
-    async fn strangers(&self, target: Target, mut known: BTreeSet<JobId>) -> Result<Vec<JobId>, Cause> {
+    async fn unmanaged(&self, target: Target, mut known: BTreeSet<JobId>) -> Result<Vec<JobId>, Cause> {
         let Some(descriptor) = self.descriptor(target) else { return Ok(Vec::new()) };
         let records = self.operation.base.iter().chain([&self.operation.record]);
         known.extend(records.flat_map(|record| &record.jobs).filter_map(|job| job.id));

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::live::Stray;
+use crate::live::Orphan;
 use crate::operation::Journal;
 use crate::release::Record;
 use crate::render::Object;
@@ -21,7 +21,7 @@ pub struct Operation {
     pub objects: Vec<Object>,
     /// The running revision's objects.
     pub old_objects: Vec<Object>,
-    pub(crate) strays: Vec<Stray>,
+    pub(crate) orphans: Vec<Orphan>,
     /// How it is carried out.
     pub settings: Settings,
 }

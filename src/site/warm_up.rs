@@ -22,24 +22,24 @@ const POLL: Duration = Duration::from_millis(200);
 
 impl Site<'_> {
     /// Whether jobs will move to a generation that has just come up, and nobody has switched rehearsals off.
-    pub(super) fn wants_rehearsal(&self, target: Target) -> bool {
+    pub(super) fn wants_warm_up(&self, target: Target) -> bool {
         let journal = &self.operation.journal;
-        let off = self.operation.record.values.pointer("/upgrade/rehearsal") == Some(&false.into());
+        let off = self.operation.record.values.pointer("/upgrade/warmUp") == Some(&false.into());
         let moves = journal.jobs.iter().any(|job| job.decided.old.is_some() && job.start().is_some());
         target == Target::New && journal.is_warm() && moves && !off
     }
 
     /// Rehearses; what came of it, in words. An error: it may hold slots still, or a person asked for the end.
-    pub(super) async fn rehearse(&self, target: Target) -> Result<String, Cause> {
+    pub(super) async fn run_warm_up(&self, target: Target) -> Result<String, Cause> {
         let descriptor = self.require(target)?;
-        let Some(job) = id(&descriptor.name) else { return Ok("not rehearsed".to_owned()) };
+        let Some(job) = id(&descriptor.name) else { return Ok("not warmed up".to_owned()) };
         let begun = Instant::now();
-        let told = self.begin_rehearsal(&descriptor, job).await;
-        let mut end = self.rehearsal_ended(&descriptor, job).await;
+        let told = self.begin_warm_up(&descriptor, job).await;
+        let mut end = self.warm_up_ended(&descriptor, job).await;
         let in_time = end.is_some();
         if !in_time {
             self.rest(&descriptor).cancel(job).await.ok();
-            end = self.rehearsal_ended(&descriptor, job).await;
+            end = self.warm_up_ended(&descriptor, job).await;
         }
         if let Ok(jar) | Err((Some(jar), _)) = &told {
             self.context.flink(&descriptor).delete_jar(jar).await.ok();
@@ -48,20 +48,20 @@ impl Site<'_> {
             return Err(Cause::Interrupted);
         }
         let Some(end) = end else {
-            let reason = "Flink does not say that it has ended, so it may hold slots; upgrade.rehearsal=false leaves it out";
-            let step = format!("the rehearsal (job {job}) does not end");
+            let reason = "Flink does not say that it has ended, so it may hold slots; upgrade.warmUp=false leaves it out";
+            let step = format!("the warm-up job ({job}) does not end");
             return Err(Cause::Step { step, reason: reason.to_owned() });
         };
         Ok(match (told, end) {
-            (Ok(_), JobState::Finished) => format!("rehearsed in {:.1} s", begun.elapsed().as_secs_f32()),
-            (Ok(_), _) if !in_time => format!("not rehearsed: it took more than {} s", LIMIT.as_secs()),
-            (Ok(_), state) => format!("not rehearsed: the rehearsal is {state}"),
-            (Err((_, error)), _) => format!("not rehearsed: {error}"),
+            (Ok(_), JobState::Finished) => format!("warmed up in {:.1} s", begun.elapsed().as_secs_f32()),
+            (Ok(_), _) if !in_time => format!("not warmed up: it took more than {} s", LIMIT.as_secs()),
+            (Ok(_), state) => format!("not warmed up: the warm-up job is {state}"),
+            (Err((_, error)), _) => format!("not warmed up: {error}"),
         })
     }
 
     /// Gives the id of its jar; also beside an error, where it is there.
-    async fn begin_rehearsal(
+    async fn begin_warm_up(
         &self,
         descriptor: &Descriptor,
         job: JobId,
@@ -83,7 +83,7 @@ impl Site<'_> {
     }
 
     /// Waits until it has ended, which it has too where Flink does not know it; `None` where it has not in time, or nobody says.
-    async fn rehearsal_ended(&self, descriptor: &Descriptor, job: JobId) -> Option<JobState> {
+    async fn warm_up_ended(&self, descriptor: &Descriptor, job: JobId) -> Option<JobState> {
         let client = self.context.flink(descriptor);
         let begun = Instant::now();
         while begun.elapsed() < LIMIT {

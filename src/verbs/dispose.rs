@@ -74,7 +74,7 @@ async fn decide(context: &Context, name: &str, which: &Which) -> Result<(Plan, C
         );
         let mut lives =
             std::iter::once(&situation.live).chain(base.jobs.iter().map(|job| situation.live_of(job)));
-        let cause = match lives.find_map(Live::silence).cloned() {
+        let cause = match lives.find_map(Live::unreachable).cloned() {
             Some(source) => Cause::Flink { doing, source },
             None => Cause::Usage(doing),
         };

@@ -28,7 +28,7 @@ pub async fn list(context: &Context, name: &str) -> Result<Listing, Failure> {
     crate::release::check_name(name)?;
     let situation = Situation::read(context, name).await?;
     let base = situation.current(context, name)?;
-    let silent = situation.live.silence().map(ToString::to_string);
+    let silent = situation.live.unreachable().map(ToString::to_string);
     Ok(Listing { rows: all_rows(context, &situation, base).await, silent })
 }
 

@@ -216,7 +216,7 @@ pub async fn status(context: &Context, name: &str, revision: Option<u32>) -> Res
             });
         }
     }
-    report.unreachable = situation.live.silence().map(ToString::to_string);
+    report.unreachable = situation.live.unreachable().map(ToString::to_string);
     for row in all_rows(context, &situation, &record).await {
         report.jobs.push(job_status(context, &situation, &record, row).await);
     }

@@ -9,7 +9,7 @@ use crate::context::Context;
 use crate::failure::{Cause, Failure, Phase, chain, not_found};
 use crate::flink::Access;
 use crate::live::pending::{Taking, held, operation_in_progress};
-use crate::live::{objects_of, strays};
+use crate::live::{objects_of, orphans_of};
 use crate::operation::{Event, JobMove, Journal, Kind};
 use crate::plan::{ChangeOptions, rights};
 use crate::progress::{Cancellation, Observer, Progress};
@@ -98,9 +98,9 @@ pub async fn recover(
         return Err(held(name, LockError::LeftBehind(left)));
     };
     if matches!(context.access, Access::Direct(_))
-        && (journal.is_warm() || journal.strays_left().next().is_some())
+        && (journal.is_warm() || journal.orphans_left().next().is_some())
     {
-        let why = "one --flink-url cannot lead to two generations, and that run was between them";
+        let why = "one --flink-url cannot lead to two generations, and the operation was between them";
         return Err(Failure::refused(Cause::Usage(why.to_owned()))
             .next([format!("kubectl flink recover {name}   # without --flink-url")]));
     }
@@ -149,28 +149,28 @@ async fn recover_savepoint(
     let lock = Lock::take_over(&context.store, name, &context.holder, &left.claim, taking)
         .await
         .map_err(|error| held(name, error))?;
-    observer.progress(Progress::Begun(format!("go on where the run by {} died", left.holder)));
+    observer.progress(Progress::Begun(format!("resume the interrupted operation by {}", left.holder)));
     let fenced = context.under(&lock);
-    let settled = match options.savepoints.as_slice() {
+    let resolved = match options.savepoints.as_slice() {
         [(_, path)] => {
             let version =
                 fenced.store.get(name, taking.revision).await.map_err(Cause::from)?.package.flink_version;
             taking.record(&fenced, name, path.clone(), &version).await.map(Some)
         }
-        _ => taking.settle(&fenced, name, observer).await,
+        _ => taking.resolve(&fenced, name, observer).await,
     };
     // What could not be written down stays where the next run finds it, unless the person has enough of it.
-    if settled.is_ok() || options.abandon {
+    if resolved.is_ok() || options.abandon {
         lock.release().await.ok();
     }
-    Ok(settled?.map_or_else(
+    Ok(resolved?.map_or_else(
         || Recovered::Undone { reason: taking.position() },
         |row| Recovered::Savepoint { path: row.path },
     ))
 }
 
 fn go_on(left: &LeftBehind, journal: &Journal) -> String {
-    format!("go on where the run by {} died; {}", left.holder, journal.position())
+    format!("resume the interrupted operation by {}; {}", left.holder, journal.position())
 }
 
 /// A savepoint that a person found goes to the job whose savepoint is missing.
@@ -210,17 +210,17 @@ async fn operation_of(
     let old_objects = base.as_ref().map(objects_of).transpose()?.unwrap_or_default();
     let mut journal = journal.clone();
     journal.forward.recorded = true;
-    let strays = if journal.strays_left().next().is_none()
+    let orphans = if journal.orphans_left().next().is_none()
         && journal.jobs.iter().all(|job| job.decided.source.is_none())
     {
         Vec::new()
     } else {
         let known = [Some(journal.decided.new), journal.decided.old, journal.decided.revert];
         let known: Vec<u32> = known.into_iter().flatten().collect();
-        strays(context, base.as_ref().unwrap_or(&record), &known).await?
+        orphans_of(context, base.as_ref().unwrap_or(&record), &known).await?
     };
     let settings = options.settings();
-    Ok(Some(Operation { journal, record, base, objects, old_objects, strays, settings }))
+    Ok(Some(Operation { journal, record, base, objects, old_objects, orphans, settings }))
 }
 
 async fn find(context: &Context, name: &str, revision: u32) -> Result<Option<Record>, Failure> {
@@ -248,11 +248,11 @@ async fn write_down(
                     job.state = JobState::Finished;
                 }
             }
-            let stray = moved
+            let orphan = moved
                 .decided
                 .source
-                .and_then(|number| operation.strays.iter().find(|one| one.number == number));
-            let descriptor = stray.and_then(|stray| stray.descriptor.as_ref());
+                .and_then(|number| operation.orphans.iter().find(|one| one.number == number));
+            let descriptor = orphan.and_then(|orphan| orphan.descriptor.as_ref());
             let source = descriptor.map_or(&flink_version, |descriptor| &descriptor.flink_version);
             if dead.forward.committed.is_some() && moved.gives_up_its_state() {
                 continue;
@@ -273,8 +273,8 @@ async fn write_down(
     let known = |revision: u32| history.iter().find(|summary| summary.revision == revision);
     if known(dead.decided.to).is_some_and(|summary| summary.status.is_pending()) {
         let (status, text) = match dead.forward.committed {
-            Some(_) => (Status::Deployed, "Completed; its run died while it closed the records".to_owned()),
-            None => (Status::Failed, format!("its run died: {}{open}", dead.position())),
+            Some(_) => (Status::Deployed, "Completed; interrupted while the records were closed".to_owned()),
+            None => (Status::Failed, format!("interrupted: {}{open}", dead.position())),
         };
         context.store.set_status(name, dead.decided.to, status, &text).await?;
         if dead.leaves_old_in_charge() || dead.stays_with_old() {

@@ -35,7 +35,7 @@ pub struct Kept {
     /// The claim that holds state.
     pub claim: Option<String>,
     /// The commands that bring the release back, and its jobs, from what is recorded.
-    pub ways_back: Vec<String>,
+    pub ways_to_restore: Vec<String>,
 }
 
 /// The plan of an uninstall. Reads only.
@@ -72,7 +72,7 @@ pub async fn plan(context: &Context, options: &Options) -> Result<(Plan, Kept), 
         ]));
     }
     let keeps_claims = !options.purge && (with_savepoint || !kept.savepoints.is_empty());
-    kept.ways_back = ways_back(&base, &kept, with_savepoint);
+    kept.ways_to_restore = ways_to_restore(&base, &kept, with_savepoint);
     situation.refuse_kept(context, name).await?;
     refuse_jobs_elsewhere(context, &situation, name).await?;
     let running = situation.descriptor.as_ref().filter(|d| situation.generations.contains(&d.generation));
@@ -116,7 +116,7 @@ pub async fn plan(context: &Context, options: &Options) -> Result<(Plan, Kept), 
                     new: base.generation,
                     source: running.map(Descriptor::traits).unwrap_or_default(),
                     purge: options.purge,
-                    strays: situation.strays.iter().map(|stray| stray.number).collect(),
+                    orphans: situation.orphans.iter().map(|orphan| orphan.number).collect(),
                     ..Decided::new(Kind::Uninstall, base.revision)
                 },
                 moves,
@@ -125,7 +125,7 @@ pub async fn plan(context: &Context, options: &Options) -> Result<(Plan, Kept), 
             base: Some(base),
             old_objects: objects.clone(),
             objects,
-            strays: situation.strays.clone(),
+            orphans: situation.orphans.clone(),
             settings: options.change.settings(),
         },
         options: options.change.clone(),
@@ -137,7 +137,7 @@ pub async fn plan(context: &Context, options: &Options) -> Result<(Plan, Kept), 
 
 /// An install takes values from the person alone, and knows of no job that was submitted. `with_savepoint`: the jobs that run leave
 /// one.
-fn ways_back(base: &Record, kept: &Kept, with_savepoint: bool) -> Vec<String> {
+fn ways_to_restore(base: &Record, kept: &Kept, with_savepoint: bool) -> Vec<String> {
     let Record { name, revision, layout, .. } = base;
     let bundled = source::open(&base.package.name, None).is_ok();
     let package = if bundled { base.package.name.as_str() } else { "PACKAGE" };
@@ -166,8 +166,8 @@ async fn refuse_jobs_elsewhere(
     situation: &Situation,
     release: &str,
 ) -> Result<(), Failure> {
-    for stray in &situation.strays {
-        let Some(descriptor) = &stray.descriptor else { continue };
+    for orphan in &situation.orphans {
+        let Some(descriptor) = &orphan.descriptor else { continue };
         let jobs = context.flink(descriptor).jobs().await.ok();
         unmanaged::refuse(context, release, descriptor, jobs.as_deref()).await?;
         let jobs = jobs.unwrap_or_default();
@@ -214,7 +214,7 @@ async fn moves(
     let name = &options.change.name;
     let recorded: &[_] = situation.base.as_ref().map_or(&[], |base| &base.jobs);
     for job in recorded.iter().filter(|job| job.state == JobState::Running) {
-        let Some(error) = situation.live_of(job).silence() else { continue };
+        let Some(error) = situation.live_of(job).unreachable() else { continue };
         match options.change.choice {
             Some(StateChoice::Stateless) => {}
             Some(_) => {

@@ -3,6 +3,7 @@
 //! Nothing here knows what a test expects.
 #![allow(dead_code, reason = "each test takes the part it needs")]
 
+pub mod imports;
 pub mod namespace;
 pub mod run;
 pub mod snapshot;

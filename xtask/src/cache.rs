@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result, bail};
 use sha2::{Digest as _, Sha256};
 
 use crate::command::logged;
-use crate::process::folders_in;
+use crate::files::folders_in;
 use crate::progress::step;
 
 /// How long an entry that is not used stays.
@@ -135,14 +135,6 @@ pub fn remove(path: &Path) -> Result<()> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error.into()),
     }
-}
-
-/// Writes a file so that nobody ever sees half of it.
-pub fn write_whole(path: &Path, content: impl AsRef<[u8]>) -> Result<()> {
-    let mut partial = path.as_os_str().to_owned();
-    partial.push(".partial");
-    fs_err::write(&partial, content)?;
-    Ok(fs_err::rename(&partial, path)?)
 }
 
 fn touch(entry: &Path) -> Result<()> {

@@ -9,8 +9,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::Value;
 
-use crate::cache::write_whole;
 use crate::command::{output, shown};
+use crate::files::write_whole;
 use crate::plugin;
 use crate::progress::{say, step};
 

@@ -9,6 +9,7 @@ mod command;
 mod demo;
 mod dist;
 mod docs;
+mod files;
 mod images;
 mod install;
 mod plugin;

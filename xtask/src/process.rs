@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
-use crate::cache::write_whole;
+use crate::files::{folders_in, write_whole};
 
 /// One process, this one and none that gets its id later.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,18 +124,6 @@ pub fn in_cgroup(folder: &Path) -> Vec<Identity> {
         found.extend(in_cgroup(&child));
     }
     found
-}
-
-/// The folders directly in a folder; none where it cannot be read (it may just have gone).
-pub fn folders_in(folder: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = std::fs::read_dir(folder) else {
-        return Vec::new();
-    };
-    entries
-        .flatten()
-        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
-        .map(|entry| entry.path())
-        .collect()
 }
 
 fn all() -> Vec<u32> {

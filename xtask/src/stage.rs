@@ -8,8 +8,9 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
-use crate::cache::{Cache, remove, write_whole};
+use crate::cache::{Cache, remove};
 use crate::command::{output, wait_until};
+use crate::files::write_whole;
 use crate::progress::say;
 use crate::target::Target;
 

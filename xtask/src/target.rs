@@ -8,9 +8,10 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
-use crate::cache::{Cache, write_whole};
+use crate::cache::Cache;
 use crate::cluster::Cluster;
 use crate::command::output;
+use crate::files::write_whole;
 use crate::{install, plugin};
 
 /// Where commands run, and how they reach the API server.

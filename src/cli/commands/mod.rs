@@ -101,16 +101,18 @@ async fn begin(
         Recovered::Nothing => {}
         Recovered::Completed(report) => {
             output.talk(&format!(
-                "What that run had begun is complete: revision {} is {}.",
+                "The interrupted operation is complete: revision {} is {}.",
                 report.revision, report.status
             ));
         }
         Recovered::Savepoint { path } => {
-            output.talk(&format!("The savepoint that run was taking is recorded: {path}"));
+            output.talk(&format!(
+                "The savepoint that the interrupted operation was taking is recorded: {path}"
+            ));
         }
         Recovered::Undone { reason } => {
             output.talk(&format!(
-                "What that run had begun is undone ({reason}): the release is as it was before."
+                "The interrupted operation is undone ({reason}): the release is as it was before."
             ));
         }
     }
@@ -119,9 +121,8 @@ async fn begin(
 
 /// Who we are, for the holder of a lock: user, host, process.
 fn holder() -> String {
-    let user = std::env::var("USER")
-        .or_else(|_| std::env::var("USERNAME"))
-        .unwrap_or_else(|_| "somebody".to_owned());
+    let user =
+        std::env::var("USER").or_else(|_| std::env::var("USERNAME")).unwrap_or_else(|_| "unknown".to_owned());
     let host = fs_err::read_to_string("/proc/sys/kernel/hostname")
         .map(|host| host.trim().to_owned())
         .or_else(|_| std::env::var("HOSTNAME"))

@@ -9,12 +9,12 @@ use crate::cli::{CommandError, Output};
 use crate::plan::StateChoice;
 use crate::verbs::recover::{self, Recovered};
 
-const NOTHING: &str = "Nothing to recover: no run that died has left anything.";
+const NOTHING: &str = "Nothing to recover: no operation was interrupted.";
 
 /// Flags of `recover`.
 #[derive(Args, Clone)]
 #[command(mut_arg("dry_run", |flag| flag
-    .help("Show what that run left and what comes next, and stop")
+    .help("Show what an interrupted operation left and what comes next, and stop")
     .conflicts_with_all(["savepoint", "abandon"])))]
 pub struct RecoverArgs {
     /// Name of the release

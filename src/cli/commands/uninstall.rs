@@ -81,7 +81,7 @@ pub async fn run(args: &UninstallArgs, global: &GlobalArgs, output: &Output) -> 
             let folded = commands.lines().map(|command| folded(&output.placed(command), 76));
             folded.map(|command| format!("    {}\n", command.replace('\n', "\n    "))).collect()
         };
-        text.push_str(&typed(&kept.ways_back.join("\n")));
+        text.push_str(&typed(&kept.ways_to_restore.join("\n")));
         text.push_str("  delete them:\n");
         text.push_str(&typed(&format!("kubectl flink uninstall {} --purge", args.name)));
     }

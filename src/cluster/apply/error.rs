@@ -85,7 +85,7 @@ impl ApplyErrors {
 fn owned(owner: Option<&str>) -> String {
     match owner {
         Some(owner) => format!("belongs to {owner}"),
-        None => "was made by somebody else".to_owned(),
+        None => "was made by another client".to_owned(),
     }
 }
 

@@ -52,7 +52,7 @@ pub(super) enum Bug {
     /// A job that Flink brought back after its stop had failed, and that has finished, is taken for one that has failed.
     FinishTakenForFailure,
     /// What a silent JobManager would bring back is not looked for when its generation is removed.
-    StrangersNotLookedFor,
+    UnmanagedNotLookedFor,
     /// The resource of a job whose id is assigned is changed whatever has become of it meanwhile.
     ResourceNotVersioned,
     /// A job under the name of a submission is taken for the new one, whenever it was started and from whatever state.
@@ -83,7 +83,7 @@ pub(super) const ALL: [Bug; 26] = [
     Bug::NoLookTakenForNothing,
     Bug::ResultNotLookedFor,
     Bug::FinishTakenForFailure,
-    Bug::StrangersNotLookedFor,
+    Bug::UnmanagedNotLookedFor,
     Bug::ResourceNotVersioned,
     Bug::IdBelieved,
 ];
@@ -93,7 +93,7 @@ impl Bug {
     pub fn machine(bug: Option<Bug>) -> fn(&Journal) -> Step {
         match bug {
             Some(Bug::StopAskedAgain) => |journal| match next(journal) {
-                Step::Settle(index) => Step::Stop(index),
+                Step::ResolveStop(index) => Step::Stop(index),
                 step => step,
             },
             Some(Bug::NewJobNotEnded) => |journal| match next(journal) {
@@ -113,7 +113,7 @@ impl Bug {
                 next(&wrong)
             },
             Some(Bug::NotBroughtBack) => |journal| match next(journal) {
-                Step::Start(_, Target::Old | Target::Back) => Step::Done(Outcome::Undone),
+                Step::Start(_, Target::Old | Target::Revert) => Step::Done(Outcome::Undone),
                 step => step,
             },
             _ => next,

@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::world::request;
-use crate::flink::{FlinkError, Refusal, RunRequest, StopRequest};
+use crate::flink::{FlinkError, Program, Refusal, RunRequest, StopRequest};
 use crate::flink::{JobState, SavepointStatus, Tasks};
 use crate::id::{Id, JobId, TriggerId};
 use crate::layout::control::Submission;
@@ -242,6 +241,12 @@ pub(super) struct Flink {
     /// A promise was broken.
     pub broken: Vec<String>,
     checkpoints: u64,
+}
+
+/// A request for a job that needs nothing else.
+pub(super) fn request(job: JobId, savepoint: Option<String>) -> RunRequest {
+    let program = Program { entry_class: None, args: Vec::new(), parallelism: None };
+    RunRequest { job, program, savepoint, allow_non_restored_state: false, application: false }
 }
 
 fn refused(message: &str, kind: Refusal) -> FlinkError {

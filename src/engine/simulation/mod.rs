@@ -20,8 +20,8 @@ use tokio::time::{Instant, sleep, timeout};
 
 use self::bugs::Bug;
 use self::faults::{Dice, Fault, Visits};
-use self::flink::{Assigns, Fate, Flink, KEPT, StopFate};
-use self::world::{BEFORE, Fortune, Model, Operation, Outside, Process, Records, request};
+use self::flink::{Assigns, Fate, Flink, KEPT, StopFate, request};
+use self::world::{BEFORE, Fortune, Model, Operation, Outside, Process, Records};
 use super::Engine;
 use crate::failure::Cause;
 use crate::id::Id;
@@ -99,12 +99,12 @@ enum Scene {
     /// As `WarmTwoJobs`, with `--keep-going`.
     KeepGoing,
     /// One of two jobs runs in a generation that an earlier operation left.
-    Parted,
+    PartlyMigrated,
     WarmFromCheckpoint,
     WarmFromRecorded,
     WarmStateless,
-    WarmNoWayBack,
-    Classic,
+    WarmNoRevert,
+    Recreate,
     /// The Pods start the job.
     Standalone,
     /// Another controller starts the jobs and assigns their ids, in two generations side by side.
@@ -127,13 +127,13 @@ const SCENES: [Scene; 18] = [
     Scene::Warm,
     Scene::WarmTwoJobs,
     Scene::KeepGoing,
-    Scene::Parted,
+    Scene::PartlyMigrated,
     Scene::SamePodsTwoJobs,
     Scene::WarmFromCheckpoint,
     Scene::WarmFromRecorded,
     Scene::WarmStateless,
-    Scene::WarmNoWayBack,
-    Scene::Classic,
+    Scene::WarmNoRevert,
+    Scene::Recreate,
     Scene::SamePods,
     Scene::Install,
     Scene::StopOne,
@@ -261,7 +261,7 @@ fn id(kind: u8, job: usize) -> Id {
 }
 
 /// The number of the generation that an earlier operation left.
-const PARTED: u32 = 3;
+const PLACED_APART: u32 = 3;
 
 const RECORDED: &str = "file:/s/1-recorded/savepoint-1";
 
@@ -316,7 +316,7 @@ fn journal(scene: Scene) -> Journal {
         Scene::WarmTwoJobs,
         Scene::Assigned,
         Scene::KeepGoing,
-        Scene::Parted,
+        Scene::PartlyMigrated,
         Scene::SamePodsTwoJobs,
         Scene::Uninstall,
     ];
@@ -326,8 +326,8 @@ fn journal(scene: Scene) -> Journal {
         _ => 1,
     };
     let mut jobs: Vec<JobMove> = (0..jobs).map(|index| job(scene, index)).collect();
-    if scene == Scene::Parted {
-        jobs[0].decided.source = Some(PARTED);
+    if scene == Scene::PartlyMigrated {
+        jobs[0].decided.source = Some(PLACED_APART);
     }
     let upgrade = Decided { from: Some(1), old: Some(1), new: 2, ..Decided::new(Kind::Upgrade, 2) };
     let warm = Decided { strategy: Strategy::Warm, pods: Pods::New, ..upgrade.clone() };
@@ -341,13 +341,13 @@ fn journal(scene: Scene) -> Journal {
         | Scene::WarmFromCheckpoint
         | Scene::WarmFromRecorded
         | Scene::WarmStateless => warm,
-        Scene::WarmNoWayBack => Decided { rollback_on_failure: false, ..warm },
-        Scene::Classic => recreate,
+        Scene::WarmNoRevert => Decided { rollback_on_failure: false, ..warm },
+        Scene::Recreate => recreate,
         Scene::Standalone => Decided { source: pods, destination: pods, ..recreate },
         Scene::Assigned => Decided { source: assigned, destination: assigned, ..warm },
         Scene::AssignedInPlace => Decided { source: assigned, destination: assigned, new: 1, ..upgrade },
         Scene::KeepGoing => Decided { keep_going: true, ..warm },
-        Scene::Parted => Decided { strays: vec![PARTED], ..warm },
+        Scene::PartlyMigrated => Decided { orphans: vec![PLACED_APART], ..warm },
         Scene::SamePods | Scene::SamePodsTwoJobs => Decided { new: 1, ..upgrade },
         Scene::Install => {
             Decided { kind: Kind::Install, from: None, old: None, new: 1, to: 1, pods: Pods::New, ..upgrade }

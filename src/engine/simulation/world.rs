@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 
 use super::bugs::Bug;
 use super::faults::{Dice, Fault, Visits};
-use super::flink::{Flink, Job, Resource, unknown, unreachable};
+use super::flink::{Flink, Job, Resource, request, unknown, unreachable};
 use crate::engine::{Recipe, Waits, World};
 use crate::failure::Cause;
 use crate::flink::{
@@ -601,12 +601,6 @@ fn timestamp(begun: Instant, at: Instant) -> u64 {
     (at + BEFORE).saturating_duration_since(begun).as_millis() as u64
 }
 
-/// A request for a job that needs nothing else.
-pub(super) fn request(job: JobId, savepoint: Option<String>) -> RunRequest {
-    let program = Program { entry_class: None, args: Vec::new(), parallelism: None };
-    RunRequest { job, program, savepoint, allow_non_restored_state: false, application: false }
-}
-
 /// The world of one run.
 pub(super) struct Model {
     pub process: Process,
@@ -622,8 +616,8 @@ impl Model {
         match target {
             Target::Old => self.journal.decided.old.unwrap_or_default(),
             Target::New => self.journal.decided.new,
-            Target::Back => self.journal.decided.revert.unwrap_or_default(),
-            Target::Stray(number) => number,
+            Target::Revert => self.journal.decided.revert.unwrap_or_default(),
+            Target::Orphan(number) => number,
         }
     }
 
@@ -768,14 +762,14 @@ impl World for Model {
         }
     }
 
-    fn rehearsal(&self, _: Target) -> Option<JobId> {
+    fn warm_up(&self, _: Target) -> Option<JobId> {
         None
     }
 
-    async fn strangers(&self, target: Target, known: BTreeSet<JobId>) -> Result<Vec<JobId>, Cause> {
+    async fn unmanaged(&self, target: Target, known: BTreeSet<JobId>) -> Result<Vec<JobId>, Cause> {
         let mut outside = self.process.outside.borrow_mut();
         outside.advance();
-        if outside.is(Bug::StrangersNotLookedFor) {
+        if outside.is(Bug::UnmanagedNotLookedFor) {
             return Ok(Vec::new());
         }
         if outside.is_blind(self.process.number) {

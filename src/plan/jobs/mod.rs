@@ -50,7 +50,7 @@ impl Moves<'_> {
         let base_jobs: &[JobRecord] = self.situation.base.as_ref().map_or(&[], |base| &base.jobs);
         self.refuse_unknown_jobs(base_jobs).await?;
         self.refuse_unused_choice()?;
-        if let Some(error) = self.situation.live.silence()
+        if let Some(error) = self.situation.live.unreachable()
             && self.pods == Pods::Same
         {
             return Err(Failure::refused(Cause::Flink {
@@ -91,9 +91,9 @@ impl Moves<'_> {
         Ok(decided)
     }
 
-    fn is_silent(&self, before: Option<&JobRecord>) -> bool {
+    fn is_unreachable(&self, before: Option<&JobRecord>) -> bool {
         let live = before.map_or(&self.situation.live, |before| self.situation.live_of(before));
-        live.silence().is_some()
+        live.unreachable().is_some()
     }
 
     fn declared(&self, declared: &DeclaredJob) -> Result<JobRecord, Failure> {
@@ -200,7 +200,7 @@ impl Moves<'_> {
             return Ok(());
         }
         if let Some(before) = before
-            && !self.is_silent(Some(before))
+            && !self.is_unreachable(Some(before))
             && same_job(job, before)
             && self.stays_ended(before)
             && !self.starts_with_pods
@@ -223,7 +223,7 @@ impl Moves<'_> {
         if had_state && self.options.choice == Some(StateChoice::Savepoint) {
             let live = before.map_or(&self.situation.live, |before| self.situation.live_of(before));
             let reason = match live {
-                Live::Silent(error) => format!("the JobManager does not answer ({error})"),
+                Live::Unreachable(error) => format!("the JobManager does not answer ({error})"),
                 _ => "it does not run".to_owned(),
             };
             return Err(self.no_savepoint(&job.name, reason));
@@ -239,7 +239,7 @@ impl Moves<'_> {
         let id = self.new_start_id();
         let mut change = JobMove::new(&job.name);
         // It cannot be asked: that generation goes before the job is started.
-        let silent = before.filter(|before| self.is_silent(Some(before)));
+        let silent = before.filter(|before| self.is_unreachable(Some(before)));
         change.decided.source = silent.and_then(|before| self.situation.place_of(before));
         decided.jobs.push(JobRecord {
             id: chosen(id),
@@ -258,7 +258,7 @@ impl Moves<'_> {
 
     async fn decide_removed(&self, before: &JobRecord, decided: &mut Decided) -> Result<(), Failure> {
         let Some(live) = self.situation.running(before) else {
-            if self.is_silent(Some(before))
+            if self.is_unreachable(Some(before))
                 && before.state == JobState::Running
                 && self.options.choice.is_none()
             {
@@ -379,14 +379,14 @@ impl Moves<'_> {
         };
         let state = match from {
             Some(StateFrom::ItsStop) if change.decided.stop == Some(Stop::LatestCheckpoint) => Some(
-                "what it has put out since that checkpoint, but for transactions, is put out again"
+                "records since that checkpoint are reprocessed: output outside of transactions is repeated"
                     .to_owned(),
             ),
             Some(StateFrom::Path(_)) => {
-                Some("what it has put out since that savepoint was taken is put out again".to_owned())
+                Some("records since that savepoint are reprocessed: their output is repeated".to_owned())
             }
             Some(StateFrom::Nothing) if change.decided.old.is_some() && self.options.choice.is_some() => {
-                Some("its state is dropped: it counts from the start".to_owned())
+                Some("its state is dropped: it starts with empty state".to_owned())
             }
             _ => None,
         };

@@ -155,7 +155,7 @@ impl Moves<'_> {
         })
         .next([
             format!("kubectl flink savepoint list {name}   # which Flink wrote which savepoint"),
-            "the same command with --from-savepoint recorded|PATH   # one that the older Flink wrote; what came since is put out again".to_owned(),
+            "the same command with --from-savepoint recorded|PATH   # one that the older Flink wrote; records since then are reprocessed".to_owned(),
         ]))
     }
 

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result};
 
 use super::{Cluster, network};
-use crate::cache::write_whole;
+use crate::files::write_whole;
 use crate::process::Identity;
 
 /// In the order in which they are ended: clients first, then the API server, then etcd. The other way round the API server

@@ -10,10 +10,12 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 
 use super::{Cluster, components};
-use crate::cache::{remove, write_whole};
+use crate::cache::remove;
 use crate::command::{output, succeeds, wait_until};
+use crate::files::folders_in;
+use crate::files::write_whole;
 use crate::images::{Image, PAUSE, write_archive};
-use crate::process::{Identity, folders_in};
+use crate::process::Identity;
 use crate::progress::step;
 
 /// Where containerd's shims have their sockets; fixed in containerd.

@@ -13,7 +13,8 @@ use rustix::process::Signal;
 use super::{Cluster, components, containerd, network};
 use crate::cache::remove;
 use crate::command::output;
-use crate::process::{self, Identity, folders_in};
+use crate::files::folders_in;
+use crate::process::{self, Identity};
 use crate::progress::say;
 
 /// What is kept in the cluster's folder: the store of images, and what is written anew anyway but is good to read afterwards.

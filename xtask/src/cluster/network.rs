@@ -6,8 +6,9 @@ use std::process::Command;
 use anyhow::{Result, bail};
 
 use super::Cluster;
-use crate::cache::{remove, write_whole};
+use crate::cache::remove;
 use crate::command::{output, succeeds};
+use crate::files::write_whole;
 
 /// The node's address. It exists inside the namespace only (198.18.0.0/15 is set aside for tests).
 pub const NODE: &str = "198.18.0.1";

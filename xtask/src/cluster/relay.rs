@@ -10,7 +10,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
-use crate::cache::write_whole;
+use crate::files::write_whole;
 use crate::progress::say;
 
 /// The API server's port inside.

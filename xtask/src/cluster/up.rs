@@ -8,8 +8,9 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 
 use super::{Cluster, components, containerd, down, network, relay};
-use crate::cache::{Inputs, remove, write_whole};
+use crate::cache::{Inputs, remove};
 use crate::command::{output, succeeds, tail, wait_until};
+use crate::files::write_whole;
 use crate::images::{self, Image};
 use crate::install;
 use crate::progress::{say, step};

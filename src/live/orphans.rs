@@ -12,7 +12,7 @@ use crate::render::Object;
 
 /// A generation beside the one that runs.
 #[derive(Clone)]
-pub(crate) struct Stray {
+pub(crate) struct Orphan {
     /// Its number.
     pub number: u32,
     /// Its objects, as they live.
@@ -24,10 +24,10 @@ pub(crate) struct Stray {
 }
 
 /// The generations of a release that have objects in the cluster, but for those that are named.
-pub(crate) async fn strays(context: &Context, base: &Record, known: &[u32]) -> Result<Vec<Stray>, Cause> {
+pub(crate) async fn orphans(context: &Context, base: &Record, known: &[u32]) -> Result<Vec<Orphan>, Cause> {
     let owned = delete::list_owned(&context.cluster, &context.namespace, &base.name).await?.objects;
     let numbers: BTreeSet<u32> = owned.iter().filter_map(Object::generation).collect();
-    let mut strays = Vec::new();
+    let mut orphans = Vec::new();
     for number in numbers.into_iter().filter(|number| !known.contains(number)) {
         let hosts = base.jobs.iter().filter_map(|job| job.elsewhere).find(|place| place.generation == number);
         let made = match hosts {
@@ -37,7 +37,7 @@ pub(crate) async fn strays(context: &Context, base: &Record, known: &[u32]) -> R
         // Of one without a job all that is needed is named after its number.
         let descriptor = Descriptor::find(&render_record(made.as_ref().unwrap_or(base), number)?)?;
         let objects = owned.iter().filter(|object| object.generation() == Some(number)).cloned().collect();
-        strays.push(Stray { number, objects, descriptor, archive: made.map(|record| record.archive) });
+        orphans.push(Orphan { number, objects, descriptor, archive: made.map(|record| record.archive) });
     }
-    Ok(strays)
+    Ok(orphans)
 }
