@@ -20,6 +20,10 @@ mod style;
 mod target;
 mod test;
 
+/// The reader of imports that the tests use, too.
+#[path = "../../tests/support/imports/mod.rs"]
+#[allow(warnings, clippy::all, clippy::pedantic, reason = "held to the lints of its own package")]
+mod imports;
 /// The checker that the tests use, too.
 #[path = "../../tests/support/tally.rs"]
 #[allow(warnings, clippy::all, clippy::pedantic, reason = "held to the lints of its own package")]

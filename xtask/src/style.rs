@@ -2,21 +2,18 @@
 //!
 //! Reads the project's own files and its history, and nothing else. No figure is a rule; the tests hold the rules.
 
-mod circles;
-mod code;
 mod comments;
 mod functions;
-mod modules;
-mod paths;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
 use crate::command::output;
+use crate::imports::{circles, imports};
 
-use self::circles::largest_circle;
 use self::comments::DocComments;
 use self::functions::Functions;
 
@@ -30,8 +27,8 @@ const COLUMNS: usize = 120;
 const LONG_FUNCTION: usize = 60;
 /// Folders that hold the project's Rust.
 const FOLDERS: &[&str] = &["src", "xtask/src", "tests"];
-/// The crates of which circles are looked for, by the file that is their root.
-const CRATES: &[&str] = &["src/lib.rs", "xtask/src/main.rs"];
+/// The crates of which circles are looked for, by their folders.
+const CRATES: &[&str] = &["src/", "xtask/src/"];
 
 /// Flags of `cargo xtask style`.
 #[derive(clap::Args)]
@@ -54,15 +51,15 @@ pub struct Source {
     pub text: String,
 }
 
-/// Prints the table, and the files of the largest circle where there is one.
+/// Prints the table, and the files of each circle.
 pub fn run(project: &Path, options: &Options) -> Result<()> {
     let sources = sources(project)?;
     let readme = fs_err::read_to_string(project.join("README.md"))?;
     let subjects = subjects(project, options.since.as_deref())?;
-    let circles: Vec<Vec<String>> = CRATES.iter().map(|root| largest_circle(&sources, root)).collect();
+    let circles: Vec<Vec<String>> = CRATES.iter().flat_map(|folder| circles_in(&sources, folder)).collect();
     print!("{}", table(&rows(&sources, &circles, &subjects, &readme)));
-    for circle in circles.iter().filter(|circle| !circle.is_empty()) {
-        println!("\nthese files name each other:");
+    for circle in circles {
+        println!("\nthese files use each other:");
         println!("  {}", circle.join("\n  "));
     }
     Ok(())
@@ -104,6 +101,15 @@ fn rows(sources: &[Source], circles: &[Vec<String>], subjects: &[String], readme
         ),
         row("README: lines over 120 columns", over_columns(readme), "3–23"),
     ]
+}
+
+/// Returns the circles among the files of a crate, the paths of their files from the project's folder.
+fn circles_in(sources: &[Source], folder: &str) -> Vec<Vec<String>> {
+    let inside = sources.iter().filter_map(|source| Some((source.path.strip_prefix(folder)?, &source.text)));
+    let files: BTreeMap<String, String> =
+        inside.map(|(path, text)| (path.to_owned(), text.clone())).collect();
+    let named = |circle: Vec<String>| circle.into_iter().map(|path| format!("{folder}{path}")).collect();
+    circles(&imports(&files)).into_iter().map(named).collect()
 }
 
 /// Lays the rows out in columns.
@@ -188,6 +194,18 @@ mod tests {
     }
 
     #[test]
+    fn circles_are_those_of_one_crate() {
+        let source = |path: &str, text: &str| Source { path: path.to_owned(), text: text.to_owned() };
+        let sources = [
+            source("src/a.rs", "use crate::b::B; pub struct A;"),
+            source("src/b.rs", "use crate::a::A; pub struct B;"),
+            source("xtask/src/a.rs", "use crate::b::B; pub struct A;"),
+        ];
+        assert_eq!(circles_in(&sources, "src/"), [["src/a.rs", "src/b.rs"]]);
+        assert!(circles_in(&sources, "xtask/src/").is_empty());
+    }
+
+    #[test]
     fn the_table_is_in_columns() {
         let row = |what, here: &str| Row { what, here: here.to_owned(), others: "1–2" };
         assert_eq!(
@@ -199,7 +217,7 @@ mod tests {
     #[test]
     fn every_row_is_there_for_a_small_project() {
         let source = Source { path: "src/lib.rs".to_owned(), text: "/// It is.\nfn a() {}\n".to_owned() };
-        let rows = rows(&[source], &[Vec::new()], &["subject".to_owned()], "# Name\n");
+        let rows = rows(&[source], &[], &["subject".to_owned()], "# Name\n");
         let here: Vec<&str> = rows.iter().map(|row| row.here.as_str()).collect();
         assert_eq!(here, ["2 / 2", "1; 0.0 %", "0.0", "none", "100.0 %", "100.0 %", "0.0 % of 1", "0 of 1"]);
     }

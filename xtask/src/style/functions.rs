@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::code::{Token, blank, tokens};
 use super::{Source, percent};
+use crate::imports::code::{Token, blank, tokens};
 
 /// How many different lines a function must have to be compared with others.
 const COMPARED: usize = 6;
