@@ -193,7 +193,7 @@ impl Cause {
         }
     }
 
-    /// Whether what the person has typed cannot be read, or names nothing that there is in their own files.
+    /// Whether what the user has typed cannot be read, or names nothing that there is in their own files.
     fn is_command_line(&self) -> bool {
         match self {
             Cause::ReleaseName(_) | Cause::Values(ValuesError::Set { .. }) => true,

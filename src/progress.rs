@@ -22,7 +22,7 @@ pub enum Progress {
     },
     /// The step is done; what came of it.
     Done(String),
-    /// Something a person should know, though it goes on.
+    /// Something the user should know, though it goes on.
     Warning(String),
 }
 

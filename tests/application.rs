@@ -10,7 +10,7 @@ use crate::support::{JobTally, Namespace, statuses, wait_for};
 /// An application whose Pods start the job: a Kubernetes Job, for Flink has no request for it.
 pub const STANDALONE: &str = "job.mode=application,job.entryClass=tally.Awaits,image.tag=1.20.5";
 
-/// Expected: it moves like any other job, warm, in the classic order and back, each time from exactly the savepoint just taken:
+/// Expected: it moves like any other job, warm, by recreate and back, each time from exactly the savepoint just taken:
 /// nothing is lost, nothing is repeated. A `main()` that throws where it should start the job is undone, with its own words.
 /// After its JobManager's death `main()` runs again and the job goes on under its id, from its latest checkpoint.
 #[test]
@@ -88,7 +88,7 @@ fn is_an_application(namespace: &Namespace) {
 }
 
 /// Before Flink 2.3, and with `jobManager.kind` Job, the JobManager is a Kubernetes Job whose Pod runs `main()`. Expected: it takes
-/// the classic order, each time from exactly the savepoint just taken, to another Flink version and to the mode `cluster` too; what
+/// the strategy recreate, each time from exactly the savepoint just taken, to another Flink version and to the mode `cluster` too; what
 /// fails is undone in a generation of its own; nothing is lost, nothing is repeated. After its Pod's death the job goes on
 /// under its id, from its latest checkpoint.
 #[test]
@@ -147,7 +147,7 @@ fn an_application_as_a_kubernetes_job_moves_with_its_state() {
     tally.check(State::Ended, &Expect { repeated_emitted: repeated..=repeated, ..Expect::default() });
 }
 
-/// The plugin dies when the new JobManager's Pod has been let go, before it has seen the job. That completes checkpoints and fails for
+/// The plugin dies when the new JobManager's Pod has been unsuspended, before it has seen the job. That completes checkpoints and fails for
 /// good, and Flink forgets it with its JobManager. Expected: `recover` finds what it left, so the old job does not start again from
 /// the savepoint before it; from what is on record then nothing is lost, and nothing that was committed is committed again. The
 /// same where the job finishes, of which Flink keeps no checkpoint. Where the Pods never ran, it is undone.

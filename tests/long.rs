@@ -18,7 +18,7 @@ fn killed_at_every_transition_warm() {
     killed_at_every_upgrade(&namespace, 15);
 }
 
-/// The same in the classic order.
+/// The same by recreate.
 #[test]
 fn killed_at_every_transition_recreate() {
     let namespace = cluster!("killed-recreate", long);
@@ -51,7 +51,7 @@ fn killed_at_every_upgrade(namespace: &Namespace, at_least: usize) {
     tally.check(State::Ended, &Expect::default());
 }
 
-/// The new job's state does not fit. Expected: killed at each transition from the stop on, and of the way back, the job runs as it
+/// The new job's state does not fit. Expected: killed at each transition from the stop on, and of the revert, the job runs as it
 /// did after the next run, from the savepoint that stopped it; nothing is lost, nothing is repeated.
 #[test]
 fn killed_at_every_transition_of_a_way_back() {

@@ -22,6 +22,7 @@ mod failover;
 mod job_layout;
 mod krew;
 mod language;
+mod layouts;
 mod links;
 mod lock;
 mod long;

@@ -12,7 +12,7 @@ fn package() -> Package {
     source::open(concat!(env!("CARGO_MANIFEST_DIR"), "/packages/flink"), None).unwrap()
 }
 
-/// Renders a layout with values; an error in the words that a person reads.
+/// Renders a layout with values; an error in the words that the user reads.
 fn render(package: &Package, layout: &str, user_values: Value) -> Result<Rendered, String> {
     let options = Options {
         name: "demo".to_owned(),

@@ -10,7 +10,7 @@ use crate::support::{JobTally, Namespace, Run, run, statuses, wait_for};
 /// Named in `src/context/fence.rs`: the process stops itself between its last look at the lock and the sending.
 const HALT: &str = "KUBECTL_FLINK_HALT_AT_TRANSITION";
 
-/// What the person who started the upgrade says of it.
+/// What the user who started the upgrade says of it.
 const DESCRIPTION: &str = "more memory";
 
 /// An upgrade with a savepoint that replaces the Pods, and the requests by which it changed something, in their order.
@@ -154,9 +154,9 @@ fn a_suspended_run_that_goes_on_late_does_no_harm() {
     tally.check(State::Ended, &Expect { runs: 4..=4, ..Expect::default() });
 }
 
-/// Expected: what only a person can know is taken from them. A run dies before its stop was sent; somebody stops the job by hand
+/// Expected: what only the user can know is taken from them. A run dies before its stop was sent; another client stops the job by hand
 /// and says where the savepoint is: the upgrade is completed from it. Another one dies there and is abandoned: nothing more is
-/// done than written down, the job runs on, and the next upgrade tidies. Nothing is lost, nothing is repeated.
+/// done than recorded, the job runs on, and the next upgrade tidies. Nothing is lost, nothing is repeated.
 #[test]
 fn recover_takes_a_persons_word() {
     let namespace = cluster!("word", tally);
@@ -247,7 +247,7 @@ fn what_a_killed_trigger_and_an_abandoned_uninstall_leave() {
     tally.check(State::Ended, &Expect { runs: 1..=1, ..Expect::default() });
 }
 
-/// Stops the job as somebody does who knows Flink's REST API only; the path of its savepoint.
+/// Stops the job as another client does who knows Flink's REST API only; the path of its savepoint.
 fn stopped_by_hand(namespace: &Namespace) -> String {
     let id = namespace.job_id("demo");
     let proxy = format!("/api/v1/namespaces/{}/services/demo-rest:8081/proxy", namespace.name);

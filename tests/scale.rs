@@ -7,7 +7,7 @@ use crate::support::{statuses, wait_for};
 
 /// Expected: the same job, the same attempt, one run in the tally; nothing lost, nothing repeated.
 /// Then the same command again: nothing changes, and nothing is stopped. With a quota that leaves no room for a second generation
-/// new Pods are refused (exit code 3, no revision), and `auto` takes the classic order: one move, nothing lost, nothing repeated.
+/// new Pods are refused (exit code 3, no revision), and `auto` takes the strategy recreate: one move, nothing lost, nothing repeated.
 #[test]
 fn the_number_of_task_managers_stops_no_job() {
     let namespace = cluster!("scale", tally);

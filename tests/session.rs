@@ -1,4 +1,4 @@
-//! Layout `session`: every verb from install to uninstall, as a person types them, with a job that was submitted.
+//! Layout `session`: every verb from install to uninstall, as the user types them, with a job that was submitted.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -57,7 +57,7 @@ fn every_verb_from_install_to_uninstall() {
     assert!(left.is_empty(), "left behind: {left:?}");
 }
 
-/// Expected: stopped with a savepoint and started from it, a job that somebody submitted by hand loses and repeats nothing.
+/// Expected: stopped with a savepoint and started from it, a job that another client submitted by hand loses and repeats nothing.
 #[test]
 fn a_job_submitted_by_hand_is_never_dropped_by_an_upgrade() {
     let namespace = cluster!("stranger", tally);
@@ -158,7 +158,7 @@ fn another_jar(namespace: &Namespace, job: &str, jar: &str) {
     assert_ne!(recorded(), before);
 }
 
-/// Installs the release `a`, and starts the test job as somebody does who knows nothing of it; its id and its output.
+/// Installs the release `a`, and starts the test job as another client does who knows nothing of it; its id and its output.
 fn with_a_job_by_hand(namespace: &Namespace) -> (String, JobTally) {
     namespace.install_session("a", &[]).ok();
     let jar = "a-g1_counter.jar";

@@ -69,7 +69,7 @@ fn a_job_that_finishes_by_itself_meanwhile_stays_finished() {
     assert_eq!(verdict.emitted, 2000, "all of it: {verdict}");
 }
 
-/// Expected: a job that somebody submits to the old generation while an upgrade is under way keeps that generation alive,
+/// Expected: a job that another client submits to the old generation while an upgrade is under way keeps that generation alive,
 /// and is named; the release's own job moves all the same. When it has ended, the next operation removes that generation,
 /// with its high-availability data.
 #[test]
@@ -120,7 +120,7 @@ fn a_job_submitted_meanwhile_keeps_its_generation_alive() {
 }
 
 /// Expected: what is done to one job, with whatever choice, is done to no other: `second` runs on through all of it, one attempt. A
-/// path that is not said to be of one job is refused where there are two. The savepoint of somebody's own job that goes with the
+/// path that is not said to be of one job is refused where there are two. The savepoint of an unmanaged job that goes with the
 /// release is on record under a name of its own.
 #[test]
 fn a_change_of_one_job_leaves_the_others_alone() {
@@ -279,7 +279,7 @@ fn files_below(folder: &Path) -> Vec<PathBuf> {
     entries.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
 }
 
-/// Starts the test job as somebody does who knows nothing of the release; its id.
+/// Starts the test job as another client does who knows nothing of the release; its id.
 fn submit(namespace: &Namespace, generation: &str, name: &str) -> String {
     let path = proxied(namespace, generation, &format!("/jars/{generation}_counter.jar/run"));
     let body = body(&format!(r#"{{"programArgsList": ["--name", "{name}"], "parallelism": 1}}"#));

@@ -46,7 +46,7 @@ fn a_warm_upgrade_that_cannot_start_never_stops_the_job() {
         &["--set", "job.entryClass=tally.NoneSuch,taskManager.memory=1100m"],
         "tally.NoneSuch",
     );
-    // On the same Pods it is tried out before the stop as well.
+    // On the same Pods it is checked before the stop as well.
     undone(&namespace, &tally, &["--set", "job.entryClass=tally.NoneSuch"], "tally.NoneSuch");
     undone(&namespace, &tally, &["--set", "job.entryClass=tally.Throws"], "cannot be started again");
 
@@ -121,7 +121,7 @@ fn goes_back(test: &str, strategy: &str, generation: &str) {
 }
 
 /// Two jobs change on the same Pods; one completes its first checkpoint, the other fails. Expected: exit code 1; `bad` goes back
-/// by itself and loses and repeats nothing in what it commits; `good` stays, for it has committed output since. Its way back is
+/// by itself and loses and repeats nothing in what it commits; `good` stays, for it has committed output since. Its revert is
 /// offered and, taken, stops and moves `good` alone.
 #[test]
 fn after_a_completed_checkpoint_a_job_does_not_go_back_by_itself() {
@@ -294,7 +294,7 @@ fn a_savepoint_that_fails_leaves_the_job_running() {
 }
 
 /// The new Pods may not be where those of generation 1 are, and there is one node: no room for both. Expected: `auto` removes
-/// the new generation and leaves the job alone; only where somebody says yes to the new plan it takes the classic order.
+/// the new generation and leaves the job alone; only where another client says yes to the new plan it takes the strategy recreate.
 #[test]
 fn auto_asks_before_it_stops_a_job_for_want_of_room() {
     let namespace = cluster!("auto", tally);

@@ -1,11 +1,11 @@
-//! A change of Flink's version is an upgrade like any other; the way back has to be one that the older Flink can read.
+//! A change of Flink's version is an upgrade like any other; the revert has to be one that the older Flink can read.
 
 use crate::cluster;
 use crate::support::tally::{Expect, State};
 use crate::support::{statuses, wait_for};
 
 /// Expected: from 1.20 to 2.3 with its state nothing is lost or repeated, and a failure before the first checkpoint goes back
-/// by itself, for that savepoint is 1.20's. Later the way back with today's state is refused; from the recorded savepoint it
+/// by itself, for that savepoint is 1.20's. Later the revert with today's state is refused; from the recorded savepoint it
 /// repeats exactly what 2.3 put out.
 #[test]
 fn from_1_20_to_2_3_and_back() {
@@ -34,7 +34,7 @@ fn from_1_20_to_2_3_and_back() {
             .says("--from-savepoint recorded");
     }
     assert_eq!(statuses(&namespace.history("demo")), "1 superseded, 2 failed, 3 deployed");
-    // The new generation is one of 1.20 again; the rehearsal runs on both.
+    // The new generation is one of 1.20 again; the warm-up job runs on both.
     namespace.flink(["rollback", "demo", "1", "--from-savepoint", "recorded"]).ok().says("warmed up in ");
     let newer = wait_for("the run after the way back", || {
         let runs = tally.read().runs;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use secrecy::SecretString;
 use serde_json::Value;
 
 use super::{CommandError, Format, commands};
@@ -100,9 +101,10 @@ pub struct GlobalArgs {
         global = true,
         hide_short_help = true,
         hide_env_values = true,
+        value_parser = secret,
         help_heading = "Global flags"
     )]
-    pub token: Option<String>,
+    pub token: Option<SecretString>,
     /// Do not check the API server's certificate
     #[arg(long, global = true, hide_short_help = true, help_heading = "Global flags")]
     pub insecure_skip_tls_verify: bool,
@@ -155,7 +157,7 @@ impl GlobalArgs {
             as_user: self.as_user.clone(),
             as_group: self.as_group.clone(),
             server: self.server.clone(),
-            token: self.token.clone().map(Into::into),
+            token: self.token.clone(),
             insecure_skip_tls_verify: self.insecure_skip_tls_verify,
             request_timeout: self.request_timeout.filter(|timeout| !timeout.is_zero()),
             ..ConnectOptions::default()
@@ -432,6 +434,12 @@ impl ChangeArgs {
     }
 }
 
+/// Reads what no message and no log may show.
+#[allow(clippy::unnecessary_wraps, reason = "clap asks for a result")]
+fn secret(text: &str) -> Result<SecretString, std::convert::Infallible> {
+    Ok(text.into())
+}
+
 /// Reads Go's durations as far as people use them: `90s`, `5m`, `1h30m`, `500ms`; a bare number is seconds.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let bad = || format!("{text:?} is not a duration such as 90s, 5m or 1h30m");
@@ -456,4 +464,16 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         rest = &rest[unit_end..];
     }
     if text.is_empty() { Err(bad()) } else { Ok(total) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_in_no_debug_output() {
+        let cli = Cli::try_parse_from(["kubectl-flink", "--token", "s3cret", "list"]).unwrap();
+        let shown = format!("{:?}", cli.global);
+        assert!(shown.contains("token") && !shown.contains("s3cret"), "{shown}");
+    }
 }

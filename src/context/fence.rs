@@ -21,7 +21,7 @@ const HALT: &str = "KUBECTL_FLINK_HALT_AT_TRANSITION";
 
 /// Every transition: its method and path, `*` for a segment, `**` for the rest.
 const TRANSITIONS: &[&str] = &[
-    // Flink: a jar comes and goes, is tried out, becomes a job.
+    // Flink: a jar comes and goes, is checked, becomes a job.
     "POST /jars/upload",
     "DELETE /jars/*",
     "POST /jars/*/plan",

@@ -1,4 +1,4 @@
-//! Trying a job out on the new generation while the old one runs on: `main()` runs, and no job starts.
+//! Checking a job on the new generation while the old one runs on: `main()` runs, and no job starts.
 
 use super::{Engine, World};
 use crate::failure::Cause;

@@ -104,7 +104,7 @@ impl<W: World> Engine<W> {
         self.world.await_pods(Target::New).await
     }
 
-    /// A start was asked for by a run that died, and Flink does not know the job: it was never started, or it has ended and its
+    /// A start was asked for by an interrupted run, and Flink does not know the job: it was never started, or it has ended and its
     /// JobManager has restarted since, or that run is only suspended and its request comes yet. So the id is used up: submitted
     /// once more, and cancelled at once. `true`: it had been used up before, so its output may be committed, and it stays.
     async fn use_up(

@@ -1,6 +1,6 @@
 //! The engine that moves jobs between generations: does what the state machine says, step by step, until it is done.
 //!
-//! Every fact goes into the journal the moment it is known, and what may be asked of Flink is written down before it is
+//! Every fact goes into the journal the moment it is known, and what may be asked of Flink is recorded before it is
 //! asked. What it talks to is a [`World`]: the real one ([`crate::site`]), or a model of it, in which every order of events
 //! is tried. Nothing here knows Kubernetes or the records.
 
@@ -78,9 +78,9 @@ pub(crate) trait World {
     async fn begin(&mut self, journal: &Journal) -> Result<(), Cause>;
     /// Applies the objects of a revision under a generation's number. The words are shown as what was done.
     async fn apply(&mut self, target: Target, journal: &Journal) -> Result<Option<String>, Cause>;
-    /// Waits until a generation answers and its TaskManagers have registered; rehearses where jobs will move to it.
+    /// Waits until a generation answers and its TaskManagers have registered; warms up where jobs will move to it.
     async fn await_ready(&mut self, target: Target) -> Result<Option<String>, Cause>;
-    /// The id of a generation's rehearsal, a job of ours that is no job of the release.
+    /// The id of a generation's warm-up job, a job of ours that is no job of the release.
     fn warm_up(&self, target: Target) -> Option<JobId>;
     /// The jobs that a generation's high availability would bring back, but for those of the release's revisions and `known` ones.
     async fn unmanaged(&self, target: Target, known: BTreeSet<JobId>) -> Result<Vec<JobId>, Cause>;
@@ -95,9 +95,9 @@ pub(crate) trait World {
     /// Writes into the records how it ended.
     async fn close(&mut self, outcome: Outcome, journal: &Journal) -> Result<(), Cause>;
 
-    /// Tells a person.
+    /// Tells the user.
     fn tell(&self, progress: Progress);
-    /// Whether a person asked for the waiting to end.
+    /// Whether the user asked for the waiting to end.
     fn is_cancelled(&self) -> bool;
 }
 
@@ -131,7 +131,7 @@ impl<W: World> Engine<W> {
             if !matches!(step, Step::Record | Step::Prune(_) | Step::Commit | Step::Close(_)) {
                 self.world.tell(Progress::Begun(words.clone()));
             }
-            // Nothing is stopped yet that would have to come back: here a person's Ctrl-C is in time.
+            // Nothing is stopped yet that would have to come back: here a user's Ctrl-C is in time.
             let spares =
                 matches!(step, Step::Stop(_)) && !self.journal.jobs.iter().any(|job| job.forward.stopped);
             let done = if spares && self.journal.forward.setback.is_none() && self.world.is_cancelled() {
@@ -153,12 +153,12 @@ impl<W: World> Engine<W> {
         }
     }
 
-    /// Writes down that a step failed.
+    /// Records that a step failed.
     async fn set_back(&mut self, step: Step, words: String, cause: Cause) -> Result<(), Cause> {
         let reason = chain(&cause);
         let warning = format!("{words}: {reason}");
         let job = match step {
-            // What a person wants to end is the operation.
+            // What the user wants to end is the operation.
             _ if matches!(cause, Cause::Interrupted) && !self.journal.goes_back() => None,
             Step::Stop(index)
             | Step::ResolveStop(index)

@@ -34,7 +34,7 @@ impl<W: World> Engine<W> {
         let live = listed.iter().filter(|job| !job.state.is_terminal());
         let live: Vec<String> = live.map(|job| format!("{} ({})", job.name, job.id)).collect();
         if !live.is_empty() {
-            // Where all jobs of the release have moved, these are somebody's own, submitted meanwhile.
+            // Where all jobs of the release have moved, these are another client's own, submitted meanwhile.
             let committed = self.journal.forward.committed.is_some();
             let whose = if committed { "that the release does not know" } else { "still" };
             return self.keep(target, format!("jobs run in it {whose}: {}", live.join(", "))).await;
@@ -76,7 +76,7 @@ impl<W: World> Engine<W> {
         Ok(None)
     }
 
-    /// Somebody's own jobs that a generation would bring back, and does not list. A JobManager that is just starting gets some time
+    /// Unmanaged jobs that a generation would bring back, and does not list. A JobManager that is just starting gets some time
     /// to bring them back; the jobs are what it lists then.
     async fn unlisted(
         &self,
@@ -118,7 +118,7 @@ impl<W: World> Engine<W> {
     }
 
     /// The jobs in a generation. One that has just been in use may be recovering: its silence is waited out for a while, for
-    /// somebody's own job may be in it. A JobManager that lists none of the jobs that ended in it is another one, and may
+    /// an unmanaged job may be in it. A JobManager that lists none of the jobs that ended in it is another one, and may
     /// still be bringing jobs back: an empty list is believed when it stays so.
     async fn jobs_of(&self, cluster: &W::Control, target: Target) -> Result<Vec<JobOverview>, FlinkError> {
         let from_here = self.journal.jobs.iter().filter(|job| job.source() == target);

@@ -47,7 +47,7 @@ impl<W: World> Engine<W> {
             });
         };
         let path = request.savepoint.clone();
-        // A run that died may have asked before: what this one could not send says nothing about that.
+        // An interrupted run may have asked before: what this one could not send says nothing about that.
         let asked = if target == Target::New { change.forward.start_asked } else { change.revert.asked };
         self.record(Event::StartAsked(index, target)).await?;
         if let Err(source) = cluster.start(&jar, &request).await {

@@ -1,4 +1,4 @@
-//! Stopping a job: with a savepoint, whose path is written down the moment it is known, or by cancelling it.
+//! Stopping a job: with a savepoint, whose path is recorded the moment it is known, or by cancelling it.
 
 use std::time::Duration;
 
@@ -83,7 +83,7 @@ impl<W: World> Engine<W> {
             let begun = Instant::now();
             let stopped = cluster.follow(id, &request, &mut tick(&self.world, &change.name)).await;
             let told = match &change.forward.savepoint {
-                // What a person has said goes before what Flink says of our savepoint.
+                // What the user has said goes before what Flink says of our savepoint.
                 Some(known) if names_another(&stopped, known) => {
                     self.stopped_with(&cluster, index, id, known).await
                 }
@@ -125,7 +125,7 @@ impl<W: World> Engine<W> {
             self.record(Event::Stopped(index)).await?;
             return Ok(Some(format!("cancelled {}", change.name)));
         }
-        // A run before has written it down, or a person has said it.
+        // A run before has written it down, or the user has said it.
         if let Some(path) = &change.forward.savepoint {
             self.record(Event::Stopped(index)).await?;
             return Ok(Some(format!("cancelled {}; its latest checkpoint is {path}", change.name)));
@@ -252,7 +252,7 @@ impl<W: World> Engine<W> {
                 )));
                 return Ok(Some(format!("savepoint {location}")));
             }
-            // A run before has written it down, or a person has said it.
+            // A run before has written it down, or the user has said it.
             _ if let Some(path) = &change.forward.savepoint => {
                 return self.stopped_with(cluster, index, id, path).await;
             }
@@ -311,7 +311,7 @@ impl<W: World> Engine<W> {
     }
 
     /// A job that could not be seen to be stopped is FINISHED. By itself, unless there is a savepoint: then our request has come
-    /// through, or somebody has stopped it.
+    /// through, or another client has stopped it.
     async fn finished(
         &mut self,
         cluster: &W::Control,
@@ -362,7 +362,7 @@ impl<W: World> Engine<W> {
     }
 }
 
-/// Somebody has stopped it: it is not for us to say that it shall stay so.
+/// Another client has stopped it: it is not for us to say that it shall stay so.
 fn not_ours(change: &JobMove, path: &str) -> Cause {
     Cause::Step {
         step: format!("the savepoint of {} failed", change.name),

@@ -65,7 +65,7 @@ pub struct Descriptor {
     /// Where checkpoints go, each job's into a folder of its id: a URI. Absent where state is not durable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkpoint_directory: Option<String>,
-    /// Where Flink writes down how a job has ended, in a file of its id: a URI. Absent where state is not durable.
+    /// Where Flink records how a job has ended, in a file of its id: a URI. Absent where state is not durable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job_result_directory: Option<String>,
     /// The jobs that the release declares.

@@ -121,7 +121,7 @@ fn recorded_state(job: &JobRecord, situation: &Situation) -> String {
     }
 }
 
-/// The record of a job that somebody submitted by hand.
+/// The record of a job that another client submitted by hand.
 pub(crate) fn unknown(name: String, id: JobId) -> JobRecord {
     JobRecord {
         name,

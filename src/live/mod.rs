@@ -159,8 +159,8 @@ impl Situation {
         let Some(descriptor) = descriptor else { return Live::NoCluster };
         match context.flink(descriptor).jobs().await {
             Ok(mut jobs) => {
-                let rehearsal = warm_up::id(&descriptor.name);
-                jobs.retain(|job| Some(job.id) != rehearsal);
+                let warm_up = warm_up::id(&descriptor.name);
+                jobs.retain(|job| Some(job.id) != warm_up);
                 let recorded = self
                     .base
                     .iter()
@@ -197,7 +197,7 @@ impl Situation {
         self.base.iter().flat_map(|base| &base.jobs).any(lacks)
     }
 
-    /// Refuses where the running generation would bring back somebody's own job, and does not list it.
+    /// Refuses where the running generation would bring back an unmanaged job, and does not list it.
     pub async fn refuse_kept(&self, context: &Context, release: &str) -> Result<(), Failure> {
         let Some(descriptor) = &self.descriptor else { return Ok(()) };
         match &self.live {

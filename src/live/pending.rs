@@ -28,7 +28,7 @@ pub(crate) fn position(journal: &Value) -> String {
     parsed.or_else(|_| taking()).unwrap_or_else(|_| "its journal cannot be read".to_owned())
 }
 
-/// Says who holds a lock, or what a dead run left.
+/// Says who holds a lock, or an interrupted operation.
 pub(crate) fn held(name: &str, error: LockError) -> Failure {
     match error {
         LockError::LeftBehind(left) => {

@@ -8,7 +8,7 @@ use crate::package::Package;
 use crate::release::{JobRecord, Record};
 use crate::render::{self, Object, SavepointContext, generation_name};
 
-/// A record's objects under the generation that runs it: as recorded, or rendered again after a way back gave it another, and
+/// A record's objects under the generation that runs it: as recorded, or rendered again after a revert gave it another, and
 /// where they name the job's id and state, which are known only when it has stopped.
 pub(crate) fn objects_of(record: &Record) -> Result<Vec<Object>, Cause> {
     let recorded = render::parse_manifest(&record.manifest)?;

@@ -1,4 +1,4 @@
-//! What is not ready, in words: short while it only takes its time, whole where a person may have to do something.
+//! What is not ready, in words: short while it only takes its time, whole where the user may have to do something.
 
 use crate::cluster::readiness::NotReady;
 use crate::render::Object;

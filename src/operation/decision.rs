@@ -81,7 +81,7 @@ pub enum Stop {
     Cancel,
 }
 
-/// A savepoint trigger, written down before it is sent.
+/// A savepoint trigger, recorded before it is sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trigger {
     /// The id that we chose.

@@ -46,19 +46,19 @@ pub enum Event {
     Healthy(usize, Target),
     /// The new job completed a checkpoint, or runs and takes none, or whether it did cannot be known.
     Checkpointed(usize),
-    /// The new job is terminal, on the way back.
+    /// The new job is terminal, on a revert.
     Ended(usize),
     /// The new job completed a checkpoint while it was being ended, and left it here.
     Left(usize, String),
     /// The stable Service leads to the new generation.
     Switched,
-    /// A generation stays: somebody's own job runs in it.
+    /// A generation stays: an unmanaged job runs in it.
     Kept(Target),
     /// Objects that are not wanted any more are gone.
     Pruned(Target),
     /// The release's objects are gone.
     Deleted,
-    /// The decision is written down.
+    /// The decision is recorded.
     Committed,
     /// A step failed.
     Failed(Setback),

@@ -21,7 +21,7 @@ pub struct Journal {
     /// What has happened on the way to the new revision.
     #[serde(default)]
     pub forward: Forward,
-    /// What has happened on the way back to the revision that ran.
+    /// What has happened on a revert to the revision that ran.
     #[serde(default)]
     pub revert: Revert,
     /// The records say how it ended.
@@ -49,7 +49,7 @@ pub struct Forward {
     pub switched: bool,
     /// The old generation is kept, because an unmanaged job runs in it.
     pub old_kept: bool,
-    /// Numbers of those of [`Decided::strays`] that are gone, or kept because an unmanaged job runs in them.
+    /// Numbers of those of [`Decided::orphans`] that are gone, or kept because an unmanaged job runs in them.
     pub orphans_done: Vec<u32>,
     /// Objects that the new revision does not have are gone.
     pub pruned: bool,
@@ -65,7 +65,7 @@ pub struct Forward {
     pub halted: bool,
 }
 
-/// What has happened on the way back to the revision that ran.
+/// What has happened on a revert to the revision that ran.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Revert {
@@ -95,7 +95,7 @@ impl Journal {
         Self { begun: false, decided, jobs, forward, revert, closed: None }
     }
 
-    /// Writes down what happened.
+    /// Records what happened.
     pub fn record(&mut self, event: Event) {
         let (forward, revert) = (&mut self.forward, &mut self.revert);
         match event {
@@ -151,7 +151,7 @@ impl Journal {
         }
     }
 
-    /// Writes down that a step failed: one job's alone, or the operation's.
+    /// Records that a step failed: one job's alone, or the operation's.
     fn fail(&mut self, setback: Setback) {
         if self.forward.committed.is_some() {
             self.forward.leftover = Some(setback);
@@ -250,7 +250,7 @@ impl Journal {
         })
     }
 
-    /// Writes down that another run left a job as the new revision has it: nothing of it is undone.
+    /// Records that another run left a job as the new revision has it: nothing of it is undone.
     pub fn stay(&mut self, index: usize) {
         let job = &mut self.jobs[index].forward;
         (job.stop_asked, job.stopped) = (true, true);

@@ -4,7 +4,7 @@
 //! whoever carries the step out reports an [`Event`], and [`Journal::record`] writes it down. Install, upgrade, rollback,
 //! uninstall and changes of single jobs are the same machine with different journals.
 //!
-//! This module is pure: no I/O, no clock, no randomness. It never decides what a person wants, only what is safe next.
+//! This module is pure: no I/O, no clock, no randomness. It never decides what the user wants, only what is safe next.
 
 mod control;
 mod decision;

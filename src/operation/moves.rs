@@ -16,7 +16,7 @@ pub struct JobMove {
     /// What has happened on the way to the new revision.
     #[serde(default)]
     pub forward: JobForward,
-    /// What has happened on the way back to the revision that ran.
+    /// What has happened on a revert to the revision that ran.
     #[serde(default)]
     pub revert: JobRevert,
 }
@@ -67,7 +67,7 @@ pub struct JobForward {
     pub failed: bool,
 }
 
-/// What has happened to one job on the way back to the revision that ran.
+/// What has happened to one job on a revert to the revision that ran.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct JobRevert {

@@ -1,4 +1,4 @@
-//! Which step comes next: forward, or on the way back.
+//! Which step comes next: forward, or on a revert.
 
 use super::decision::{Kind, Pods, Stop};
 use super::journal::Journal;
@@ -16,7 +16,7 @@ pub enum Step {
     Stop(usize),
     /// Find out how a stop ended of which that is not known; nothing is asked for again.
     ResolveStop(usize),
-    /// Have the stable Service lead to the new generation.
+    /// Switch the Service to the new generation.
     Switch,
     /// Remove a generation in the safe order.
     Remove(Target),
@@ -28,13 +28,13 @@ pub enum Step {
     Start(usize, Target),
     /// Wait until a job is past the health gate.
     AwaitHealthy(usize, Target),
-    /// End a new job and wait until it is terminal, on the way back.
+    /// End a new job and wait until it is terminal, on a revert.
     End(usize),
     /// Delete objects that the revision does not have.
     Prune(Target),
     /// Delete the release's objects.
     Delete,
-    /// Write down the decision.
+    /// Record the decision.
     Commit,
     /// Write into the records how it ended.
     Close(Outcome),
@@ -43,7 +43,7 @@ pub enum Step {
 }
 
 impl Step {
-    /// The step in words, for a person.
+    /// The step in words, for the user.
     pub fn describe(self, journal: &Journal) -> String {
         let job = |index: usize| journal.jobs.get(index).map_or("?", |job| job.name.as_str());
         let number = |target: Target| match target {
@@ -85,7 +85,7 @@ impl Step {
 }
 
 impl Journal {
-    /// What the operation was doing, in words, for whoever finds the journal of a run that died.
+    /// What the operation was doing, in words, for whoever finds the journal of an interrupted run.
     pub fn position(&self) -> String {
         match next(self) {
             Step::Done(_) => "it had ended and only its own object was left".to_owned(),
@@ -131,7 +131,7 @@ fn to_resolve(journal: &Journal) -> Option<usize> {
     journal.jobs.iter().position(|job| job.is_uncertain() && !job.revert.failed)
 }
 
-/// With `--keep-going`: the way back of a job that failed, before the next one moves.
+/// With `--keep-going`: the revert of a job that failed, before the next one moves.
 fn revert_failed(journal: &Journal) -> Option<Step> {
     let (index, job) = journal
         .jobs
@@ -145,7 +145,7 @@ fn revert_failed(journal: &Journal) -> Option<Step> {
     })
 }
 
-/// Whether nothing is left to do on a job's way back.
+/// Whether nothing is left to do on a job's revert.
 fn is_reverted(job: &JobMove) -> bool {
     if job.stays() {
         return true; // it stays where it is
@@ -192,7 +192,7 @@ fn recreate(journal: &Journal) -> Step {
     await_health(journal).unwrap_or(Step::Commit)
 }
 
-/// The new generation first, up and tried out; then job by job; the old one goes when all have proved themselves.
+/// The new generation first, up and checked; then job by job; the old one goes when all have proved themselves.
 fn warm(journal: &Journal) -> Step {
     if !journal.forward.applied {
         return Step::Apply(Target::New);

@@ -10,7 +10,7 @@ pub enum Target {
     Old,
     /// The one that runs when it succeeds.
     New,
-    /// The old revision's, made again on the way back.
+    /// The old revision's, made again on a revert.
     Revert,
     /// One that an earlier operation could not remove, by its number.
     Orphan(u32),

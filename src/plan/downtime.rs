@@ -1,6 +1,6 @@
 //! For how long a job is expected to be down while it moves, estimated from its last checkpoint.
 //!
-//! An estimate for a person who decides; nothing is refused because of it.
+//! An estimate for the user who decides; nothing is refused because of it.
 
 use std::fmt;
 

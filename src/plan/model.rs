@@ -27,7 +27,7 @@ pub enum StateChoice {
     Paths(Vec<(Option<String>, String)>),
     /// The newest checkpoint that is retained when the job is cancelled: for a job that can take no savepoint.
     LatestCheckpoint,
-    /// None: jobs count from the start.
+    /// None: jobs start with empty state.
     Stateless,
 }
 
@@ -39,7 +39,7 @@ pub enum StrategyChoice {
     Warm,
     /// Stop, replace, start.
     Recreate,
-    /// Warm where there is room for two generations, else the classic order.
+    /// Warm where there is room for two generations, else the strategy recreate.
     Auto,
 }
 
@@ -48,7 +48,7 @@ pub enum StrategyChoice {
 pub struct ChangeOptions {
     /// The release.
     pub name: String,
-    /// Where state comes from, if the person has said so.
+    /// Where state comes from, if the user has said so.
     pub choice: Option<StateChoice>,
     /// State that no operator takes may be dropped.
     pub allow_non_restored_state: bool,
@@ -76,7 +76,7 @@ pub struct ChangeOptions {
     pub take_ownership: bool,
     /// Make the namespace if it is missing.
     pub create_namespace: bool,
-    /// How many revisions are kept; 0: all. Set where the person can say it.
+    /// How many revisions are kept; 0: all. Set where the user can say it.
     pub history_max: u32,
     /// Layout `job` without durable state.
     pub accept_volatile: bool,
@@ -160,7 +160,7 @@ impl Desired {
 /// A change, decided but not begun.
 #[derive(Clone)]
 pub struct Plan {
-    /// What a person reads and a program parses.
+    /// What the user reads and a program parses.
     pub summary: Summary,
     /// What is carried out.
     pub operation: Operation,
@@ -168,7 +168,7 @@ pub struct Plan {
     pub options: ChangeOptions,
     /// The revision that a rollback returns to.
     pub returns_to: Option<u32>,
-    /// The classic order may be proposed where there is no room for two generations.
+    /// The strategy recreate may be proposed where there is no room for two generations.
     pub may_recreate: bool,
 }
 

@@ -1,6 +1,6 @@
 //! What is checked before a job is asked for a savepoint, for whatever verb asks.
 //!
-//! It sends nothing: it gives the trigger that will be written down and sent, or the reason why there can be none.
+//! It sends nothing: it gives the trigger that will be recorded and sent, or the reason why there can be none.
 
 use crate::context::Context;
 use crate::flink::JobOverview;

@@ -7,11 +7,11 @@ use crate::digest::sha256;
 use crate::id::JobId;
 
 /// Made by `warm_up/build.sh`.
-pub const JAR: &[u8] = include_bytes!("warm_up/rehearsal.jar");
+pub const JAR: &[u8] = include_bytes!("warm_up/warm-up.jar");
 /// What Flink lists it as, after an id.
 pub const NAME: &str = "kubectl-flink-warm-up.jar";
 
-/// The id of a generation's rehearsal.
+/// The id of a generation's warm-up job.
 pub fn id(generation: &str) -> Option<JobId> {
     sha256(format!("warm-up of {generation}").as_bytes()).get(..32)?.parse().ok()
 }
@@ -27,13 +27,9 @@ mod tests {
 
     #[test]
     fn its_jar_was_made_from_the_source_beside_it() {
-        let digests: Vec<&str> = include_str!("warm_up/rehearsal.sha256").split_whitespace().collect();
-        let source = crate::digest::sha256(include_bytes!("warm_up/Rehearsal.java"));
+        let digests: Vec<&str> = include_str!("warm_up/warm-up.sha256").split_whitespace().collect();
+        let source = crate::digest::sha256(include_bytes!("warm_up/WarmUp.java"));
         let jar = crate::digest::sha256(super::JAR);
-        assert_eq!(
-            digests,
-            [source.as_str(), "Rehearsal.java", &jar, "rehearsal.jar"],
-            "run warm_up/build.sh"
-        );
+        assert_eq!(digests, [source.as_str(), "WarmUp.java", &jar, "warm-up.jar"], "run warm_up/build.sh");
     }
 }

@@ -1,4 +1,4 @@
-//! What an operation did, for a person and for a program.
+//! What an operation did, for the user and for a program.
 
 use serde::Serialize;
 

@@ -108,7 +108,7 @@ impl Taking {
         })
     }
 
-    /// What became of one that a dead run asked for: Flink is asked, then its directory is looked into, for as long as a wait may
+    /// What became of one that an interrupted run asked for: Flink is asked, then its directory is looked into, for as long as a wait may
     /// take. `None`: there is none, or nobody can tell; the revision's description says then where it would be.
     pub async fn resolve(
         &self,

@@ -38,7 +38,7 @@ pub(crate) struct Site<'a> {
     old: Option<Descriptor>,
     /// The new revision's.
     new: Option<Descriptor>,
-    /// The running revision's objects and descriptor in a generation of its own, for the way back.
+    /// The running revision's objects and descriptor in a generation of its own, for the revert.
     back: Option<(Vec<Object>, Option<Descriptor>)>,
     observer: &'a dyn Observer,
     cancellation: &'a Cancellation,
@@ -227,7 +227,7 @@ impl World for Site<'_> {
             store.set_status(name, journal.decided.to, Status::Uninstalling, text).await?;
         } else {
             let mut pending = self.operation.record.clone();
-            // The person's own words are there from the start: whoever recovers this run has no others.
+            // The user's own words are there from the start: whoever recovers this run has no others.
             if self.operation.settings.description.is_none() {
                 pending.description = format!("{} in progress", self.operation.journal.decided.kind);
             }

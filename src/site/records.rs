@@ -202,7 +202,7 @@ fn went_back(journal: &Journal) -> String {
     }
 }
 
-/// After a way back the base revision's jobs have new ids, and perhaps another generation; those that stay as the new revision,
+/// After a revert the base revision's jobs have new ids, and perhaps another generation; those that stay as the new revision,
 /// `next`, has them are part of the base.
 pub(crate) fn bring_back(journal: &Journal, base: &mut Record, next: &Record) {
     let asked = |job: &JobMove| (job.revert.started || job.revert.asked) && !job.forward.finished;
@@ -258,7 +258,7 @@ fn keep_moved(journal: &Journal, moved: &JobMove, base: &mut Record, next: &Reco
         return;
     };
     let before = base.jobs.iter().position(|job| job.name == moved.name);
-    // Another run has written down already where it runs.
+    // Another run has recorded already where it runs.
     let known = [moved.new_id(), moved.reverted_id()];
     if before.is_some_and(|index| base.jobs[index].id.is_some() && known.contains(&base.jobs[index].id)) {
         return;
@@ -287,7 +287,7 @@ pub(crate) fn keep_savepoints_of(
     new: &str,
     now: jiff::Timestamp,
 ) {
-    // Somebody's own job, which goes with the release: only its savepoint stays.
+    // An unmanaged job, which goes with the release: only its savepoint stays.
     let is_known = base.jobs.iter().any(|job| job.name == moved.name);
     if let (false, Some(id), Some(_)) = (is_known, moved.decided.old, &moved.forward.savepoint) {
         let state = if moved.forward.stopped { JobState::Stopped } else { JobState::Running };

@@ -1,7 +1,7 @@
 //! Has a new generation's JVMs load what the start of a job needs, while the old generation's jobs still run.
 //!
 //! The first job that a Flink cluster runs takes about a second longer to start than the next one: classes are loaded. So a
-//! small job of ours (`rehearsal/Rehearsal.java`, the jar beside it is in the binary) runs through once in all slots before
+//! small job of ours (`src/probe/warm_up/WarmUp.java`, its jar is in the binary) runs through once in all slots before
 //! anything is stopped. It reads and writes nothing and is no part of the release: its id follows from the generation's name, so
 //! that every run knows it. Where it cannot run the upgrade goes on without; it never goes on while it holds a slot.
 
@@ -21,7 +21,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(200);
 
 impl Site<'_> {
-    /// Whether jobs will move to a generation that has just come up, and nobody has switched rehearsals off.
+    /// Whether jobs will move to a generation that has just come up, and nobody has switched warm-ups off.
     pub(super) fn wants_warm_up(&self, target: Target) -> bool {
         let journal = &self.operation.journal;
         let off = self.operation.record.values.pointer("/upgrade/warmUp") == Some(&false.into());
@@ -29,7 +29,7 @@ impl Site<'_> {
         target == Target::New && journal.is_warm() && moves && !off
     }
 
-    /// Rehearses; what came of it, in words. An error: it may hold slots still, or a person asked for the end.
+    /// Warms up; what came of it, in words. An error: it may hold slots still, or the user asked for the end.
     pub(super) async fn run_warm_up(&self, target: Target) -> Result<String, Cause> {
         let descriptor = self.require(target)?;
         let Some(job) = id(&descriptor.name) else { return Ok("not warmed up".to_owned()) };
@@ -76,7 +76,7 @@ impl Site<'_> {
         let request =
             RunRequest { job, program, savepoint: None, allow_non_restored_state: false, application: false };
         match self.rest(descriptor).start(&jar, &request).await {
-            // A run that died had rehearsed.
+            // An interrupted run had warmed up.
             Ok(_) | Err(StartError::IdUsed { .. }) => Ok(jar),
             Err(error) => Err((Some(jar), error.to_string())),
         }

@@ -1,7 +1,7 @@
 //! `savepoint dispose|prune`: deletes recorded savepoints. Flink deletes the files, then the records say so.
 //!
 //! Never one that a running job may still need, nor the only state of a job that is stopped. Nothing here decides which
-//! are worth keeping: a person names them, or how many.
+//! are worth keeping: the user names them, or how many.
 
 use std::time::Duration;
 
@@ -66,7 +66,7 @@ async fn decide(context: &Context, name: &str, which: &Which) -> Result<(Plan, C
     };
     let rows = savepoints::list(context, name).await?;
     let flink = context.flink(descriptor);
-    // A JobManager that recovers lists no job either; one that is silent says nothing.
+    // A JobManager that recovers lists no job either; one that cannot be reached says nothing.
     let silent = |job: &JobRecord| !matches!(situation.live_of(job), Live::Jobs(_) | Live::NoCluster);
     if !matches!(situation.live, Live::Jobs(_)) || base.jobs.iter().any(silent) {
         let doing = format!(
@@ -208,7 +208,7 @@ async fn under_lock(context: &Context, shown: &Plan, observer: &dyn Observer) ->
     Ok(plan)
 }
 
-/// One that is gone already is no error: a run that died may have deleted it. A JobManager that restarted is asked again.
+/// One that is gone already is no error: an interrupted run may have deleted it. A JobManager that restarted is asked again.
 async fn dispose(flink: &Client, path: &str, timeout: Duration) -> Result<(), FlinkError> {
     let gone = |error: &FlinkError| error.to_string().contains("Cannot find checkpoint or savepoint");
     let begun = Instant::now();

@@ -205,7 +205,7 @@ fn situation_job_runs(situation: &Situation, jobs: &[JobRecord], job: &str) -> b
     jobs.iter().any(|record| record.name == job && situation.running(record).is_some())
 }
 
-/// A running job that no record names, by its id: somebody submitted it by hand. As a record: its jar is not known, so the
+/// A running job that no record names, by its id: another client submitted it by hand. As a record: its jar is not known, so the
 /// release can stop it and keep its savepoint, but never start it.
 fn stranger(situation: &Situation, base: &Record, wanted: &str) -> Option<JobRecord> {
     let id: JobId = wanted.parse().ok()?;

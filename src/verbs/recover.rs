@@ -1,7 +1,7 @@
-//! `recover`: completes or undoes what a run that died left; every command that changes a release does it first.
+//! `recover`: completes or undoes an interrupted operation; every command that changes a release does it first.
 //!
 //! The journal says what was decided and what may have been asked for; this goes on from there, with the same ids. What
-//! only a person can know (where a savepoint is whose path was never read) is asked for, not guessed.
+//! only the user can know (where a savepoint is whose path was never read) is asked for, not guessed.
 
 use serde::Serialize;
 
@@ -18,24 +18,24 @@ use crate::release::{JobState, Lock, LockError, Record, ReleaseError, Status};
 use crate::run::{self, Report};
 use crate::site::{Operation, bring_back, keep_savepoints_of};
 
-/// What to recover, and what the person knows about it.
+/// What to recover, and what the user knows about it.
 #[derive(Clone)]
 pub struct Options {
     /// What every change has in common.
     pub change: ChangeOptions,
     /// Savepoints that were found: for a job by name, or for the only job.
     pub savepoints: Vec<(Option<String>, String)>,
-    /// Go on with nothing: write what is known into the records, and give the lock back.
+    /// Go on with nothing: write what is known into the records, and release the lock.
     pub abandon: bool,
 }
 
-/// What became of what a dead run left. Stable: `-o json` prints it.
+/// What became of an interrupted operation. Stable: `-o json` prints it.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase", tag = "outcome")]
 pub enum Recovered {
     /// There was nothing, or nothing had changed yet.
     Nothing,
-    /// It was carried out to its end; with `abandon`, written down.
+    /// It was carried out to its end; with `abandon`, recorded.
     Completed(Box<Report>),
     /// It was taking a savepoint, which is recorded now.
     Savepoint {
@@ -68,7 +68,7 @@ pub async fn left(context: &Context, name: &str) -> Result<Option<String>, Failu
     Ok(left)
 }
 
-/// Completes or undoes what a dead run left.
+/// Completes or undoes an interrupted operation.
 pub async fn recover(
     context: &Context,
     options: &Options,
@@ -159,7 +159,7 @@ async fn recover_savepoint(
         }
         _ => taking.resolve(&fenced, name, observer).await,
     };
-    // What could not be written down stays where the next run finds it, unless the person has enough of it.
+    // What could not be recorded stays where the next run finds it, unless the user has enough of it.
     if resolved.is_ok() || options.abandon {
         lock.release().await.ok();
     }
@@ -173,7 +173,7 @@ fn go_on(left: &LeftBehind, journal: &Journal) -> String {
     format!("resume the interrupted operation by {}; {}", left.holder, journal.position())
 }
 
-/// A savepoint that a person found goes to the job whose savepoint is missing.
+/// A savepoint that the user found goes to the job whose savepoint is missing.
 fn tell_savepoint(journal: &mut Journal, job: Option<&str>, path: &str) -> Result<(), Failure> {
     let missing = |moved: &&(usize, String)| job.is_none_or(|job| moved.1 == job);
     let open: Vec<(usize, String)> = journal
@@ -231,7 +231,7 @@ async fn find(context: &Context, name: &str, revision: u32) -> Result<Option<Rec
     }
 }
 
-/// What is known of a dead run goes into the records, and nothing else is done.
+/// What is known of an interrupted run goes into the records, and nothing else is done.
 async fn write_down(
     context: &Context,
     name: &str,

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::failure::{Cause, Failure};
+use crate::layout;
 use crate::package::Package;
 use crate::render::{self, Capabilities, Rendered, generation_name};
 use crate::values;
@@ -45,7 +46,7 @@ pub fn assumed_capabilities() -> Capabilities {
 /// Renders revision 1 under generation 1.
 pub fn template(options: &Options) -> Result<Rendered, Failure> {
     crate::release::check_name(&options.name)?;
-    let (layout, _) = options.package.layout(options.layout.as_deref())?;
+    let (layout, found) = options.package.layout(options.layout.as_deref())?;
     let mut merged = options.package.default_values().clone();
     values::merge(&mut merged, &options.user_values);
     let inputs = render::Inputs {
@@ -70,5 +71,7 @@ pub fn template(options: &Options) -> Result<Rendered, Failure> {
         .package
         .check_values(&merged)
         .map_err(|source| Cause::Schema { package: options.package.metadata.name.clone(), source })?;
-    Ok(rendered?)
+    let rendered = rendered?;
+    layout::descriptor_of(layout, found.kind, &rendered.objects)?;
+    Ok(rendered)
 }

@@ -30,6 +30,19 @@ pub const LONG: &str = "KUBECTL_FLINK_TEST_LONG";
 /// A file that gets a line for each test that is left out, so that none of them counts as passed (`cargo xtask test` reads it).
 pub const LEFT_OUT: &str = "KUBECTL_FLINK_TEST_LEFT_OUT";
 
+/// A file that gets a line for each test with a namespace: its milliseconds and its name (`cargo xtask test` reads it).
+pub const TIMES: &str = "KUBECTL_FLINK_TEST_TIMES";
+
+/// Notes how long the test of this thread, which the test runner names after it, has had its namespace.
+fn note_time(took: Duration) {
+    let (Some(path), thread) = (std::env::var_os(TIMES), std::thread::current()) else { return };
+    let file = std::fs::File::options().append(true).create(true).open(path);
+    let line = format!("{} {}\n", took.as_millis(), thread.name().unwrap_or("?"));
+    if let Err(error) = file.and_then(|mut file| file.write_all(line.as_bytes())) {
+        println!("how long it took could not be noted: {error}");
+    }
+}
+
 /// Whether there is a cluster to test on; says what is left out where there is none.
 pub fn has_cluster(test: &str) -> bool {
     let there = std::env::var_os(CLUSTER).is_some_and(|value| value == "1");

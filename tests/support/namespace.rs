@@ -4,12 +4,13 @@ use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Once;
+use std::time::Instant;
 
 use serde_json::Value;
 
 use super::run::{Run, kubectl, program, run};
 use super::tally::{Expect, State, Tally, Verdict, assert_tally};
-use super::{STORAGE, wait_for};
+use super::{STORAGE, note_time, wait_for};
 
 /// Whose namespaces are whose: the test program's process id and a random part.
 const LABEL: &str = "kubectl-flink-test";
@@ -35,6 +36,8 @@ pub const JAR: &str = "local:///opt/flink/usrlib/counter.jar";
 pub struct Namespace {
     /// Its name; the same length in every run, so that tables keep their widths.
     pub name: String,
+    /// When the test began with it.
+    begun: Instant,
 }
 
 impl Namespace {
@@ -50,7 +53,7 @@ impl Namespace {
         kubectl(["create", "namespace", &name]).ok();
         let label = format!("{LABEL}={}", std::process::id());
         kubectl(["label", "namespace", &name, &label]).ok();
-        Self { name }
+        Self { name, begun: Instant::now() }
     }
 
     /// Runs `kubectl flink -n NAMESPACE ARGS`.
@@ -217,6 +220,7 @@ impl Drop for Namespace {
             self.tell();
         }
         kubectl(["delete", "namespace", &self.name, "--wait=false"]);
+        note_time(self.begun.elapsed());
     }
 }
 

@@ -9,7 +9,7 @@ use std::path::Path;
 pub fn assert_snapshot(name: &str, text: &str) {
     assert!(!text.contains('\u{1b}'), "colours in {name}: {text:?}");
     for line in text.lines() {
-        // A path or an id is one word that a person copies: it is not broken.
+        // A path or an id is one word that the user copies: it is not broken.
         let breakable = !line.contains("file:/");
         assert!(!breakable || line.chars().count() <= 80, "more than 80 columns in {name}: {line}");
     }

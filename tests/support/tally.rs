@@ -23,7 +23,7 @@ mod verdict;
 #[allow(unused_imports, reason = "each user takes the part it needs")]
 pub use verdict::{ANY, Expect, NONE, Verdict, assert_tally};
 
-/// One number as it was written down.
+/// One number as it was recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
     /// The key it belongs to.

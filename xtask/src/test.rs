@@ -3,6 +3,7 @@
 //! Tests that need a cluster look for [`CLUSTER`]; a plain `cargo test` does not set it, and they say that they were left out.
 //! To Rust's test runner such a test has passed; here it has not.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, IsTerminal as _, Write as _};
 use std::path::Path;
 use std::process::Stdio;
@@ -24,6 +25,10 @@ const STORAGE: &str = "KUBECTL_FLINK_STORAGE";
 const LONG: &str = "KUBECTL_FLINK_TEST_LONG";
 /// How many tests Rust's test runner runs at the same time.
 const THREADS: &str = "RUST_TEST_THREADS";
+/// A file that gets a line for each test with a namespace: its milliseconds and its name.
+const TIMES: &str = "KUBECTL_FLINK_TEST_TIMES";
+/// How many of the slowest tests are named at the end.
+const SLOWEST: usize = 10;
 /// A file that gets a line for each test that was left out.
 const LEFT_OUT: &str = "KUBECTL_FLINK_TEST_LEFT_OUT";
 
@@ -136,6 +141,8 @@ fn once(project: &Path, target: &Target, options: &Options) -> Result<Counts> {
         command.arg("--color=always");
     }
     let left_out = tempfile::NamedTempFile::new()?;
+    let times = tempfile::NamedTempFile::new()?;
+    command.env(TIMES, times.path());
     command.env(CLUSTER, "1").env_remove(STORAGE).env_remove(LONG).env(LEFT_OUT, left_out.path());
     if let Some(storage) = target.storage() {
         command.env(STORAGE, storage);
@@ -166,7 +173,23 @@ fn once(project: &Path, target: &Target, options: &Options) -> Result<Counts> {
         tests += 1;
     }
     counts.leave_out(tests);
+    for line in slowest(&fs_err::read_to_string(times.path())?) {
+        say(line);
+    }
     Ok(counts)
+}
+
+/// The slowest tests, of lines with milliseconds and a name each. A test with several namespaces has one line for each.
+fn slowest(times: &str) -> Vec<String> {
+    let mut tests = BTreeMap::<&str, u64>::new();
+    for (millis, name) in times.lines().filter_map(|line| line.split_once(' ')) {
+        let took = tests.entry(name).or_default();
+        *took = (*took).max(millis.parse().unwrap_or_default());
+    }
+    let mut tests: Vec<_> = tests.into_iter().collect();
+    tests.sort_by_key(|(_, took)| std::cmp::Reverse(*took));
+    let line = |(name, millis): &(&str, u64)| format!("slow: {:>4} s  {name}", millis / 1000);
+    tests.iter().take(SLOWEST).map(line).collect()
 }
 
 /// The text without terminal colours (`ESC [ … m`).
@@ -182,6 +205,11 @@ fn without_colours(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_slowest_come_first() {
+        assert_eq!(slowest("1500 a\n90000 b::c\n2000 a\n"), ["slow:   90 s  b::c", "slow:    2 s  a"]);
+    }
 
     #[test]
     fn the_results_of_several_test_programs_are_added_up() {

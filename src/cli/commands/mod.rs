@@ -32,6 +32,9 @@ use crate::render::Object;
 use crate::run::Report;
 use crate::verbs::recover::{Options, Recovered};
 
+/// The exit code of a process that Ctrl-C has ended: 128 and the number of SIGINT, as shells have it.
+const INTERRUPTED: i32 = 130;
+
 /// Runs the verb; the exit code where it succeeds.
 pub async fn run(cli: &Cli, output: &Output) -> Result<u8, CommandError> {
     let global = &cli.global;
@@ -131,15 +134,15 @@ fn holder() -> String {
 }
 
 /// Ends waits at the first Ctrl-C; at the second the process ends.
+#[allow(clippy::exit, reason = "at once: what an operation holds is in its journal")]
 fn cancel_on_interrupt() -> Cancellation {
     let cancellation = Cancellation::default();
     let handle = cancellation.clone();
     tokio::spawn(async move {
         if tokio::signal::ctrl_c().await.is_ok() {
             handle.cancel();
-            // The default action is back in place for a second one.
             let _ = tokio::signal::ctrl_c().await;
-            std::process::abort();
+            std::process::exit(INTERRUPTED);
         }
     });
     cancellation

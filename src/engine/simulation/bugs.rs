@@ -31,19 +31,19 @@ pub(super) enum Bug {
     StopNotWrittenDownFirst,
     /// The path of a savepoint is kept in memory only.
     SavepointNotWrittenDown,
-    /// A dead run's stop is asked for again, not followed.
+    /// An interrupted run's stop is asked for again, not followed.
     StopAskedAgain,
-    /// The way back does not end the new job first.
+    /// The revert does not end the new job first.
     NewJobNotEnded,
-    /// The way back is taken although the new job completed a checkpoint.
+    /// The revert is taken although the new job completed a checkpoint.
     CheckpointForgotten,
-    /// The way back ends without starting the job again, and without a word in the records.
+    /// The revert ends without starting the job again, and without a word in the records.
     NotBroughtBack,
     /// A run that goes on late does not look at what the run that took over left in charge.
     RecordsNotRead,
     /// A JobManager that restarted counts from zero: that is taken for a job that never completed a checkpoint.
     CountsTrusted,
-    /// Pods that started a job for a run that died: what it left is not looked for.
+    /// Pods that started a job for an interrupted run: what it left is not looked for.
     CheckpointNotLookedFor,
     /// Where nobody could look, that is taken for nothing.
     NoLookTakenForNothing,
@@ -51,7 +51,7 @@ pub(super) enum Bug {
     ResultNotLookedFor,
     /// A job that Flink brought back after its stop had failed, and that has finished, is taken for one that has failed.
     FinishTakenForFailure,
-    /// What a silent JobManager would bring back is not looked for when its generation is removed.
+    /// What an unreachable JobManager would bring back is not looked for when its generation is removed.
     UnmanagedNotLookedFor,
     /// The resource of a job whose id is assigned is changed whatever has become of it meanwhile.
     ResourceNotVersioned,

@@ -285,7 +285,7 @@ impl Flink {
         }
     }
 
-    /// A generation whose Pods have just been made, or are held back; where it is there already nothing happens.
+    /// A generation whose Pods have just been made, or are suspended; where it is there already nothing happens.
     pub fn create(&mut self, number: u32, held: bool, now: Instant) {
         let after = if held { NEVER } else { Duration::from_secs(3) };
         let generation = self.generations.entry(number).or_insert_with(|| Generation {

@@ -63,7 +63,7 @@ const TRANSITIONS: [&str; 19] = [
 /// time, is answered as that of a job that is not there; a cancel that meets no JobManager the second time counts as not sent;
 /// and where the job result store forgets, a job that has failed is run twice.
 ///
-/// And a gap: a run that is suspended while it cancels the new job on its way back, and goes on when another run has left that
+/// And a gap: a run that is suspended while it cancels the new job on its revert, and goes on when another run has left that
 /// job in charge, because it had completed a checkpoint by then, ends it; nothing in Flink fences a cancel, and the rule of the
 /// first checkpoint forbids to bring the old one back. Its state is in its latest checkpoint (`upgrade --from-checkpoint PATH`).
 fn is_possible(transition: &str, fault: Fault) -> bool {
@@ -88,7 +88,7 @@ const SOON: Duration = Duration::from_millis(100);
 const OLD: Duration = Duration::from_secs(50);
 /// When they were started, as Flink writes it.
 const OLD_SINCE: u64 = (BEFORE.as_secs() - OLD.as_secs()) * 1000;
-/// How often a person runs the command again.
+/// How often the user runs the command again.
 const RUNS: u32 = 8;
 
 /// What is tried.
@@ -163,8 +163,8 @@ struct History {
     assigns: Assigns,
     forgetful: bool,
     noise: bool,
-    /// Somebody's own job is submitted to the old generation in the middle.
-    stranger: bool,
+    /// An unmanaged job is submitted to the old generation in the middle.
+    unmanaged: bool,
     /// How long after the beginning, at the earliest, the old generation's JobManager dies for good.
     lost: Option<Duration>,
     seed: u64,
@@ -185,7 +185,7 @@ impl History {
             assigns: Assigns::Another,
             forgetful: false,
             noise: false,
-            stranger: false,
+            unmanaged: false,
             lost: None,
             seed: 0,
         }
@@ -243,11 +243,11 @@ impl History {
                 None,
             ]),
             assigns: dice.one_of(&[Assigns::Another, Assigns::TheSame]),
-            // The package keeps the job result store. Where somebody lets it forget, a job that ended by itself cannot be
+            // The package keeps the job result store. Where another client lets it forget, a job that ended by itself cannot be
             // told from one that never ran once its JobManager restarts, and nothing refuses a submission that comes late.
             forgetful: !late && (!by_itself || steady) && dice.below(2) == 0,
             noise: dice.below(3) == 0,
-            stranger: dice.below(4) == 0,
+            unmanaged: dice.below(4) == 0,
             lost: None,
             seed: dice.next(),
         }
@@ -425,7 +425,7 @@ fn begin(process: &Process, journal: Journal, bug: Option<Bug>) -> Running {
     })
 }
 
-/// Takes over what a dead run left, as `recover` does. `None`: there is nothing to go on with.
+/// Takes over an interrupted operation, as `recover` does. `None`: there is nothing to go on with.
 fn take_over(outside: &Rc<RefCell<Outside>>, number: u32, bug: Option<Bug>) -> Option<Journal> {
     let mut outside = outside.borrow_mut();
     outside.advance();
@@ -521,7 +521,7 @@ async fn carry_out(
 
 async fn play(history: &History, bug: Option<Bug>) -> Told {
     let outside = Rc::new(RefCell::new(outside(history, bug)));
-    if history.stranger {
+    if history.unmanaged {
         let at = Instant::now() + Duration::from_secs(history.seed % 20);
         outside.borrow_mut().late.push((at, Box::new(|all| submit_by_hand(&mut all.flink))));
     }
@@ -661,14 +661,14 @@ fn single_faults() -> Vec<History> {
     histories
 }
 
-/// Somebody's own job in the old generation, whose JobManager dies for good once the release's jobs have left it.
+/// An unmanaged job in the old generation, whose JobManager dies for good once the release's jobs have left it.
 fn silent() -> impl Iterator<Item = History> {
     let scenes =
         [Scene::Warm, Scene::WarmTwoJobs, Scene::KeepGoing, Scene::WarmFromCheckpoint, Scene::WarmStateless];
     let at = scenes.into_iter().flat_map(|scene| (0..20).map(move |seed| (scene, seed)));
     let gone = at.flat_map(|(scene, seed)| {
         (0..40).map(move |after| History {
-            stranger: true,
+            unmanaged: true,
             lost: Some(Duration::from_millis(1000 * seed + 500 * after)),
             noise: after % 2 == 1,
             seed,
@@ -678,7 +678,7 @@ fn silent() -> impl Iterator<Item = History> {
     // Or it restarts, and says for a while that it has no job.
     let restarts = (0..20).flat_map(|seed| {
         (0..20).map(move |at| History {
-            stranger: true,
+            unmanaged: true,
             restarts: vec![(at, 1)],
             seed,
             ..History::plain(Scene::NoJob)
@@ -737,7 +737,7 @@ fn finishing() -> impl Iterator<Item = History> {
     })
 }
 
-/// Pods of which it is not known whether they were let go, and every fault at what follows: their JobManager is ended.
+/// Pods of which it is not known whether they were unsuspended, and every fault at what follows: their JobManager is ended.
 fn without_an_answer() -> impl Iterator<Item = History> {
     let lost = [Fault::RequestLost, Fault::AnswerLost];
     let at = (1..=12).flat_map(move |at| lost.map(|first| (at, first)));

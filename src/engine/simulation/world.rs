@@ -104,7 +104,7 @@ impl Outside {
         self.bug == Some(bug)
     }
 
-    /// Whether a run cannot look into the storage just now. A person comes again until somebody can.
+    /// Whether a run cannot look into the storage just now. The user comes again until one can.
     fn is_blind(&mut self, run: u32) -> bool {
         self.noise && run <= 4 && self.dice.below(3) == 0
     }

@@ -1,4 +1,4 @@
-//! What a change means for jobs: which stop, which start, from which state, and for which the person must choose.
+//! What a change means for jobs: which stop, which start, from which state, and for which the user must choose.
 //!
 //! Decides and refuses; it never changes anything.
 
@@ -74,7 +74,7 @@ impl Moves<'_> {
         self.refuse_path_for_all(&wanted)?;
         self.refuse_jar_for_nobody(&wanted)?;
         for job in &wanted {
-            let adopted = job.id.is_some().then_some(job); // a stranger that is to be stopped
+            let adopted = job.id.is_some().then_some(job); // an unmanaged job that is to be stopped
             let before = base_jobs.iter().find(|record| record.name == job.name).or(adopted);
             match before.filter(|before| self.desired.leaves(&before.name)) {
                 Some(before) => decided.jobs.push(before.clone()),
@@ -343,7 +343,7 @@ impl Moves<'_> {
         if chooses { StartId::Chosen(id) } else { StartId::Assigned(id) }
     }
 
-    /// A job that ended because somebody wanted it, or by itself, is not started by an upgrade.
+    /// A job that ended because another client wanted it, or by itself, is not started by an upgrade.
     fn stays_ended(&self, before: &JobRecord) -> bool {
         matches!(self.ended_state(before), JobState::Stopped | JobState::Canceled | JobState::Finished)
     }

@@ -8,9 +8,17 @@ use crate::plan::StateChoice;
 use crate::release::{JobRecord, JobState};
 
 impl Moves<'_> {
-    /// State was named for a release in which nothing could take it: the person expects something that would not happen.
+    /// State was named for a release in which nothing could take it: the user expects something that would not happen.
     pub(super) fn refuse_unused_choice(&self) -> Result<(), Failure> {
         let name = &self.options.name;
+        let had_jobs = self.situation.base.as_ref().is_some_and(|base| !base.jobs.is_empty());
+        if self.descriptor.is_none() && !had_jobs && self.options.choice.is_some() {
+            let layout = &self.desired.layout;
+            let cause = format!("the layout {layout:?} has no Flink: release {name:?} has no state");
+            return Err(
+                Failure::refused(Cause::Usage(cause)).next(["the same command without flags about state"])
+            );
+        }
         let recorded = self.situation.history.iter().any(|summary| !summary.savepoints.is_empty());
         let jobs = self.descriptor.is_some_and(|descriptor| !descriptor.jobs.is_empty())
             || !self.desired.submitted.is_empty();
@@ -72,7 +80,7 @@ impl Moves<'_> {
         Ok(())
     }
 
-    /// Somebody's own job, submitted by hand, would be lost with the generation.
+    /// An unmanaged job, submitted by hand, would be lost with the generation.
     pub(super) async fn refuse_unknown_jobs(&self, known: &[JobRecord]) -> Result<(), Failure> {
         if self.pods == Pods::Same {
             return Ok(());

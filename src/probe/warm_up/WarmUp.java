@@ -14,8 +14,8 @@ import org.apache.flink.util.Collector;
  * sink. What it is for is that the JVMs have then loaded what the start of any job needs. It reads nothing, writes nothing,
  * takes no checkpoint, and ends by itself.
  */
-public final class Rehearsal {
-    private Rehearsal() {}
+public final class WarmUp {
+    private WarmUp() {}
 
     public static void main(String[] args) throws Exception {
         StreamExecutionEnvironment env = StreamExecutionEnvironment.getExecutionEnvironment();
@@ -25,7 +25,7 @@ public final class Rehearsal {
                 .keyBy(number -> number % 64, Types.LONG)
                 .process(new Count(), Types.LONG)
                 .sinkTo(new DiscardingSink<>());
-        env.execute("kubectl flink: rehearsal");
+        env.execute("kubectl flink: warm-up");
     }
 
     private static final class Count extends KeyedProcessFunction<Long, Long, Long> {
