@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::reference::reference;
 
-/// What must not occur, and what to say instead. A `*` at the end stands for any ending of the last word; case, line breaks,
+/// Phrases that must not occur, each with what to say instead. A `*` at the end stands for any ending of the last word; case, line breaks,
 /// `_`, `-` and the humps of a `CamelCase` name make no difference.
 const PATTERNS: &[(&str, &str)] = &[
     ("classic order", "recreate"),
@@ -41,8 +41,7 @@ const PATTERNS: &[(&str, &str)] = &[
     ("service lead*", "switch the Service to"),
 ];
 
-/// Whether the texts of `--help`, and `docs/commands.md` that is made from them, are held to the list.
-/// To be set once they are converted.
+/// Set once the texts of `--help`, and `docs/commands.md` that is made from them, are converted and held to the list.
 const HELP_DONE: bool = false;
 
 /// Folders of the code (and of the packages) that are held to the list: the ones that are converted.
@@ -77,7 +76,7 @@ fn words(text: &str) -> Vec<Word> {
     found
 }
 
-/// Whether the words from `at` on are those of a pattern.
+/// Tells whether the words from `at` on are those of a pattern.
 fn is_at(words: &[Word], at: usize, pattern: &str) -> bool {
     pattern.split(' ').enumerate().all(|(i, wanted)| {
         let Some((_, word)) = words.get(at + i) else { return false };
@@ -88,7 +87,7 @@ fn is_at(words: &[Word], at: usize, pattern: &str) -> bool {
     })
 }
 
-/// What a text must not say: the line, the pattern, and what to say instead.
+/// Returns each phrase of a text that must not occur: the line, the pattern, and what to say instead.
 fn found_in(text: &str) -> Vec<(usize, &'static str, &'static str)> {
     let words = words(text);
     let mut found = Vec::new();

@@ -9,7 +9,7 @@ use clap::builder::StyledStr;
 use clap::{Arg, Command, CommandFactory};
 use kubectl_flink::cli::Cli;
 
-/// What stands above the first command.
+/// The text above the first command.
 const PREFACE: &str = "# Commands\n\
     Made from the program itself: `kubectl flink COMMAND --help` says the same.\n";
 

@@ -32,7 +32,7 @@ struct Module {
     globs: Vec<Vec<String>>,
 }
 
-/// What a path leads to.
+/// The end of a path.
 enum Target {
     /// Something in this file.
     Item(usize),
@@ -171,7 +171,7 @@ fn module_of(file: &str) -> ModulePath {
 mod tests {
     use super::*;
 
-    /// What the first of some files uses.
+    /// Returns the files that the first of some uses.
     #[track_caller]
     fn used(files: &[(&str, &str)]) -> Vec<String> {
         let all = files.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();

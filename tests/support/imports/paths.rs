@@ -23,7 +23,7 @@ pub enum Kind {
     Written,
 }
 
-/// What a file's text has.
+/// The paths and items that a file's text has.
 #[derive(Debug, Default)]
 pub struct Contents {
     pub paths: Vec<Found>,
@@ -34,7 +34,7 @@ pub struct Contents {
 /// Words before the name of an item.
 const DEFINES: &[&str] = &["fn", "struct", "enum", "union", "trait", "type", "const", "static"];
 
-/// Reads a file.
+/// Reads the text of a file.
 pub fn read(text: &str) -> Contents {
     let blanked = blank(text);
     let tokens = tokens(&blanked);
@@ -91,7 +91,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Whether the word is a later part of something.
+    /// Tells whether the word is a later part of a path or a call.
     fn continues(&self, at: usize) -> bool {
         at > 0 && ["::", "."].contains(&self.text(at - 1))
     }
