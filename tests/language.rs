@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 
 use crate::reference::reference;
 
-/// Phrases that must not occur, each with what to say instead. A `*` at the end stands for any ending of the last word; case, line breaks,
-/// `_`, `-` and the humps of a `CamelCase` name make no difference.
+/// Phrases that must not occur, each with what to say instead.
+///
+/// A `*` stands for any ending of its word. Case, line breaks, `_`, `-` and the humps of a `CamelCase` name make no
+/// difference.
 const PATTERNS: &[(&str, &str)] = &[
     ("classic order", "recreate"),
     ("way* back", "rollback, revert"),
