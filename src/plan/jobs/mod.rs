@@ -9,6 +9,7 @@ use self::state::path_given;
 use super::savepoint::savepoint_trigger;
 use super::{ChangeOptions, Desired, Downtime, JobChange, StateChoice};
 use crate::context::Context;
+use crate::digest::sha256;
 use crate::failure::{Cause, Failure};
 use crate::flink::{JobOverview, Rest};
 use crate::id::JobId;
@@ -105,7 +106,7 @@ impl Moves<'_> {
                     reason: format!("the package has no file {path:?}"),
                 }));
             };
-            jar_sha256 = Some(crate::digest::sha256(content));
+            jar_sha256 = Some(sha256(content));
         }
         Ok(JobRecord {
             name: declared.name.clone(),
@@ -125,6 +126,11 @@ impl Moves<'_> {
             taken: Vec::new(),
             declared: true,
         })
+    }
+
+    /// Returns the SHA-256 of the jar that was given for a job.
+    fn given_jar(&self, job: &str) -> Option<String> {
+        self.options.jars.get(job).map(|file| sha256(file))
     }
 
     /// Whether a job is to start from other state than what it has, though nothing else of it changes.
@@ -187,6 +193,7 @@ impl Moves<'_> {
                 next.state = JobState::Running;
                 next.restored_from = path_of(&from);
                 change.decided.start = Some(Start { id, from });
+                change.decided.jar_sha256 = self.given_jar(&job.name);
             }
             let downtime = self.downtime(&change, before).await;
             decided.changes.push(JobChange { downtime, ..self.job_change(&change) });
@@ -251,6 +258,7 @@ impl Moves<'_> {
             ..job.clone()
         });
         change.decided.start = Some(Start { id, from });
+        change.decided.jar_sha256 = self.given_jar(&job.name);
         decided.changes.push(self.job_change(&change));
         decided.moves.push(change);
         Ok(())
