@@ -6,7 +6,7 @@ use super::{connect, print_manifest};
 use crate::cli::args::GlobalArgs;
 use crate::cli::{CommandError, Format, Output};
 use crate::release::Record;
-use crate::verbs::query;
+use crate::verbs::query::{self, JobSavepoints};
 
 /// Flags of `get`.
 #[derive(Args, Clone)]
@@ -65,7 +65,7 @@ pub async fn run(args: &GetArgs, global: &GlobalArgs, output: &Output) -> Result
         }
         PartCommand::Manifest(_) => output.data(&record.manifest),
         PartCommand::Notes(_) => output.data(&format!("{}\n", record.notes.trim_end())),
-        PartCommand::Savepoint(_) => print_savepoints(&record, output)?,
+        PartCommand::Savepoint(_) => print_savepoints(&query::savepoints(&context, &record).await?, output)?,
         PartCommand::All(_) => {
             let summary = serde_json::json!({
                 "name": record.name, "namespace": record.namespace, "revision": record.revision, "status": record.status,
@@ -93,29 +93,18 @@ fn print_values(record: &Record, all: bool, output: &Output) -> Result<(), Comma
     Ok(())
 }
 
-fn print_savepoints(record: &Record, output: &Output) -> Result<(), CommandError> {
-    let rows: Vec<_> = record
-        .jobs
-        .iter()
-        .map(|job| {
-            serde_json::json!({
-                "job": job.name, "restoredFrom": job.restored_from, "endedBy": job.ended_by, "taken": job.taken,
-            })
-        })
-        .collect();
-    if output.structured(&rows)? {
+fn print_savepoints(jobs: &[JobSavepoints], output: &Output) -> Result<(), CommandError> {
+    if output.structured(&jobs)? {
         return Ok(());
     }
     let mut text = String::new();
-    for job in &record.jobs {
-        text.push_str(&format!("{}\n", job.name));
-        let none = "-".to_owned();
-        text.push_str(&format!("  restored from  {}\n", job.restored_from.as_ref().unwrap_or(&none)));
-        text.push_str(&format!(
-            "  ended by       {}\n",
-            job.ended_by.as_ref().map_or(&none, |savepoint| &savepoint.path)
-        ));
-        for savepoint in &job.taken {
+    for job in jobs {
+        let or_none = |path: &Option<String>| path.as_deref().unwrap_or("-").to_owned();
+        text.push_str(&format!("{}\n", job.job));
+        text.push_str(&format!("  restored from  {}\n", or_none(&job.restored_from)));
+        text.push_str(&format!("  ended by       {}\n", or_none(&job.ended_by)));
+        let others = job.savepoints.iter().filter(|one| Some(&one.path) != job.ended_by.as_ref());
+        for savepoint in others {
             text.push_str(&format!("  taken          {}\n", savepoint.path));
         }
     }

@@ -58,6 +58,11 @@ pub async fn run(args: &RecoverArgs, global: &GlobalArgs, output: &Output) -> Re
         Recovered::Nothing => output.talk(NOTHING),
         Recovered::Completed(report) => print_report(&report, output)?,
         Recovered::Savepoint { path } => output.talk(&format!("Recorded: the savepoint {path}.")),
+        Recovered::Disposed { paths } => {
+            for path in paths {
+                output.talk(&format!("Deleted: the savepoint {path}."));
+            }
+        }
         Recovered::Undone { reason } => {
             output.talk(&format!("Undone ({reason}): the release is as it was before."));
             output.talk(&format!("  kubectl flink history {}", args.name));

@@ -172,7 +172,7 @@ fn print_rows(rows: &[SavepointRow], output: &Output) -> Result<(), CommandError
             row.job,
             moment(row.taken_at),
             row.origin,
-            row.format.to_lowercase(),
+            row.format.to_string().to_lowercase(),
             row.flink_version,
             if row.drained { ", drained" } else { "" },
             row.path

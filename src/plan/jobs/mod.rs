@@ -16,7 +16,7 @@ use crate::id::JobId;
 use crate::layout::{DeclaredJob, Descriptor};
 use crate::live::{Live, Situation};
 use crate::operation::{JobDecision, JobMove, Pods, Start, StartId, StateFrom, Stop};
-use crate::release::{JobRecord, JobState, Summary};
+use crate::release::{JobRecord, JobState};
 
 /// Decides what happens to each job.
 pub(in crate::plan) struct Moves<'a> {
@@ -123,7 +123,6 @@ impl Moves<'_> {
             elsewhere: None,
             restored_from: None,
             ended_by: None,
-            taken: Vec::new(),
             declared: true,
         })
     }
@@ -165,14 +164,8 @@ impl Moves<'_> {
                 decided.jobs.push(JobRecord { declared: job.declared, elsewhere: None, ..before.clone() });
                 return Ok(());
             }
-            let mut next = JobRecord {
-                id: None,
-                elsewhere: None,
-                restored_from: None,
-                ended_by: None,
-                taken: vec![],
-                ..job.clone()
-            };
+            let mut next =
+                JobRecord { id: None, elsewhere: None, restored_from: None, ended_by: None, ..job.clone() };
             if !stop_only {
                 self.refuse_lost_jar(job)?;
                 self.refuse_other_storage(&job.name)?;
@@ -221,9 +214,7 @@ impl Moves<'_> {
         let waiting =
             before.filter(|before| before.id.is_none()).and_then(|before| before.restored_from.clone());
         let had_state = before.is_some_and(|before| before.id.is_some());
-        let recorded =
-            |summary: &Summary| summary.savepoints.iter().any(|savepoint| savepoint.job == job.name);
-        let is_known = before.is_none() && self.situation.history.iter().any(recorded);
+        let is_known = before.is_none() && self.situation.savepoints.newest(&job.name).is_some();
         if (had_state || is_known) && self.options.choice.is_none() {
             decided.choice_needed.push(job.name.clone());
         }
@@ -240,7 +231,7 @@ impl Moves<'_> {
             matches!(self.options.choice, Some(StateChoice::Savepoint | StateChoice::LatestCheckpoint));
         let from = match waiting {
             Some(path) if !self.gives_up_state(&job.name) => StateFrom::Path(path),
-            None if is_known && newest => StateFrom::Path(self.newest_recorded(job).await?),
+            None if is_known && newest => StateFrom::Path(self.newest_recorded(job)?),
             _ => self.state_for(job, had_state || is_known, false).await?,
         };
         let id = self.new_start_id();
@@ -253,7 +244,6 @@ impl Moves<'_> {
             elsewhere: None,
             restored_from: path_of(&from),
             ended_by: None,
-            taken: vec![],
             state: JobState::Running,
             ..job.clone()
         });
