@@ -1,4 +1,4 @@
-//! The command line: clap types, one file a verb in [`commands`], and what a person sees.
+//! The command line: clap types, one file a verb in [`commands`], and what the user sees.
 //!
 //! A command parses, makes one call into [`crate::verbs`] and renders its report. Data goes to stdout, talk to stderr.
 
@@ -41,7 +41,7 @@ pub fn main() -> ExitCode {
             return ExitCode::from(code);
         }
     };
-    let output = Output::of_process(&cli.global);
+    let output = Output::of_process(&cli.global, Cli::command);
     start_tracing(cli.global.verbosity);
     // What asks no server needs no runtime either.
     if let Some(done) = root::run_offline(&cli, &output) {
@@ -69,7 +69,7 @@ fn exit_code(done: Result<u8, CommandError>, output: &Output) -> ExitCode {
     }
 }
 
-/// What is in memory holds tokens: it is never written to a file when the process is killed.
+/// Returns what is in memory holds tokens: it is never written to a file when the process is killed.
 #[cfg(unix)]
 fn forbid_core_dumps() {
     use rustix::process::{Resource, Rlimit, setrlimit};

@@ -1,23 +1,22 @@
-//! Where the release is, as flags: a command that is printed leads to the cluster and the namespace that the person has named.
+//! Where the release is, as flags: a command that is printed leads to the cluster and the namespace that the user has named.
 //!
 //! What the kubeconfig chooses by itself is not repeated, for it chooses the same the next time; a token never is.
 
-use clap::CommandFactory;
-
-use super::Cli;
 use super::args::GlobalArgs;
 
 /// The flags that choose a cluster and a namespace, as they were given, in a shell's words.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Place {
     namespace: Vec<String>,
     cluster: Vec<String>,
+    /// The program's command line: what of a text is a command.
+    root: fn() -> clap::Command,
 }
 
 impl Place {
     /// As the command line says.
-    pub fn of(global: &GlobalArgs) -> Self {
-        let mut place = Self::default();
+    pub fn of(global: &GlobalArgs, root: fn() -> clap::Command) -> Self {
+        let mut place = Self { namespace: Vec::new(), cluster: Vec::new(), root };
         let path = global.kubeconfig.as_ref().map(|path| path.display().to_string());
         let given = |flag: &str, value: &str| [flag.to_owned(), quoted(value)];
         place.namespace.extend(global.namespace.iter().flat_map(|value| given("-n", value)));
@@ -46,7 +45,7 @@ impl Place {
         if nowhere || !text.contains(PROGRAM) {
             return text.to_owned();
         }
-        let verbs = Cli::command();
+        let verbs = (self.root)();
         let mut placed = String::with_capacity(text.len());
         let mut rest = text;
         while let Some(at) = rest.find(PROGRAM) {
@@ -58,8 +57,10 @@ impl Place {
             let first = words.next().unwrap_or_default();
             let has_namespace = first == "-n";
             let verb = if has_namespace { words.nth(1).unwrap_or_default() } else { first };
+            // A namespace is in none: `create namespace` has a cluster only.
+            let of_cluster = plugin.is_empty() && verb == "create";
             let is_command = match plugin {
-                "" => matches!(verb, "port-forward" | "patch"),
+                "" => matches!(verb, "port-forward" | "patch" | "create"),
                 _ => verbs.find_subcommand(verb).is_some(),
             };
             if !is_command {
@@ -67,7 +68,7 @@ impl Place {
             }
             placed.push_str(plugin);
             rest = &rest[plugin.len()..];
-            let namespace = self.namespace.iter().filter(|_| !has_namespace);
+            let namespace = self.namespace.iter().filter(|_| !has_namespace && !of_cluster);
             for word in namespace.chain(&self.cluster) {
                 placed.push_str(word);
                 placed.push(' ');
@@ -85,13 +86,14 @@ fn quoted(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
+    use clap::{CommandFactory, Parser};
 
+    use super::super::Cli;
     use super::*;
 
     fn placed(flags: &[&str], text: &str) -> String {
         let words = ["kubectl-flink"].iter().chain(flags).chain(&["list"]);
-        Place::of(&Cli::try_parse_from(words).unwrap().global).in_commands(text)
+        Place::of(&Cli::try_parse_from(words).unwrap().global, Cli::command).in_commands(text)
     }
 
     #[test]
@@ -112,6 +114,11 @@ mod tests {
                  kubectl flink --context 'my cluster' install a flink -f -",
             ),
             (&["-n", "b"], "kubectl port-forward service/a 1", "kubectl -n b port-forward service/a 1"),
+            (
+                &["-n", "b", "--context", "x"],
+                "kubectl create namespace b",
+                "kubectl --context x create namespace b",
+            ),
             (
                 &["-n", "b"],
                 "the plugin of kubectl flink is kubectl ",

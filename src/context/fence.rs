@@ -45,7 +45,7 @@ const TRANSITIONS: &[&str] = &[
 /// What may be sent without the lock: it makes a place for it, and what is uploaded starts nothing.
 const UNLOCKED: &[&str] = &["POST /api/v1/namespaces", "DELETE /api/v1/namespaces/*", "POST /jars/upload"];
 
-/// Whether a request (`METHOD /path?query`) is on a list.
+/// Returns whether a request (`METHOD /path?query`) is on a list.
 fn is_on(list: &[&str], request: &str) -> bool {
     let request = request.split('?').next().unwrap_or_default();
     let fits = |pattern: &&&str| {

@@ -43,7 +43,7 @@ impl Ended<'_> {
         }
     }
 
-    /// What is left after a failure that was not undone, in words.
+    /// Returns what is left after a failure that was not undone, in words.
     pub fn left_behind(&self) -> Vec<String> {
         let mut left = Vec::new();
         if let Some(setback) = &self.journal.revert.setback {
