@@ -6,6 +6,7 @@ pub mod args;
 pub mod commands;
 mod complete;
 mod error;
+mod format;
 mod output;
 mod place;
 mod plan;
@@ -20,7 +21,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory, FromArgMatches};
 
 pub use error::{CommandError, exit};
-pub use output::{Format, Output};
+pub use format::Format;
+pub use output::Output;
 pub use root::Cli;
 
 /// Runs the program with the process's arguments.

@@ -8,23 +8,8 @@ use serde::Serialize;
 
 use super::CommandError;
 use super::args::GlobalArgs;
+use super::format::Format;
 use super::place::Place;
-
-/// How results are printed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
-    /// For people.
-    #[default]
-    Table,
-    /// For people with wide terminals.
-    Wide,
-    /// JSON.
-    Json,
-    /// YAML.
-    Yaml,
-    /// Names only, one a line.
-    Name,
-}
 
 /// Where results and talk go.
 pub struct Output {

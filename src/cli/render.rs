@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::output::Format;
+use super::format::Format;
 use super::{CommandError, Output};
 
 /// A result that can be printed in each format of `-o`.

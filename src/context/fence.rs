@@ -85,6 +85,7 @@ pub(super) struct Transitions {
 }
 
 impl Transitions {
+    /// A fence over the guard of a held lock.
     pub fn new(guard: Guard) -> Arc<Self> {
         let halt = std::env::var(HALT).ok().and_then(|value| value.parse().ok());
         Arc::new(Self { guard, count: AtomicU32::new(0), halt })

@@ -114,6 +114,7 @@ pub(crate) struct Engine<W> {
 }
 
 impl<W: World> Engine<W> {
+    /// An engine at the step that the journal names.
     pub fn new(world: W, journal: Journal) -> Self {
         let unseen = journal.jobs.iter().map(|job| job.forward.start_asked).collect();
         Self { world, journal, cause: None, unseen, next: crate::operation::next }

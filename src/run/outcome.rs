@@ -13,6 +13,7 @@ pub(super) struct Ended<'a> {
 }
 
 impl Ended<'_> {
+    /// The failure that names what was left behind.
     pub fn failure(&self, cause: Cause, left_behind: Vec<String>) -> Failure {
         Failure {
             phase: Phase::Failed { left_behind },
@@ -21,6 +22,7 @@ impl Ended<'_> {
         }
     }
 
+    /// The report of an outcome, or the failure with its cause.
     pub fn told(&self, outcome: Outcome, cause: Option<Cause>) -> Result<Report, Failure> {
         let cause = || {
             cause.unwrap_or_else(|| match &self.journal.forward.setback {

@@ -47,6 +47,7 @@ pub(crate) struct Site<'a> {
 }
 
 impl<'a> Site<'a> {
+    /// The site of one release under its fence.
     pub fn new(
         context: &Context,
         lock: Lock,
