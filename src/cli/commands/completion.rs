@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory};
+use clap::Args;
 use clap_complete::Shell;
 
-use crate::cli::{Cli, CommandError, Output};
+use crate::cli::{CommandError, Output};
 
 /// Flags of `completion`.
 #[derive(Args, Clone)]
@@ -21,11 +21,11 @@ pub struct CompletionArgs {
     pub dir: Option<PathBuf>,
 }
 
-/// Runs `completion`.
-pub fn run(args: &CompletionArgs, output: &Output) -> Result<u8, CommandError> {
+/// Runs `completion` for the command line whose whole grammar is `root`.
+pub fn run(args: &CompletionArgs, mut root: clap::Command, output: &Output) -> Result<u8, CommandError> {
     if let Some(shell) = args.shell {
         let mut script = Vec::new();
-        clap_complete::generate(shell, &mut Cli::command(), "kubectl-flink", &mut script);
+        clap_complete::generate(shell, &mut root, "kubectl-flink", &mut script);
         output.data(&String::from_utf8_lossy(&script));
         return Ok(0);
     }
