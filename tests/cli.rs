@@ -307,11 +307,22 @@ fn a_second_interrupt_ends_it_at_once_and_no_core_is_dumped() {
     let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
     assert_eq!(core.split_whitespace().skip(4).take(2).collect::<Vec<_>>(), ["0", "0"], "{core}");
     let pid = Pid::from_child(&running);
-    let code = wait_for("the process to end", || {
+    let ended = wait_for("the process to end", || {
         // The signal may come before the program listens for the next one: a person presses again, too.
         let _ = kill_process(pid, Signal::INT);
         running.try_wait().unwrap()
     });
-    assert_eq!(code.code(), Some(130), "{code}");
+    assert_eq!(ended.code(), Some(130), "{ended}");
     drop(connected);
+}
+
+/// Expected: what asks no cluster has every format, too.
+#[test]
+fn the_version_has_every_format() {
+    let printed = |format: &str| offline(&["version", "-o", format]).ok().stdout;
+    let packages: Vec<String> = printed("name").lines().map(ToOwned::to_owned).collect();
+    assert!(packages.iter().any(|package| package.starts_with("package/flink-")), "{packages:?}");
+    assert_eq!(printed("wide"), printed("table"));
+    assert!(printed("table").starts_with("kubectl-flink v"));
+    assert!(printed("json").contains("\"version\"") && printed("yaml").contains("version:"));
 }

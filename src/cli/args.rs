@@ -3,70 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::Args;
 use secrecy::SecretString;
 use serde_json::Value;
 
-use super::{CommandError, Format, commands};
+use super::{CommandError, Format};
 use crate::cluster::ConnectOptions;
 use crate::plan::{ChangeOptions, StateChoice, StrategyChoice};
 use crate::values::{self, Setting};
-
-/// A package manager for Apache Flink on Kubernetes.
-#[derive(Parser)]
-#[command(name = "kubectl-flink", bin_name = "kubectl flink", version, max_term_width = 80)]
-pub struct Cli {
-    /// Flags of every verb.
-    #[command(flatten)]
-    pub global: GlobalArgs,
-    /// The verb.
-    #[command(subcommand)]
-    pub command: Command,
-}
-
-/// The verbs.
-#[derive(Subcommand)]
-pub enum Command {
-    /// Install a package as a release
-    Install(commands::install::InstallArgs),
-    /// Upgrade a release, carrying its jobs' state
-    Upgrade(commands::upgrade::UpgradeArgs),
-    /// Return to an earlier revision, carrying the jobs' state
-    Rollback(commands::rollback::RollbackArgs),
-    /// Show what an upgrade or a rollback would do
-    Plan(commands::plan::PlanArgs),
-    /// Complete or undo an interrupted operation
-    Recover(commands::recover::RecoverArgs),
-    /// Uninstall a release; records where its state is
-    #[command(visible_alias = "delete")]
-    Uninstall(commands::uninstall::UninstallArgs),
-    /// List releases
-    #[command(visible_alias = "ls")]
-    List(commands::list::ListArgs),
-    /// Show a release: Pods, Flink, jobs, checkpoints, failures
-    Status(commands::status::StatusArgs),
-    /// Show a release's revisions and their savepoints
-    #[command(visible_alias = "hist")]
-    History(commands::history::HistoryArgs),
-    /// Show what a revision's record holds
-    Get(commands::get::GetArgs),
-    /// Render a package without installing it
-    Template(commands::template::TemplateArgs),
-    /// List, submit, stop and cancel a release's jobs
-    #[command(visible_alias = "jobs")]
-    Job(commands::job::JobArgs),
-    /// List and take savepoints
-    #[command(visible_alias = "savepoints")]
-    Savepoint(commands::savepoint::SavepointArgs),
-    /// Forward a local port to the Flink UI and print its address
-    Ui(commands::ui::UiArgs),
-    /// Print the logs of a release's Pods
-    Logs(commands::logs::LogsArgs),
-    /// Print the version
-    Version(commands::version::VersionArgs),
-    /// Print or install shell completion
-    Completion(commands::completion::CompletionArgs),
-}
 
 /// Flags of every verb.
 #[derive(Args, Clone, Debug)]
@@ -307,7 +251,7 @@ impl MoveArgs {
             let Some((job, file)) = jar.split_once('=') else {
                 return Err(CommandError::usage(format!("--jar {jar}: it must be JOB=FILE")));
             };
-            options.jars.insert(job.to_owned(), commands::read_file(Path::new(file))?);
+            options.jars.insert(job.to_owned(), read_file(Path::new(file))?);
         }
         Ok(ChangeOptions {
             choice: self.state.choice()?,
@@ -466,14 +410,22 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     if text.is_empty() { Err(bad()) } else { Ok(total) }
 }
 
+/// Reads a file of the person's.
+pub fn read_file(path: &std::path::Path) -> Result<Vec<u8>, CommandError> {
+    Ok(fs_err::read(path).map_err(|source| crate::failure::Cause::File { path: path.to_owned(), source })?)
+}
+
 #[cfg(test)]
 mod tests {
+    use clap::FromArgMatches;
+
     use super::*;
 
     #[test]
     fn a_token_is_in_no_debug_output() {
-        let cli = Cli::try_parse_from(["kubectl-flink", "--token", "s3cret", "list"]).unwrap();
-        let shown = format!("{:?}", cli.global);
+        let command = GlobalArgs::augment_args(clap::Command::new("flink"));
+        let matches = command.try_get_matches_from(["flink", "--token", "s3cret"]).unwrap();
+        let shown = format!("{:?}", GlobalArgs::from_arg_matches(&matches).unwrap());
         assert!(shown.contains("token") && !shown.contains("s3cret"), "{shown}");
     }
 }

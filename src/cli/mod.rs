@@ -10,14 +10,18 @@ mod output;
 mod place;
 mod plan;
 mod progress;
+mod render;
+mod root;
+mod said;
+mod wrap;
 
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
 
-pub use args::Cli;
 pub use error::{CommandError, exit};
 pub use output::{Format, Output};
+pub use root::Cli;
 
 /// Runs the program with the process's arguments.
 pub fn main() -> ExitCode {
@@ -40,7 +44,7 @@ pub fn main() -> ExitCode {
     let output = Output::of_process(&cli.global);
     start_tracing(cli.global.verbosity);
     // What asks no server needs no runtime either.
-    if let Some(done) = commands::run_offline(&cli, &output) {
+    if let Some(done) = root::run_offline(&cli, &output) {
         return exit_code(done, &output);
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
@@ -50,7 +54,7 @@ pub fn main() -> ExitCode {
             return ExitCode::from(exit::FAILED);
         }
     };
-    let done = runtime.block_on(commands::run(&cli, &output));
+    let done = runtime.block_on(root::run(&cli, &output));
     runtime.shutdown_background();
     exit_code(done, &output)
 }

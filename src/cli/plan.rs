@@ -2,10 +2,27 @@
 
 use std::fmt::Write as _;
 
-use super::output::wrap;
+use super::render::Render;
+use super::wrap::wrap;
 use super::{CommandError, Output};
 use crate::operation::Kind;
 use crate::plan::{Plan, StateChoice, Summary};
+
+impl Render for Summary {
+    type Data = Self;
+
+    fn data(&self) -> &Self {
+        self
+    }
+
+    fn names(&self) -> Vec<String> {
+        vec![format!("release/{}", self.release)]
+    }
+
+    fn table(&self) -> String {
+        render(self)
+    }
+}
 
 /// A plan in words.
 pub fn render(summary: &Summary) -> String {
@@ -123,9 +140,7 @@ pub fn ask_recreate(output: &Output, yes: bool) -> bool {
 
 /// Prints a plan as the result of a dry run.
 pub fn print(plan: &Plan, output: &Output) -> Result<u8, CommandError> {
-    if !output.structured(&plan.summary)? {
-        output.data(&render(&plan.summary));
-    }
+    output.print(&plan.summary)?;
     Ok(super::exit::DONE)
 }
 

@@ -1,6 +1,5 @@
 //! What install, upgrade and rollback have in common: the plan is shown, what must be asked is asked, it is carried out.
 
-use super::print_report;
 use crate::cli::args::ChangeArgs;
 use crate::cli::{CommandError, Output, plan};
 use crate::context::Context;
@@ -55,7 +54,7 @@ pub(super) async fn carry_out(
         }
         done => done?,
     };
-    print_report(&report, output)?;
+    output.print(&report)?;
     Ok(0)
 }
 

@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 
 use super::{connect, print_manifest};
 use crate::cli::args::GlobalArgs;
+use crate::cli::render::Render;
 use crate::cli::{CommandError, Format, Output};
 use crate::release::Record;
 use crate::verbs::query;
@@ -75,9 +76,7 @@ pub async fn run(args: &GetArgs, global: &GlobalArgs, output: &Output) -> Result
                 "values": record.user_values, "computedValues": record.values, "jobs": record.jobs,
                 "manifest": record.manifest, "notes": record.notes,
             });
-            if !output.structured(&summary)? {
-                output.data(&crate::yaml::to_string(&summary));
-            }
+            output.print(&Whole(summary))?;
         }
     }
     Ok(0)
@@ -103,22 +102,63 @@ fn print_savepoints(record: &Record, output: &Output) -> Result<(), CommandError
             })
         })
         .collect();
-    if output.structured(&rows)? {
-        return Ok(());
+    output.print(&Savepoints { record, rows })
+}
+
+/// Everything that a record holds.
+struct Whole(serde_json::Value);
+
+impl Render for Whole {
+    type Data = serde_json::Value;
+
+    fn data(&self) -> &serde_json::Value {
+        &self.0
     }
-    let mut text = String::new();
-    for job in &record.jobs {
-        text.push_str(&format!("{}\n", job.name));
-        let none = "-".to_owned();
-        text.push_str(&format!("  restored from  {}\n", job.restored_from.as_ref().unwrap_or(&none)));
-        text.push_str(&format!(
-            "  ended by       {}\n",
-            job.ended_by.as_ref().map_or(&none, |savepoint| &savepoint.path)
-        ));
-        for savepoint in &job.taken {
-            text.push_str(&format!("  taken          {}\n", savepoint.path));
+
+    fn names(&self) -> Vec<String> {
+        vec![format!("release/{}", self.0["name"].as_str().unwrap_or_default())]
+    }
+
+    fn table(&self) -> String {
+        crate::yaml::to_string(&self.0)
+    }
+}
+
+/// The savepoints that a revision's jobs were restored from and ended by.
+struct Savepoints<'a> {
+    record: &'a Record,
+    rows: Vec<serde_json::Value>,
+}
+
+impl Render for Savepoints<'_> {
+    type Data = Vec<serde_json::Value>;
+
+    fn data(&self) -> &Vec<serde_json::Value> {
+        &self.rows
+    }
+
+    fn names(&self) -> Vec<String> {
+        let of = |job: &crate::release::JobRecord| {
+            let ended = job.ended_by.iter().chain(&job.taken).map(|savepoint| savepoint.path.clone());
+            job.restored_from.iter().cloned().chain(ended).collect::<Vec<_>>()
+        };
+        self.record.jobs.iter().flat_map(of).collect()
+    }
+
+    fn table(&self) -> String {
+        let mut text = String::new();
+        for job in &self.record.jobs {
+            text.push_str(&format!("{}\n", job.name));
+            let none = "-".to_owned();
+            text.push_str(&format!("  restored from  {}\n", job.restored_from.as_ref().unwrap_or(&none)));
+            text.push_str(&format!(
+                "  ended by       {}\n",
+                job.ended_by.as_ref().map_or(&none, |savepoint| &savepoint.path)
+            ));
+            for savepoint in &job.taken {
+                text.push_str(&format!("  taken          {}\n", savepoint.path));
+            }
         }
+        text
     }
-    output.data(&text);
-    Ok(())
 }

@@ -4,9 +4,11 @@ use clap::Args;
 
 use super::connect;
 use crate::cli::args::GlobalArgs;
-use crate::cli::output::{moment, table, wrap};
-use crate::cli::{CommandError, Format, Output};
-use crate::verbs::query;
+use crate::cli::output::{moment, table};
+use crate::cli::render::Render;
+use crate::cli::wrap::wrap;
+use crate::cli::{CommandError, Output};
+use crate::verbs::query::{self, ReleaseRow};
 
 /// Flags of `history`.
 #[derive(Args, Clone)]
@@ -22,14 +24,34 @@ pub struct HistoryArgs {
 pub async fn run(args: &HistoryArgs, global: &GlobalArgs, output: &Output) -> Result<u8, CommandError> {
     let context = connect(global, None).await?;
     let rows = query::history(&context, &args.name, args.max).await?;
-    if output.structured(&rows)? {
-        return Ok(0);
+    output.print(&Revisions(rows))?;
+    Ok(0)
+}
+
+/// The revisions of a release.
+struct Revisions(Vec<ReleaseRow>);
+
+impl Render for Revisions {
+    type Data = Vec<ReleaseRow>;
+
+    fn data(&self) -> &Vec<ReleaseRow> {
+        &self.0
     }
-    if output.format == Format::Name {
-        output.data(&rows.iter().map(|row| format!("{}\n", row.revision)).collect::<String>());
-        return Ok(0);
+
+    fn names(&self) -> Vec<String> {
+        self.0.iter().map(|row| row.revision.to_string()).collect()
     }
-    let wide = output.format == Format::Wide;
+
+    fn table(&self) -> String {
+        columns(&self.0, false)
+    }
+
+    fn wide(&self) -> String {
+        columns(&self.0, true)
+    }
+}
+
+fn columns(rows: &[ReleaseRow], wide: bool) -> String {
     let mut text = String::new();
     let heads: &[&str] = if wide {
         &["REVISION", "CREATED", "STATUS", "PACKAGE", "LAYOUT", "FLINK", "SAVEPOINTS", "DESCRIPTION"]
@@ -37,8 +59,7 @@ pub async fn run(args: &HistoryArgs, global: &GlobalArgs, output: &Output) -> Re
         &["REVISION", "CREATED", "STATUS", "PACKAGE", "DESCRIPTION"]
     };
     // Of 80 columns: what a revision, a moment, the gaps and the widest of the other cells leave.
-    let widest =
-        |of: fn(&query::ReleaseRow) -> String| rows.iter().map(|row| of(row).len()).max().unwrap_or(0);
+    let widest = |of: fn(&ReleaseRow) -> String| rows.iter().map(|row| of(row).len()).max().unwrap_or(0);
     let taken = widest(|row| row.status.to_string()).max("STATUS".len())
         + widest(|row| row.package.clone()).max("PACKAGE".len());
     let room = 80_usize.saturating_sub(8 + 2 + 19 + 2 + 2 + 2 + taken).max(16);
@@ -73,8 +94,7 @@ pub async fn run(args: &HistoryArgs, global: &GlobalArgs, output: &Output) -> Re
             }
         }
     }
-    output.data(&text);
-    Ok(0)
+    text
 }
 
 /// At most so many characters, the end marked where something is cut.

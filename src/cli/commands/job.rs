@@ -4,10 +4,12 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{begin, cancel_on_interrupt, connect, print_report, read_file};
-use crate::cli::args::{ChangeArgs, GlobalArgs, from_savepoint};
+use super::{begin, cancel_on_interrupt, connect};
+use crate::cli::args::{ChangeArgs, GlobalArgs, from_savepoint, read_file};
 use crate::cli::output::{moment, table};
-use crate::cli::{CommandError, Format, Output};
+use crate::cli::render::Render;
+
+use crate::cli::{CommandError, Output};
 use crate::live::jobs::JobRow;
 use crate::plan::StateChoice;
 use crate::verbs::jobs;
@@ -105,7 +107,7 @@ pub async fn run(args: &JobArgs, global: &GlobalArgs, output: &Output) -> Result
             if let Some(why) = silent {
                 output.warn(&format!("the JobManager does not answer: {why}"));
             }
-            print_rows(&rows, output)?;
+            output.print(&Jobs(rows))?;
         }
         JobCommand::Submit(args) => submit(args, global, output).await?,
         JobCommand::Stop(args) => stop(&args.of, Some(args), global, output).await?,
@@ -146,7 +148,7 @@ async fn submit(args: &SubmitArgs, global: &GlobalArgs, output: &Output) -> Resu
         parallelism: args.parallelism,
     };
     let report = jobs::submit(&context, &options, output, &cancellation).await?;
-    print_report(&report, output)
+    output.print(&report)
 }
 
 /// Stops a job with a savepoint, or cancels it.
@@ -169,17 +171,38 @@ async fn stop(
     let context = begin(global, &args.change, &args.name, output, &cancellation).await?;
     let options = jobs::StopOptions { change, job: args.job.clone() };
     let report = jobs::stop(&context, &options, output, &cancellation).await?;
-    print_report(&report, output)
+    output.print(&report)
 }
 
-fn print_rows(rows: &[JobRow], output: &Output) -> Result<(), CommandError> {
-    if output.structured(&rows)? {
-        return Ok(());
+/// The jobs of a release.
+struct Jobs(Vec<JobRow>);
+
+impl Render for Jobs {
+    type Data = Vec<JobRow>;
+
+    fn data(&self) -> &Vec<JobRow> {
+        &self.0
     }
-    if output.format == Format::Name {
-        output.data(&rows.iter().map(|row| format!("{}\n", row.name)).collect::<String>());
-        return Ok(());
+
+    fn names(&self) -> Vec<String> {
+        self.0.iter().map(|row| row.name.clone()).collect()
     }
+
+    fn table(&self) -> String {
+        columns(&self.0, 5)
+    }
+
+    fn wide(&self) -> String {
+        columns(&self.0, 6)
+    }
+
+    fn nothing(&self) -> Option<String> {
+        self.0.is_empty().then(|| "No jobs.".to_owned())
+    }
+}
+
+/// The first so many columns.
+fn columns(rows: &[JobRow], shown: usize) -> String {
     let cells: Vec<Vec<String>> = rows
         .iter()
         .map(|row| {
@@ -200,14 +223,8 @@ fn print_rows(rows: &[JobRow], output: &Output) -> Result<(), CommandError> {
             ]
         })
         .collect();
-    if cells.is_empty() {
-        output.talk("No jobs.");
-        return Ok(());
-    }
-    let shown = if output.format == Format::Wide { 6 } else { 5 };
     let heads = ["NAME", "STATE", "TASKS", "ORIGIN", "STARTED", "ID"];
     let cells: Vec<Vec<String>> =
         cells.into_iter().map(|row| row.into_iter().take(shown).collect()).collect();
-    output.data(&table(&heads[..shown], &cells));
-    Ok(())
+    table(&heads[..shown], &cells)
 }

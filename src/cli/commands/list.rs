@@ -5,8 +5,10 @@ use clap::Args;
 use super::connect;
 use crate::cli::args::GlobalArgs;
 use crate::cli::output::{moment, table};
-use crate::cli::{CommandError, Format, Output};
-use crate::verbs::query;
+use crate::cli::render::Render;
+
+use crate::cli::{CommandError, Output};
+use crate::verbs::query::{self, ReleaseRow};
 
 /// Flags of `list`.
 #[derive(Args, Clone)]
@@ -26,30 +28,28 @@ pub struct ListArgs {
 pub async fn run(args: &ListArgs, global: &GlobalArgs, output: &Output) -> Result<u8, CommandError> {
     let context = connect(global, None).await?;
     let rows = query::list(&context, args.all_namespaces, args.selector.as_deref(), args.all).await?;
-    if output.structured(&rows)? {
-        return Ok(0);
-    }
-    if output.format == Format::Name {
-        output.data(&rows.iter().map(|row| format!("release/{}\n", row.name)).collect::<String>());
-        return Ok(0);
-    }
-    if rows.is_empty() {
-        let place = if args.all_namespaces {
-            "any namespace".to_owned()
-        } else {
-            format!("namespace {}", context.namespace)
-        };
-        output.talk(&format!("No releases found in {place}."));
-        return Ok(0);
-    }
-    let wide = output.format == Format::Wide;
-    let mut heads = vec!["NAME", "NAMESPACE", "REVISION", "STATUS", "PACKAGE", "LAYOUT"];
-    if wide {
-        heads.extend(["FLINK", "UPDATED", "DESCRIPTION"]);
-    }
-    let cells: Vec<Vec<String>> = rows
-        .iter()
-        .map(|row| {
+    let place = if args.all_namespaces {
+        "any namespace".to_owned()
+    } else {
+        format!("namespace {}", context.namespace)
+    };
+    output.print(&Releases { rows, place })?;
+    Ok(0)
+}
+
+/// Releases, and where they were looked for.
+struct Releases {
+    rows: Vec<ReleaseRow>,
+    place: String,
+}
+
+impl Releases {
+    fn columns(&self, wide: bool) -> String {
+        let mut heads = vec!["NAME", "NAMESPACE", "REVISION", "STATUS", "PACKAGE", "LAYOUT"];
+        if wide {
+            heads.extend(["FLINK", "UPDATED", "DESCRIPTION"]);
+        }
+        let cells = |row: &ReleaseRow| {
             let mut cells = vec![
                 row.name.clone(),
                 row.namespace.clone(),
@@ -62,8 +62,31 @@ pub async fn run(args: &ListArgs, global: &GlobalArgs, output: &Output) -> Resul
                 cells.extend([row.flink_version.clone(), moment(row.updated), row.description.clone()]);
             }
             cells
-        })
-        .collect();
-    output.data(&table(&heads, &cells));
-    Ok(0)
+        };
+        table(&heads, &self.rows.iter().map(cells).collect::<Vec<_>>())
+    }
+}
+
+impl Render for Releases {
+    type Data = Vec<ReleaseRow>;
+
+    fn data(&self) -> &Vec<ReleaseRow> {
+        &self.rows
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.rows.iter().map(|row| format!("release/{}", row.name)).collect()
+    }
+
+    fn table(&self) -> String {
+        self.columns(false)
+    }
+
+    fn wide(&self) -> String {
+        self.columns(true)
+    }
+
+    fn nothing(&self) -> Option<String> {
+        self.rows.is_empty().then(|| format!("No releases found in {}.", self.place))
+    }
 }

@@ -21,11 +21,11 @@ pub mod version;
 
 use std::time::Duration;
 
-use super::args::{ChangeArgs, Cli, Command, GlobalArgs};
+use super::args::{ChangeArgs, GlobalArgs};
+use super::render::Render;
 use super::{CommandError, Format, Output};
 use crate::cluster::Cluster;
 use crate::context::Context;
-use crate::failure::Cause;
 use crate::flink::Access;
 use crate::progress::Cancellation;
 use crate::render::Object;
@@ -34,40 +34,6 @@ use crate::verbs::recover::{Options, Recovered};
 
 /// The exit code of a process that Ctrl-C has ended: 128 and the number of SIGINT, as shells have it.
 const INTERRUPTED: i32 = 130;
-
-/// Runs the verb; the exit code where it succeeds.
-pub async fn run(cli: &Cli, output: &Output) -> Result<u8, CommandError> {
-    let global = &cli.global;
-    match &cli.command {
-        Command::Install(args) => install::run(args, global, output).await,
-        Command::Upgrade(args) => upgrade::run(args, global, output).await,
-        Command::Rollback(args) => rollback::run(args, global, output).await,
-        Command::Plan(args) => plan::run(args, global, output).await,
-        Command::Recover(args) => recover::run(args, global, output).await,
-        Command::Uninstall(args) => uninstall::run(args, global, output).await,
-        Command::List(args) => list::run(args, global, output).await,
-        Command::Status(args) => status::run(args, global, output).await,
-        Command::History(args) => history::run(args, global, output).await,
-        Command::Get(args) => get::run(args, global, output).await,
-        Command::Job(args) => job::run(args, global, output).await,
-        Command::Savepoint(args) => savepoint::run(args, global, output).await,
-        Command::Ui(args) => ui::run(args, global, output).await,
-        Command::Logs(args) => logs::run(args, global, output).await,
-        Command::Template(_) | Command::Version(_) | Command::Completion(_) => {
-            run_offline(cli, output).unwrap_or(Ok(0))
-        }
-    }
-}
-
-/// Runs a verb that asks no server; `None` for the others.
-pub fn run_offline(cli: &Cli, output: &Output) -> Option<Result<u8, CommandError>> {
-    match &cli.command {
-        Command::Template(args) => Some(template::run(args, &cli.global, output)),
-        Command::Version(args) => Some(version::run(args, output)),
-        Command::Completion(args) => Some(completion::run(args, output)),
-        _ => None,
-    }
-}
 
 /// Connects as the flags say.
 async fn connect(global: &GlobalArgs, timeout: Option<Duration>) -> Result<Context, CommandError> {
@@ -148,38 +114,42 @@ fn cancel_on_interrupt() -> Cancellation {
     cancellation
 }
 
-/// What an operation did, for people or machines.
-fn print_report(report: &Report, output: &Output) -> Result<(), CommandError> {
-    if output.structured(report)? {
-        return Ok(());
+impl Render for Report {
+    type Data = Self;
+
+    fn data(&self) -> &Self {
+        self
     }
-    if output.format == Format::Name {
-        output.data(&format!("release/{}\n", report.name));
-        return Ok(());
+
+    fn names(&self) -> Vec<String> {
+        vec![format!("release/{}", self.name)]
     }
-    let mut text = String::new();
-    if report.unchanged {
-        text.push_str("Nothing to change: the release is as it was asked for, no job was stopped.\n");
-    }
-    text.push_str(&format!("NAME:       {}\n", report.name));
-    text.push_str(&format!("NAMESPACE:  {}\n", report.namespace));
-    text.push_str(&format!("REVISION:   {}\n", report.revision));
-    text.push_str(&format!("STATUS:     {}\n", report.status));
-    text.push_str(&format!("PACKAGE:    {}, layout {}\n", report.package, report.layout));
-    for job in &report.jobs {
-        text.push_str(&format!("JOB:        {} ({})\n", job.name, job.state));
-        if let Some(path) = &job.restored_from {
-            text.push_str(&format!("  restored  {path}\n"));
+
+    fn table(&self) -> String {
+        let mut text = String::new();
+        if self.unchanged {
+            text.push_str("Nothing to change: the release is as it was asked for, no job was stopped.\n");
         }
-        if let Some(path) = job.savepoint.as_ref().filter(|path| Some(*path) != job.restored_from.as_ref()) {
-            text.push_str(&format!("  savepoint {path}\n"));
+        text.push_str(&format!("NAME:       {}\n", self.name));
+        text.push_str(&format!("NAMESPACE:  {}\n", self.namespace));
+        text.push_str(&format!("REVISION:   {}\n", self.revision));
+        text.push_str(&format!("STATUS:     {}\n", self.status));
+        text.push_str(&format!("PACKAGE:    {}, layout {}\n", self.package, self.layout));
+        for job in &self.jobs {
+            text.push_str(&format!("JOB:        {} ({})\n", job.name, job.state));
+            if let Some(path) = &job.restored_from {
+                text.push_str(&format!("  restored  {path}\n"));
+            }
+            let savepoint = job.savepoint.as_ref().filter(|path| Some(*path) != job.restored_from.as_ref());
+            if let Some(path) = savepoint {
+                text.push_str(&format!("  savepoint {path}\n"));
+            }
         }
+        if !self.notes.trim().is_empty() {
+            text.push_str(&format!("\n{}\n", self.notes.trim_end()));
+        }
+        text
     }
-    if !report.notes.trim().is_empty() {
-        text.push_str(&format!("\n{}\n", report.notes.trim_end()));
-    }
-    output.data(&output.placed(&text));
-    Ok(())
 }
 
 /// Rendered objects: as a manifest, as the `List` that kubectl prints, or by name.
@@ -195,9 +165,4 @@ fn print_manifest(objects: &[Object], output: &Output) -> Result<(), CommandErro
         _ => output.data(&crate::render::to_manifest(objects)),
     }
     Ok(())
-}
-
-/// Reads a file of the person's.
-pub(super) fn read_file(path: &std::path::Path) -> Result<Vec<u8>, CommandError> {
-    Ok(fs_err::read(path).map_err(|source| Cause::File { path: path.to_owned(), source })?)
 }

@@ -3,8 +3,9 @@
 use clap::Args;
 use serde_json::json;
 
-use super::{cancel_on_interrupt, connect, print_report};
+use super::{cancel_on_interrupt, connect};
 use crate::cli::args::{ChangeArgs, GlobalArgs, from_savepoint};
+use crate::cli::render::Render;
 use crate::cli::{CommandError, Output};
 use crate::plan::StateChoice;
 use crate::verbs::recover::{self, Recovered};
@@ -44,24 +45,75 @@ pub async fn run(args: &RecoverArgs, global: &GlobalArgs, output: &Output) -> Re
     let context = connect(global, Some(args.change.timeout)).await?;
     if args.change.dry_run.is_some() {
         let left = recover::left(&context, &args.name).await?;
-        if !output.structured(&json!({ "left": left }))? {
-            output.data(&format!("{}\n", left.as_deref().unwrap_or(NOTHING)));
-        }
+        output.print(&Left { release: args.name.clone(), data: json!({ "left": left }) })?;
         return Ok(0);
     }
     let options = recover::Options { change, savepoints, abandon: args.abandon };
     let recovered = recover::recover(&context, &options, output, &cancel_on_interrupt()).await?;
-    if output.structured(&recovered)? {
-        return Ok(0);
-    }
-    match recovered {
-        Recovered::Nothing => output.talk(NOTHING),
-        Recovered::Completed(report) => print_report(&report, output)?,
-        Recovered::Savepoint { path } => output.talk(&format!("Recorded: the savepoint {path}.")),
-        Recovered::Undone { reason } => {
-            output.talk(&format!("Undone ({reason}): the release is as it was before."));
-            output.talk(&format!("  kubectl flink history {}", args.name));
-        }
+    match &recovered {
+        Recovered::Completed(report) if !output.is_structured() => output.print(&**report)?,
+        _ => output.print(&Done { release: args.name.clone(), recovered })?,
     }
     Ok(0)
+}
+
+/// What a run would find.
+struct Left {
+    release: String,
+    data: serde_json::Value,
+}
+
+impl Render for Left {
+    type Data = serde_json::Value;
+
+    fn data(&self) -> &serde_json::Value {
+        &self.data
+    }
+
+    fn names(&self) -> Vec<String> {
+        let left = self.data["left"].as_str();
+        left.map(|_| format!("release/{}", self.release)).into_iter().collect()
+    }
+
+    fn table(&self) -> String {
+        format!("{}\n", self.data["left"].as_str().unwrap_or(NOTHING))
+    }
+}
+
+/// What became of an interrupted operation.
+struct Done {
+    release: String,
+    recovered: Recovered,
+}
+
+impl Render for Done {
+    type Data = Recovered;
+
+    fn data(&self) -> &Recovered {
+        &self.recovered
+    }
+
+    fn names(&self) -> Vec<String> {
+        match &self.recovered {
+            Recovered::Nothing => Vec::new(),
+            Recovered::Savepoint { path } => vec![path.clone()],
+            Recovered::Completed(_) | Recovered::Undone { .. } => vec![format!("release/{}", self.release)],
+        }
+    }
+
+    fn table(&self) -> String {
+        String::new()
+    }
+
+    fn nothing(&self) -> Option<String> {
+        match &self.recovered {
+            Recovered::Nothing => Some(NOTHING.to_owned()),
+            Recovered::Savepoint { path } => Some(format!("Recorded: the savepoint {path}.")),
+            Recovered::Undone { reason } => Some(format!(
+                "Undone ({reason}): the release is as it was before.\n  kubectl flink history {}",
+                self.release
+            )),
+            Recovered::Completed(_) => None,
+        }
+    }
 }

@@ -5,7 +5,8 @@ use clap::{Args, Subcommand};
 use super::connect;
 use crate::cli::args::GlobalArgs;
 use crate::cli::output::moment;
-use crate::cli::{CommandError, Format, Output, error::exit};
+use crate::cli::render::Render;
+use crate::cli::{CommandError, Output, error::exit};
 use crate::live::savepoints::{SavepointRow, list};
 use crate::verbs::dispose::{self, Which};
 use crate::verbs::savepoints;
@@ -80,7 +81,7 @@ pub async fn run(args: &SavepointArgs, global: &GlobalArgs, output: &Output) -> 
         SavepointCommand::List { name } => {
             let context = connect(global, None).await?;
             let rows = list(&context, name).await?;
-            print_rows(&rows, output)?;
+            output.print(&Recorded(rows))?;
         }
         SavepointCommand::Trigger { name, job, format } => {
             let context = connect(global, None).await?;
@@ -90,9 +91,7 @@ pub async fn run(args: &SavepointArgs, global: &GlobalArgs, output: &Output) -> 
                 format: format.to_uppercase(),
             };
             let row = savepoints::trigger(&context, &options, output).await?;
-            if !output.structured(&row)? {
-                output.data(&format!("{}\n", row.path));
-            }
+            output.print(&row)?;
         }
         SavepointCommand::Dispose { name, paths, deletion } => {
             return dispose(name, &Which::Paths(paths.clone()), deletion, global, output).await;
@@ -117,9 +116,7 @@ async fn dispose(
         output.talk(&format!("{path} stays: {reason}"));
     }
     if plan.dispose.is_empty() {
-        if !output.structured(&plan)? {
-            output.talk("There is nothing to delete.");
-        }
+        output.print(&Disposal { plan, dry_run: deletion.dry_run })?;
         return Ok(exit::DONE);
     }
     if !deletion.dry_run && !deletion.yes {
@@ -139,45 +136,92 @@ async fn dispose(
     if !deletion.dry_run {
         plan = dispose::execute(&context, &plan, output).await?;
     }
-    if !output.structured(&plan)? {
-        let how = if deletion.dry_run { "would be deleted" } else { "deleted" };
-        output.data(&plan.dispose.iter().map(|row| format!("{} {how}\n", row.path)).collect::<String>());
-    }
+    output.print(&Disposal { plan, dry_run: deletion.dry_run })?;
     Ok(exit::DONE)
 }
 
-fn print_rows(rows: &[SavepointRow], output: &Output) -> Result<(), CommandError> {
-    if output.structured(&rows)? {
-        return Ok(());
+impl Render for SavepointRow {
+    type Data = Self;
+
+    fn data(&self) -> &Self {
+        self
     }
-    if output.format == Format::Name {
-        output.data(&rows.iter().map(|row| format!("{}\n", row.path)).collect::<String>());
-        return Ok(());
+
+    fn names(&self) -> Vec<String> {
+        vec![self.path.clone()]
     }
-    if rows.is_empty() {
-        output.talk("No savepoint is recorded.");
-        return Ok(());
+
+    fn table(&self) -> String {
+        format!("{}\n", self.path)
     }
-    let mut text = String::new();
-    for row in rows {
-        let restored: Vec<_> = row.restored_by.iter().map(ToString::to_string).collect();
-        let restored = if restored.is_empty() {
-            "not restored".to_owned()
-        } else {
-            format!("restored by revision {}", restored.join(", "))
-        };
-        text.push_str(&format!(
-            "revision {}  {}  {}  {} ({}, Flink {}{}), {restored}\n  {}\n",
-            row.revision,
-            row.job,
-            moment(row.taken_at),
-            row.origin,
-            row.format.to_lowercase(),
-            row.flink_version,
-            if row.drained { ", drained" } else { "" },
-            row.path
-        ));
+}
+
+/// Savepoints that were deleted, or would be.
+struct Disposal {
+    plan: dispose::Plan,
+    dry_run: bool,
+}
+
+impl Render for Disposal {
+    type Data = dispose::Plan;
+
+    fn data(&self) -> &dispose::Plan {
+        &self.plan
     }
-    output.data(&text);
-    Ok(())
+
+    fn names(&self) -> Vec<String> {
+        self.plan.dispose.iter().map(|row| row.path.clone()).collect()
+    }
+
+    fn table(&self) -> String {
+        let how = if self.dry_run { "would be deleted" } else { "deleted" };
+        self.plan.dispose.iter().map(|row| format!("{} {how}\n", row.path)).collect()
+    }
+
+    fn nothing(&self) -> Option<String> {
+        self.plan.dispose.is_empty().then(|| "There is nothing to delete.".to_owned())
+    }
+}
+
+/// The recorded savepoints of a release.
+struct Recorded(Vec<SavepointRow>);
+
+impl Render for Recorded {
+    type Data = Vec<SavepointRow>;
+
+    fn data(&self) -> &Vec<SavepointRow> {
+        &self.0
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.0.iter().map(|row| row.path.clone()).collect()
+    }
+
+    fn nothing(&self) -> Option<String> {
+        self.0.is_empty().then(|| "No savepoint is recorded.".to_owned())
+    }
+
+    fn table(&self) -> String {
+        let mut text = String::new();
+        for row in &self.0 {
+            let restored: Vec<_> = row.restored_by.iter().map(ToString::to_string).collect();
+            let restored = if restored.is_empty() {
+                "not restored".to_owned()
+            } else {
+                format!("restored by revision {}", restored.join(", "))
+            };
+            text.push_str(&format!(
+                "revision {}  {}  {}  {} ({}, Flink {}{}), {restored}\n  {}\n",
+                row.revision,
+                row.job,
+                moment(row.taken_at),
+                row.origin,
+                row.format.to_lowercase(),
+                row.flink_version,
+                if row.drained { ", drained" } else { "" },
+                row.path
+            ));
+        }
+        text
+    }
 }

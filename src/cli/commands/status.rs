@@ -4,7 +4,9 @@ use clap::Args;
 
 use super::connect;
 use crate::cli::args::GlobalArgs;
-use crate::cli::output::{moment, wrap};
+use crate::cli::output::moment;
+use crate::cli::render::Render;
+use crate::cli::wrap::wrap;
 use crate::cli::{CommandError, Output};
 use crate::verbs::query::{self, JobStatus, StatusReport};
 
@@ -22,11 +24,24 @@ pub struct StatusArgs {
 pub async fn run(args: &StatusArgs, global: &GlobalArgs, output: &Output) -> Result<u8, CommandError> {
     let context = connect(global, None).await?;
     let report = query::status(&context, &args.name, args.revision).await?;
-    if output.structured(&report)? {
-        return Ok(0);
-    }
-    output.data(&render(&report));
+    output.print(&report)?;
     Ok(0)
+}
+
+impl Render for StatusReport {
+    type Data = Self;
+
+    fn data(&self) -> &Self {
+        self
+    }
+
+    fn names(&self) -> Vec<String> {
+        vec![format!("release/{}", self.release.name)]
+    }
+
+    fn table(&self) -> String {
+        render(self)
+    }
 }
 
 fn render(report: &StatusReport) -> String {

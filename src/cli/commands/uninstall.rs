@@ -4,9 +4,11 @@ use clap::Args;
 
 use super::{begin, cancel_on_interrupt};
 use crate::cli::args::{ChangeArgs, GlobalArgs};
-use crate::cli::output::folded;
+use crate::cli::render::Render;
+use crate::cli::wrap::folded;
 use crate::cli::{CommandError, Output, error::exit, plan};
 use crate::plan::StateChoice;
+use crate::run::Report;
 use crate::verbs::uninstall::{self, Kept};
 
 /// Flags of `uninstall`.
@@ -60,33 +62,59 @@ pub async fn run(args: &UninstallArgs, global: &GlobalArgs, output: &Output) -> 
         confirm_purge(args, &kept, output)?;
     }
     let report = uninstall::execute(&context, &options, &shown, output, &cancellation).await?;
-    if output.structured(&report)? {
-        return Ok(exit::DONE);
-    }
-    let mut text = format!("release {:?} uninstalled\n", report.name);
-    for job in &report.jobs {
-        if let Some(path) = &job.savepoint {
-            text.push_str(&format!("the state of {} is in {path}\n", job.name));
-        }
-    }
-    let keeps =
-        !args.purge && (report.jobs.iter().any(|job| job.savepoint.is_some()) || !kept.savepoints.is_empty());
-    if keeps {
-        let claim = kept.claim.as_ref().map(|claim| format!(" and the claim {claim}")).unwrap_or_default();
-        text.push_str(&format!(
-            "kept: the release's record{claim},\n      as long as a recorded savepoint lives there\n"
-        ));
-        text.push_str("  come back:\n");
-        let typed = |commands: &str| -> String {
-            let folded = commands.lines().map(|command| folded(&output.placed(command), 76));
-            folded.map(|command| format!("    {}\n", command.replace('\n', "\n    "))).collect()
-        };
-        text.push_str(&typed(&kept.ways_to_restore.join("\n")));
-        text.push_str("  delete them:\n");
-        text.push_str(&typed(&format!("kubectl flink uninstall {} --purge", args.name)));
-    }
-    output.data(&text);
+    output.print(&Uninstalled { report, kept, purge: args.purge, output })?;
     Ok(exit::DONE)
+}
+
+/// What an uninstall did, and how the release comes back.
+struct Uninstalled<'a> {
+    report: Report,
+    kept: Kept,
+    purge: bool,
+    output: &'a Output,
+}
+
+impl Uninstalled<'_> {
+    /// Commands in lines of at most 80 columns, with the flags that lead to this cluster.
+    fn typed(&self, commands: &str) -> String {
+        let folded = commands.lines().map(|command| folded(&self.output.placed(command), 76));
+        folded.map(|command| format!("    {}\n", command.replace('\n', "\n    "))).collect()
+    }
+}
+
+impl Render for Uninstalled<'_> {
+    type Data = Report;
+
+    fn data(&self) -> &Report {
+        &self.report
+    }
+
+    fn names(&self) -> Vec<String> {
+        vec![format!("release/{}", self.report.name)]
+    }
+
+    fn table(&self) -> String {
+        let (report, kept) = (&self.report, &self.kept);
+        let mut text = format!("release {:?} uninstalled\n", report.name);
+        for job in &report.jobs {
+            if let Some(path) = &job.savepoint {
+                text.push_str(&format!("the state of {} is in {path}\n", job.name));
+            }
+        }
+        let left = report.jobs.iter().any(|job| job.savepoint.is_some()) || !kept.savepoints.is_empty();
+        if left && !self.purge {
+            let claim =
+                kept.claim.as_ref().map(|claim| format!(" and the claim {claim}")).unwrap_or_default();
+            text.push_str(&format!(
+                "kept: the release's record{claim},\n      as long as a recorded savepoint lives there\n"
+            ));
+            text.push_str("  come back:\n");
+            text.push_str(&self.typed(&kept.ways_to_restore.join("\n")));
+            text.push_str("  delete them:\n");
+            text.push_str(&self.typed(&format!("kubectl flink uninstall {} --purge", report.name)));
+        }
+        text
+    }
 }
 
 fn confirm_purge(args: &UninstallArgs, kept: &Kept, output: &Output) -> Result<(), CommandError> {

@@ -2,7 +2,10 @@
 
 use clap::Args;
 
-use crate::cli::{CommandError, Format, Output};
+use serde_json::{Value, json};
+
+use crate::cli::render::Render;
+use crate::cli::{CommandError, Output};
 use crate::source;
 
 /// Flags of `version`.
@@ -20,13 +23,36 @@ pub fn run(args: &VersionArgs, output: &Output) -> Result<u8, CommandError> {
         .iter()
         .map(|package| format!("{}-{}", package.metadata.name, package.metadata.version))
         .collect();
-    let value = serde_json::json!({ "version": version, "packages": packages });
-    if matches!(output.format, Format::Json | Format::Yaml) {
-        output.structured(&value)?;
-    } else if args.short {
-        output.data(&format!("v{version}\n"));
-    } else {
-        output.data(&format!("kubectl-flink v{version}\nembedded packages: {}\n", packages.join(", ")));
-    }
+    output
+        .print(&Version { short: args.short, data: json!({ "version": version, "packages": packages }) })?;
     Ok(0)
+}
+
+struct Version {
+    short: bool,
+    data: Value,
+}
+
+impl Render for Version {
+    type Data = Value;
+
+    fn data(&self) -> &Value {
+        &self.data
+    }
+
+    /// The packages that are in the binary: of them this is a list.
+    fn names(&self) -> Vec<String> {
+        let packages = self.data["packages"].as_array().into_iter().flatten();
+        packages.filter_map(|package| Some(format!("package/{}", package.as_str()?))).collect()
+    }
+
+    fn table(&self) -> String {
+        let version = self.data["version"].as_str().unwrap_or_default();
+        if self.short {
+            return format!("v{version}\n");
+        }
+        let packages = self.data["packages"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let packages: Vec<_> = packages.collect();
+        format!("kubectl-flink v{version}\nembedded packages: {}\n", packages.join(", "))
+    }
 }
