@@ -7,7 +7,7 @@ use crate::cli::args::GlobalArgs;
 use crate::cli::render::Render;
 use crate::cli::{CommandError, Format, Output};
 use crate::release::Record;
-use crate::verbs::query;
+use crate::verbs::query::{self, JobSavepoints};
 
 /// Flags of `get`.
 #[derive(Args, Clone)]
@@ -66,7 +66,7 @@ pub async fn run(args: &GetArgs, global: &GlobalArgs, output: &Output) -> Result
         }
         PartCommand::Manifest(_) => output.data(&record.manifest),
         PartCommand::Notes(_) => output.data(&format!("{}\n", record.notes.trim_end())),
-        PartCommand::Savepoint(_) => print_savepoints(&record, output)?,
+        PartCommand::Savepoint(_) => print_savepoints(query::savepoints(&context, &record).await?, output)?,
         PartCommand::All(_) => {
             let summary = serde_json::json!({
                 "name": record.name, "namespace": record.namespace, "revision": record.revision, "status": record.status,
@@ -92,17 +92,8 @@ fn print_values(record: &Record, all: bool, output: &Output) -> Result<(), Comma
     Ok(())
 }
 
-fn print_savepoints(record: &Record, output: &Output) -> Result<(), CommandError> {
-    let rows: Vec<_> = record
-        .jobs
-        .iter()
-        .map(|job| {
-            serde_json::json!({
-                "job": job.name, "restoredFrom": job.restored_from, "endedBy": job.ended_by, "taken": job.taken,
-            })
-        })
-        .collect();
-    output.print(&Savepoints { record, rows })
+fn print_savepoints(jobs: Vec<JobSavepoints>, output: &Output) -> Result<(), CommandError> {
+    output.print(&Savepoints(jobs))
 }
 
 /// Everything that a record holds.
@@ -125,37 +116,32 @@ impl Render for Whole {
 }
 
 /// The savepoints that a revision's jobs were restored from and ended by.
-struct Savepoints<'a> {
-    record: &'a Record,
-    rows: Vec<serde_json::Value>,
-}
+struct Savepoints(Vec<JobSavepoints>);
 
-impl Render for Savepoints<'_> {
-    type Data = Vec<serde_json::Value>;
+impl Render for Savepoints {
+    type Data = Vec<JobSavepoints>;
 
-    fn data(&self) -> &Vec<serde_json::Value> {
-        &self.rows
+    fn data(&self) -> &Vec<JobSavepoints> {
+        &self.0
     }
 
     fn names(&self) -> Vec<String> {
-        let of = |job: &crate::release::JobRecord| {
-            let ended = job.ended_by.iter().chain(&job.taken).map(|savepoint| savepoint.path.clone());
-            job.restored_from.iter().cloned().chain(ended).collect::<Vec<_>>()
+        let of = |job: &JobSavepoints| {
+            let known = job.savepoints.iter().map(|savepoint| savepoint.path.clone());
+            job.restored_from.iter().cloned().chain(known).collect::<Vec<_>>()
         };
-        self.record.jobs.iter().flat_map(of).collect()
+        self.0.iter().flat_map(of).collect()
     }
 
     fn table(&self) -> String {
         let mut text = String::new();
-        for job in &self.record.jobs {
-            text.push_str(&format!("{}\n", job.name));
-            let none = "-".to_owned();
-            text.push_str(&format!("  restored from  {}\n", job.restored_from.as_ref().unwrap_or(&none)));
-            text.push_str(&format!(
-                "  ended by       {}\n",
-                job.ended_by.as_ref().map_or(&none, |savepoint| &savepoint.path)
-            ));
-            for savepoint in &job.taken {
+        for job in &self.0 {
+            let or_none = |path: &Option<String>| path.as_deref().unwrap_or("-").to_owned();
+            text.push_str(&format!("{}\n", job.job));
+            text.push_str(&format!("  restored from  {}\n", or_none(&job.restored_from)));
+            text.push_str(&format!("  ended by       {}\n", or_none(&job.ended_by)));
+            let others = job.savepoints.iter().filter(|one| Some(&one.path) != job.ended_by.as_ref());
+            for savepoint in others {
                 text.push_str(&format!("  taken          {}\n", savepoint.path));
             }
         }

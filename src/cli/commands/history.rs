@@ -73,8 +73,8 @@ fn columns(rows: &[ReleaseRow], wide: bool) -> String {
                 row.package.clone(),
             ];
             if wide {
-                let savepoints =
-                    if row.savepoints.is_empty() { "-".to_owned() } else { row.savepoints.join(",") };
+                let savepoints = row.savepoints.as_ref().filter(|paths| !paths.is_empty());
+                let savepoints = savepoints.map_or_else(|| "-".to_owned(), |paths| paths.join(","));
                 cells.extend([row.layout.clone(), row.flink_version.clone(), savepoints]);
                 cells.push(row.description.clone());
             } else {
@@ -88,8 +88,8 @@ fn columns(rows: &[ReleaseRow], wide: bool) -> String {
         for row in rows.iter().filter(|row| shorten(&row.description, room) != row.description) {
             text.push_str(&format!("revision {}: {}\n", row.revision, wrap(&row.description, 66, "  ")));
         }
-        for row in rows.iter().filter(|row| !row.savepoints.is_empty()) {
-            for path in &row.savepoints {
+        for row in rows {
+            for path in row.savepoints.iter().flatten() {
                 text.push_str(&format!("revision {} left the savepoint\n  {path}\n", row.revision));
             }
         }

@@ -79,6 +79,9 @@ async fn begin(
                 "The savepoint that the interrupted operation was taking is recorded: {path}"
             ));
         }
+        Recovered::Disposed { paths } => {
+            output.talk(&format!("The {} savepoints that run had yet to delete are deleted.", paths.len()));
+        }
         Recovered::Undone { reason } => {
             output.talk(&format!(
                 "The interrupted operation is undone ({reason}): the release is as it was before."

@@ -97,6 +97,7 @@ impl Render for Done {
         match &self.recovered {
             Recovered::Nothing => Vec::new(),
             Recovered::Savepoint { path } => vec![path.clone()],
+            Recovered::Disposed { paths } => paths.clone(),
             Recovered::Completed(_) | Recovered::Undone { .. } => vec![format!("release/{}", self.release)],
         }
     }
@@ -109,6 +110,10 @@ impl Render for Done {
         match &self.recovered {
             Recovered::Nothing => Some(NOTHING.to_owned()),
             Recovered::Savepoint { path } => Some(format!("Recorded: the savepoint {path}.")),
+            Recovered::Disposed { paths } => {
+                let lines = paths.iter().map(|path| format!("Deleted: the savepoint {path}."));
+                Some(lines.collect::<Vec<_>>().join("\n"))
+            }
             Recovered::Undone { reason } => Some(format!(
                 "Undone ({reason}): the release is as it was before.\n  kubectl flink history {}",
                 self.release

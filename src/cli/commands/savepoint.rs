@@ -216,7 +216,7 @@ impl Render for Recorded {
                 row.job,
                 moment(row.taken_at),
                 row.origin,
-                row.format.to_lowercase(),
+                row.format.to_string().to_lowercase(),
                 row.flink_version,
                 if row.drained { ", drained" } else { "" },
                 row.path
