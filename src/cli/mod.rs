@@ -1,23 +1,27 @@
-//! The command line: clap types, one file a verb in [`commands`], and what a person sees.
+//! The command line: the verbs in [`root`], a file each in [`commands`], the flags they share in [`flags`], and what a user
+//! sees.
 //!
 //! A command parses, makes one call into [`crate::verbs`] and renders its report. Data goes to stdout, talk to stderr.
 
-pub mod args;
 pub mod commands;
 mod complete;
 mod error;
+pub mod flags;
 mod output;
 mod place;
-mod plan;
 mod progress;
+mod prompt;
+mod render;
+pub mod root;
+mod session;
 
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
 
-pub use args::Cli;
 pub use error::{CommandError, exit};
-pub use output::{Format, Output};
+pub use output::Output;
+pub use root::Cli;
 
 /// Runs the program with the process's arguments.
 pub fn main() -> ExitCode {
@@ -25,10 +29,8 @@ pub fn main() -> ExitCode {
     if let Some(code) = complete::as_kubectl_completion(&arguments) {
         return code;
     }
-    let cli = match Cli::command()
-        .try_get_matches_from(&arguments)
-        .and_then(|matches| Cli::from_arg_matches(&matches))
-    {
+    let parsed = Cli::command().try_get_matches_from(&arguments);
+    let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => {
             let code = if error.use_stderr() { exit::USAGE } else { exit::DONE };
@@ -38,25 +40,8 @@ pub fn main() -> ExitCode {
     };
     let output = Output::of_process(&cli.global);
     start_tracing(cli.global.verbosity);
-    // What asks no server needs no runtime either.
-    if let Some(done) = commands::run_offline(&cli, &output) {
-        return exit_code(done, &output);
-    }
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            output.error(&CommandError::io("the asynchronous runtime could not be started", &error));
-            return ExitCode::from(exit::FAILED);
-        }
-    };
-    let done = runtime.block_on(commands::run(&cli, &output));
-    runtime.shutdown_background();
-    exit_code(done, &output)
-}
-
-fn exit_code(done: Result<u8, CommandError>, output: &Output) -> ExitCode {
-    match done.and_then(|code| output.written().map(|()| code)) {
-        Ok(code) => ExitCode::from(code),
+    match cli.run(&output).and_then(|()| output.written()) {
+        Ok(()) => ExitCode::from(exit::DONE),
         Err(error) => {
             output.error(&error);
             ExitCode::from(error.code)

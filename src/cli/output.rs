@@ -1,41 +1,24 @@
 //! The only place that writes: data to stdout, talk to stderr.
 
-use std::fmt::Write as _;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::sync::OnceLock;
 
-use serde::Serialize;
-
-use super::CommandError;
-use super::args::GlobalArgs;
+use super::error::CommandError;
+use super::flags::global::GlobalArgs;
 use super::place::Place;
-
-/// How results are printed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
-    /// For people.
-    #[default]
-    Table,
-    /// For people with wide terminals.
-    Wide,
-    /// JSON.
-    Json,
-    /// YAML.
-    Yaml,
-    /// Names only, one a line.
-    Name,
-}
+use super::progress::{Line, Said};
+use super::render::{self, Format, Render};
+use crate::progress::{Observer, Progress};
 
 /// Where results and talk go.
 pub struct Output {
-    /// How results are printed.
-    pub format: Format,
+    format: Format,
     quiet: bool,
     colour: bool,
     terminal: bool,
     place: Place,
     unwritten: OnceLock<std::io::Error>,
-    pub(super) said: super::progress::Said,
+    said: Said,
 }
 
 impl Output {
@@ -50,7 +33,7 @@ impl Output {
             terminal,
             place: Place::of(global),
             unwritten: OnceLock::new(),
-            said: super::progress::Said::default(),
+            said: Said::default(),
         }
     }
 
@@ -61,6 +44,9 @@ impl Output {
 
     /// Writes data.
     pub fn data(&self, text: &str) {
+        if text.is_empty() {
+            return;
+        }
         let mut stdout = std::io::stdout().lock();
         if let Err(error) = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
             let _ = self.unwritten.set(error); // the first tells why
@@ -70,11 +56,6 @@ impl Output {
     /// Whether there is no use in writing more data.
     pub fn is_closed(&self) -> bool {
         self.unwritten.get().is_some()
-    }
-
-    /// Text whose commands lead to where the person is; what goes to stderr is such by itself.
-    pub fn placed(&self, text: &str) -> String {
-        self.place.in_commands(text)
     }
 
     /// Whether all data was written. A reader that went away (`| head`) had enough: that is no failure.
@@ -107,7 +88,7 @@ impl Output {
     }
 
     fn say(&self, line: &str) {
-        let _ = writeln!(std::io::stderr().lock(), "{}", self.placed(line));
+        let _ = writeln!(std::io::stderr().lock(), "{}", self.place.in_commands(line));
     }
 
     /// Text in bold, where the terminal can.
@@ -115,20 +96,24 @@ impl Output {
         if self.colour { format!("\u{1b}[1m{text}\u{1b}[0m") } else { text.to_owned() }
     }
 
-    /// Prints a value as JSON or YAML; `false` where the format is for people.
-    pub fn structured<T: Serialize>(&self, value: &T) -> Result<bool, CommandError> {
+    /// Prints a result in the format that was asked for.
+    pub fn print(&self, result: &impl Render) -> Result<(), CommandError> {
+        let text = render::render(result, self.format, &self.place)
+            .map_err(|error| CommandError::io("the result cannot be written as JSON", &error))?;
+        self.data(&text);
+        if let (Format::Table | Format::Wide, Some(remark)) = (self.format, result.remark()) {
+            self.talk(&remark);
+        }
+        Ok(())
+    }
+
+    /// Refuses a format for what is a text of its own: a log, a script.
+    pub fn refuse_format_of(&self, text: &str) -> Result<(), CommandError> {
         match self.format {
-            Format::Json => {
-                let text = serde_json::to_string_pretty(value)
-                    .map_err(|error| CommandError::io("the result cannot be written as JSON", &error))?;
-                self.data(&format!("{text}\n"));
-                Ok(true)
+            Format::Table | Format::Wide => Ok(()),
+            Format::Json | Format::Yaml | Format::Name => {
+                Err(CommandError::usage(format!("{text} has no other format: leave out --output")))
             }
-            Format::Yaml => {
-                self.data(&crate::yaml::to_string(value));
-                Ok(true)
-            }
-            _ => Ok(false),
         }
     }
 
@@ -144,82 +129,12 @@ impl Output {
     }
 }
 
-/// Rows as columns: upper-case heads, two or more spaces between, nothing after the last column.
-pub fn table(heads: &[&str], rows: &[Vec<String>]) -> String {
-    let mut widths: Vec<usize> = heads.iter().map(|head| head.chars().count()).collect();
-    for row in rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
+impl Observer for Output {
+    fn progress(&self, progress: Progress) {
+        match self.said.line(progress) {
+            Some(Line::Talk(line)) => self.talk(&line),
+            Some(Line::Warning(warning)) => self.warn(&warning),
+            None => {}
         }
-    }
-    let mut text = String::new();
-    let head_row: Vec<String> = heads.iter().map(|head| (*head).to_owned()).collect();
-    for row in std::iter::once(&head_row).chain(rows) {
-        let mut line = String::new();
-        for (cell, width) in row.iter().zip(&widths) {
-            let _ = write!(line, "{cell:<width$}  ");
-        }
-        let _ = writeln!(text, "{}", line.trim_end());
-    }
-    text
-}
-
-/// Text in lines of at most so many columns where its words allow it; all but the first begin with `indent`.
-pub fn wrap(text: &str, width: usize, indent: &str) -> String {
-    let mut wrapped = String::new();
-    let mut column = 0;
-    for word in text.split_whitespace() {
-        let length = word.chars().count();
-        if column > 0 && column + 1 + length > width {
-            let _ = write!(wrapped, "\n{indent}");
-            column = 0;
-        } else if column > 0 {
-            wrapped.push(' ');
-            column += 1;
-        }
-        wrapped.push_str(word);
-        column += length;
-    }
-    wrapped
-}
-
-/// A command in lines of at most so many columns where its flags allow it: a line of a shell may go on in the next.
-pub fn folded(command: &str, width: usize) -> String {
-    let mut flags = command.split(" -");
-    let mut folded = flags.next().unwrap_or_default().to_owned();
-    let mut column = folded.chars().count();
-    for flag in flags {
-        let length = " -".len() + flag.chars().count();
-        if column + length + " \\".len() > width {
-            folded.push_str(" \\\n ");
-            column = " ".len();
-        }
-        let _ = write!(folded, " -{flag}");
-        column += length;
-    }
-    folded
-}
-
-/// A moment in time as people read it: UTC, to the second.
-pub fn moment(timestamp: jiff::Timestamp) -> String {
-    timestamp.strftime("%Y-%m-%d %H:%M:%S").to_string()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_long_command_goes_on_in_the_next_line() {
-        let command =
-            "kubectl flink -n streams install orders flink --layout job -f - --from-savepoint recorded";
-        let lines = [
-            "kubectl flink -n streams install orders flink --layout job -f - \\",
-            "  --from-savepoint recorded",
-        ];
-        assert_eq!(folded(command, 76), lines.join("\n"));
-        assert_eq!(folded(command, 100), command);
-        let word = "a word that has no flag, however long it may be";
-        assert_eq!(folded(word, 20), word);
     }
 }

@@ -4,8 +4,8 @@
 
 use clap::CommandFactory;
 
-use super::Cli;
-use super::args::GlobalArgs;
+use super::flags::global::GlobalArgs;
+use super::root::Cli;
 
 /// The flags that choose a cluster and a namespace, as they were given, in a shell's words.
 #[derive(Clone, Debug, Default)]

@@ -1,4 +1,4 @@
-//! What a person sees while an operation goes on, on stderr: a line a step, and a line for each reason to wait.
+//! What a user sees while an operation goes on, on stderr: a line a step, and a line for each reason to wait.
 //!
 //! A reason is said once in a step, when it is new: what is awaited changes every second while Pods start, and most of it
 //! was said before.
@@ -7,15 +7,38 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::{Mutex, PoisonError};
 
-use super::Output;
-use super::output::wrap;
+use super::render::text::wrap;
 use crate::progress::Progress;
+
+/// A line to write.
+pub enum Line {
+    /// Talk.
+    Talk(String),
+    /// A warning.
+    Warning(String),
+}
 
 /// The reasons that the present step has given so far.
 #[derive(Default)]
-pub(super) struct Said(Mutex<BTreeSet<String>>);
+pub struct Said(Mutex<BTreeSet<String>>);
 
 impl Said {
+    /// Returns what is to be written of a report of progress; `None` where it is not new.
+    pub fn line(&self, progress: Progress) -> Option<Line> {
+        match progress {
+            Progress::Begun(step) => {
+                self.clear();
+                Some(Line::Talk(format!("→ {step}")))
+            }
+            Progress::Waiting { what: _, why, since } => {
+                let news = self.news(since.as_secs(), &why);
+                (!news.is_empty()).then(|| Line::Talk(news.trim_end().to_owned()))
+            }
+            Progress::Done(done) => Some(Line::Talk(format!("✓ {done}"))),
+            Progress::Warning(warning) => Some(Line::Warning(warning)),
+        }
+    }
+
     fn clear(&self) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
@@ -32,25 +55,6 @@ impl Said {
             let _ = writeln!(text, "{head}{}", wrap(reason, 71, "           "));
         }
         text
-    }
-}
-
-impl crate::progress::Observer for Output {
-    fn progress(&self, progress: Progress) {
-        match progress {
-            Progress::Begun(step) => {
-                self.said.clear();
-                self.talk(&format!("→ {step}"));
-            }
-            Progress::Waiting { what: _, why, since } => {
-                let news = self.said.news(since.as_secs(), &why);
-                if !news.is_empty() {
-                    self.talk(news.trim_end());
-                }
-            }
-            Progress::Done(done) => self.talk(&format!("✓ {done}")),
-            Progress::Warning(warning) => self.warn(&warning),
-        }
     }
 }
 

@@ -1,14 +1,30 @@
 //! What install, upgrade and rollback have in common: the plan is shown, what must be asked is asked, it is carried out.
 
-use super::print_report;
-use crate::cli::args::ChangeArgs;
-use crate::cli::{CommandError, Output, plan};
+use crate::cli::error::CommandError;
+use crate::cli::flags::change::ChangeArgs;
+use crate::cli::output::Output;
+use crate::cli::session::Session;
+use crate::cli::{prompt, render};
 use crate::context::Context;
 use crate::failure::{Cause, Failure, Phase};
 use crate::operation::Kind;
 use crate::plan::{ChangeOptions, Plan, StrategyChoice};
 use crate::progress::Cancellation;
 use crate::run;
+
+/// Connects for a change, or for its plan alone.
+pub(super) async fn begin(
+    session: &Session<'_>,
+    args: &ChangeArgs,
+    options: &ChangeOptions,
+    cancellation: &Cancellation,
+) -> Result<Context, CommandError> {
+    if args.dry_run.is_some() {
+        session.begin_plan(&options.name, args.timeout).await
+    } else {
+        session.begin_change(options, args.timeout, cancellation).await
+    }
+}
 
 /// Carries out what `planner` plans, or shows it where that is all that was asked for.
 pub(super) async fn carry_out(
@@ -19,7 +35,7 @@ pub(super) async fn carry_out(
     planner: impl AsyncFn(&ChangeOptions) -> Result<Plan, Failure>,
     output: &Output,
     cancellation: &Cancellation,
-) -> Result<u8, CommandError> {
+) -> Result<(), CommandError> {
     let plan_of = async |options: &ChangeOptions| -> Result<Plan, CommandError> {
         let mut shown = planner(options).await?;
         if diff {
@@ -29,14 +45,14 @@ pub(super) async fn carry_out(
     };
     let mut shown = plan_of(&options).await?;
     if args.dry_run.is_some() {
-        return plan::print(&shown, output);
+        return output.print(&shown.summary);
     }
-    if let Some(choice) = plan::ask_choice(output, &shown)? {
+    if let Some(choice) = prompt::ask_choice(output, &shown)? {
         options.choice = Some(choice);
         shown = plan_of(&options).await?;
     }
     if shown.summary.operation != Kind::Install || diff {
-        plan::show(&shown, output);
+        show(&shown, output);
     }
     let run = async |shown: &Plan, options: &ChangeOptions| {
         run::run(context, shown, async || planner(options).await, output, cancellation).await
@@ -46,8 +62,8 @@ pub(super) async fn carry_out(
             output.warn(&format!("{}; the old generation runs on as it was", failure.cause));
             options.strategy = Some(StrategyChoice::Recreate);
             shown = plan_of(&options).await?;
-            plan::show(&shown, output);
-            if !plan::ask_recreate(output, args.yes) {
+            show(&shown, output);
+            if !prompt::ask_recreate(output, args.yes) {
                 return Err(CommandError::from(failure)
                     .hint("the same command with --strategy recreate, or with --yes".to_owned()));
             }
@@ -55,8 +71,14 @@ pub(super) async fn carry_out(
         }
         done => done?,
     };
-    print_report(&report, output)?;
-    Ok(0)
+    output.print(&report)
+}
+
+/// Shows a plan before it is carried out.
+fn show(plan: &Plan, output: &Output) {
+    if !plan.summary.unchanged {
+        output.talk(render::plan(&plan.summary).trim_end());
+    }
 }
 
 /// Whether the new generation was removed because there was no room for it beside the old one.

@@ -2,9 +2,13 @@
 
 use clap::Args;
 
-use super::{begin, cancel_on_interrupt, change, print_manifest};
-use crate::cli::args::{ChangeArgs, DryRun, GlobalArgs, ValuesArgs, from_savepoint};
-use crate::cli::{CommandError, Output};
+use super::change;
+use crate::cli::error::CommandError;
+use crate::cli::flags::change::{ChangeArgs, DryRun};
+use crate::cli::flags::state::from_savepoint;
+use crate::cli::flags::values::ValuesArgs;
+use crate::cli::render::Manifest;
+use crate::cli::session::{Session, cancel_on_interrupt};
 use crate::cluster::namespace;
 use crate::plan::{ChangeOptions, StateChoice};
 use crate::source;
@@ -97,27 +101,31 @@ impl InstallArgs {
 }
 
 /// Runs `install`.
-pub async fn run(args: &InstallArgs, global: &GlobalArgs, output: &Output) -> Result<u8, CommandError> {
+pub async fn run(args: &InstallArgs, session: &Session<'_>) -> Result<(), CommandError> {
     let options = args.options()?;
     install::check(&options)?;
     if args.change.dry_run == Some(DryRun::Client) {
-        let rendered = template::template(&template::Options {
-            name: options.change.name.clone(),
-            namespace: namespace(&global.connect_options()),
-            package: options.package.clone(),
-            layout: options.layout.clone(),
-            user_values: options.user_values.clone(),
-            capabilities: template::assumed_capabilities(),
-            is_upgrade: false,
-        })?;
-        print_manifest(&rendered.objects, output)?;
-        return Ok(0);
+        return print_objects(&options, session);
     }
     let cancellation = cancel_on_interrupt();
-    let context = begin(global, &args.change, &options.change.name, output, &cancellation).await?;
+    let context = change::begin(session, &args.change, &options.change, &cancellation).await?;
     let plan = async |change: &ChangeOptions| {
         install::plan(&context, &install::Options { change: change.clone(), ..options.clone() }).await
     };
     let first = options.change.clone();
-    change::carry_out(&context, &args.change, false, first, plan, output, &cancellation).await
+    change::carry_out(&context, &args.change, false, first, plan, session.output, &cancellation).await
+}
+
+/// Prints the objects that would be installed, and asks no cluster.
+fn print_objects(options: &install::Options, session: &Session<'_>) -> Result<(), CommandError> {
+    let rendered = template::template(&template::Options {
+        name: options.change.name.clone(),
+        namespace: namespace(&session.global.connect_options()),
+        package: options.package.clone(),
+        layout: options.layout.clone(),
+        user_values: options.user_values.clone(),
+        capabilities: template::assumed_capabilities(),
+        is_upgrade: false,
+    })?;
+    session.output.print(&Manifest { objects: &rendered.objects, recorded: None })
 }

@@ -3,11 +3,17 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use serde::Serialize;
 
-use super::{begin, cancel_on_interrupt, connect, print_report, read_file};
-use crate::cli::args::{ChangeArgs, GlobalArgs, from_savepoint};
-use crate::cli::output::{moment, table};
-use crate::cli::{CommandError, Format, Output};
+use super::change;
+use crate::cli::error::CommandError;
+use crate::cli::flags::change::ChangeArgs;
+use crate::cli::flags::file;
+use crate::cli::flags::state::from_savepoint;
+use crate::cli::place::Place;
+use crate::cli::render::Render;
+use crate::cli::render::text::{moment, table};
+use crate::cli::session::{Session, cancel_on_interrupt};
 use crate::live::jobs::JobRow;
 use crate::plan::StateChoice;
 use crate::verbs::jobs;
@@ -97,21 +103,13 @@ pub struct CancelArgs {
 }
 
 /// Runs `job`.
-pub async fn run(args: &JobArgs, global: &GlobalArgs, output: &Output) -> Result<u8, CommandError> {
+pub async fn run(args: &JobArgs, session: &Session<'_>) -> Result<(), CommandError> {
     match &args.command {
-        JobCommand::List { name } => {
-            let context = connect(global, None).await?;
-            let jobs::Listing { rows, silent } = jobs::list(&context, name).await?;
-            if let Some(why) = silent {
-                output.warn(&format!("the JobManager does not answer: {why}"));
-            }
-            print_rows(&rows, output)?;
-        }
-        JobCommand::Submit(args) => submit(args, global, output).await?,
-        JobCommand::Stop(args) => stop(&args.of, Some(args), global, output).await?,
-        JobCommand::Cancel(args) => stop(args, None, global, output).await?,
+        JobCommand::List { name } => list(name, session).await,
+        JobCommand::Submit(args) => submit(args, session).await,
+        JobCommand::Stop(args) => stop(&args.of, Some(args), session).await,
+        JobCommand::Cancel(args) => stop(args, None, session).await,
     }
-    Ok(0)
 }
 
 /// A job must not be stopped by somebody who wanted to look.
@@ -122,9 +120,9 @@ fn refuse_dry_run(change: &ChangeArgs) -> Result<(), CommandError> {
     Err(CommandError::usage("changes of jobs have no --dry-run yet"))
 }
 
-async fn submit(args: &SubmitArgs, global: &GlobalArgs, output: &Output) -> Result<(), CommandError> {
+async fn submit(args: &SubmitArgs, session: &Session<'_>) -> Result<(), CommandError> {
     refuse_dry_run(&args.change)?;
-    let jar = read_file(&args.jar)?;
+    let jar = file::read(&args.jar)?;
     if !jar.starts_with(b"PK") {
         return Err(CommandError::usage(format!("{} is not a jar", args.jar.display())));
     }
@@ -135,7 +133,7 @@ async fn submit(args: &SubmitArgs, global: &GlobalArgs, output: &Output) -> Resu
     change.allow_non_restored_state = args.allow_non_restored_state;
     change.description.get_or_insert_with(|| format!("Job {job} submitted"));
     let cancellation = cancel_on_interrupt();
-    let context = begin(global, &args.change, &args.name, output, &cancellation).await?;
+    let context = change::begin(session, &args.change, &change, &cancellation).await?;
     let options = jobs::SubmitOptions {
         change,
         job,
@@ -145,16 +143,15 @@ async fn submit(args: &SubmitArgs, global: &GlobalArgs, output: &Output) -> Resu
         args: args.args.clone(),
         parallelism: args.parallelism,
     };
-    let report = jobs::submit(&context, &options, output, &cancellation).await?;
-    print_report(&report, output)
+    let report = jobs::submit(&context, &options, session.output, &cancellation).await?;
+    session.output.print(&report)
 }
 
 /// Stops a job with a savepoint, or cancels it.
 async fn stop(
     args: &CancelArgs,
     savepoint: Option<&StopArgs>,
-    global: &GlobalArgs,
-    output: &Output,
+    session: &Session<'_>,
 ) -> Result<(), CommandError> {
     refuse_dry_run(&args.change)?;
     let mut change = args.change.options(&args.name);
@@ -166,48 +163,68 @@ async fn stop(
     }
     change.description.get_or_insert_with(|| format!("Job {} {how}", args.job));
     let cancellation = cancel_on_interrupt();
-    let context = begin(global, &args.change, &args.name, output, &cancellation).await?;
+    let context = change::begin(session, &args.change, &change, &cancellation).await?;
     let options = jobs::StopOptions { change, job: args.job.clone() };
-    let report = jobs::stop(&context, &options, output, &cancellation).await?;
-    print_report(&report, output)
+    let report = jobs::stop(&context, &options, session.output, &cancellation).await?;
+    session.output.print(&report)
 }
 
-fn print_rows(rows: &[JobRow], output: &Output) -> Result<(), CommandError> {
-    if output.structured(&rows)? {
-        return Ok(());
+async fn list(name: &str, session: &Session<'_>) -> Result<(), CommandError> {
+    let context = session.connect(None).await?;
+    let jobs::Listing { rows, silent } = jobs::list(&context, name).await?;
+    if let Some(why) = silent {
+        session.output.warn(&format!("the JobManager does not answer: {why}"));
     }
-    if output.format == Format::Name {
-        output.data(&rows.iter().map(|row| format!("{}\n", row.name)).collect::<String>());
-        return Ok(());
+    session.output.print(&Jobs(rows))
+}
+
+/// A release's jobs, a row each.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Jobs(Vec<JobRow>);
+
+impl Render for Jobs {
+    fn table(&self, _: &Place) -> String {
+        self.columns(5)
     }
-    let cells: Vec<Vec<String>> = rows
-        .iter()
-        .map(|row| {
-            let started = row
-                .started
-                .and_then(|at| jiff::Timestamp::from_millisecond(i64::try_from(at).ok()?).ok())
-                .map(moment);
-            vec![
-                row.name.clone(),
-                row.state.clone(),
-                format!("{}/{}", row.running_tasks, row.total_tasks),
-                match &row.generation {
-                    Some(generation) => format!("{}, in {generation}", row.origin),
-                    None => row.origin.to_owned(),
-                },
-                started.unwrap_or_else(|| "-".to_owned()),
-                row.id.clone().unwrap_or_else(|| "-".to_owned()),
-            ]
-        })
-        .collect();
-    if cells.is_empty() {
-        output.talk("No jobs.");
-        return Ok(());
+
+    fn wide(&self, _: &Place) -> String {
+        self.columns(6)
     }
-    let shown = if output.format == Format::Wide { 6 } else { 5 };
-    let heads = ["NAME", "STATE", "TASKS", "ORIGIN", "STARTED", "ID"];
-    let cells: Vec<Vec<String>> =
-        cells.into_iter().map(|row| row.into_iter().take(shown).collect()).collect();
-    output.data(&table(&heads[..shown], &cells));
-    Ok(())
+
+    fn names(&self) -> Vec<String> {
+        self.0.iter().map(|row| format!("job/{}", row.name)).collect()
+    }
+
+    fn remark(&self) -> Option<String> {
+        self.0.is_empty().then(|| "No jobs.".to_owned())
+    }
+}
+
+impl Jobs {
+    /// Returns a table of the first `count` columns.
+    fn columns(&self, count: usize) -> String {
+        let heads = ["NAME", "STATE", "TASKS", "ORIGIN", "STARTED", "ID"];
+        let cells: Vec<Vec<String>> = self.0.iter().map(|row| cells(row)[..count].to_vec()).collect();
+        if cells.is_empty() { String::new() } else { table(&heads[..count], &cells) }
+    }
+}
+
+fn cells(row: &JobRow) -> [String; 6] {
+    let started = row
+        .started
+        .and_then(|at| jiff::Timestamp::from_millisecond(i64::try_from(at).ok()?).ok())
+        .map(moment);
+    let origin = match &row.generation {
+        Some(generation) => format!("{}, in {generation}", row.origin),
+        None => row.origin.to_owned(),
+    };
+    [
+        row.name.clone(),
+        row.state.clone(),
+        format!("{}/{}", row.running_tasks, row.total_tasks),
+        origin,
+        started.unwrap_or_else(|| "-".to_owned()),
+        row.id.clone().unwrap_or_else(|| "-".to_owned()),
+    ]
 }

@@ -1,12 +1,14 @@
 //! `kubectl flink list`.
 
 use clap::Args;
+use serde::Serialize;
 
-use super::connect;
-use crate::cli::args::GlobalArgs;
-use crate::cli::output::{moment, table};
-use crate::cli::{CommandError, Format, Output};
-use crate::verbs::query;
+use crate::cli::error::CommandError;
+use crate::cli::place::Place;
+use crate::cli::render::Render;
+use crate::cli::render::text::{moment, table};
+use crate::cli::session::Session;
+use crate::verbs::query::{self, ReleaseRow};
 
 /// Flags of `list`.
 #[derive(Args, Clone)]
@@ -23,47 +25,59 @@ pub struct ListArgs {
 }
 
 /// Runs `list`.
-pub async fn run(args: &ListArgs, global: &GlobalArgs, output: &Output) -> Result<u8, CommandError> {
-    let context = connect(global, None).await?;
+pub async fn run(args: &ListArgs, session: &Session<'_>) -> Result<(), CommandError> {
+    let context = session.connect(None).await?;
     let rows = query::list(&context, args.all_namespaces, args.selector.as_deref(), args.all).await?;
-    if output.structured(&rows)? {
-        return Ok(0);
+    let searched = if args.all_namespaces {
+        "any namespace".to_owned()
+    } else {
+        format!("namespace {}", context.namespace)
+    };
+    session.output.print(&Releases { rows, searched })
+}
+
+/// Releases, a row each.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Releases {
+    rows: Vec<ReleaseRow>,
+    #[serde(skip)]
+    searched: String,
+}
+
+impl Render for Releases {
+    fn table(&self, _: &Place) -> String {
+        let cells: Vec<_> = self.rows.iter().map(first_cells).collect();
+        if cells.is_empty() { String::new() } else { table(&HEADS, &cells) }
     }
-    if output.format == Format::Name {
-        output.data(&rows.iter().map(|row| format!("release/{}\n", row.name)).collect::<String>());
-        return Ok(0);
+
+    fn wide(&self, _: &Place) -> String {
+        let heads = [&HEADS[..], &["FLINK", "UPDATED", "DESCRIPTION"]].concat();
+        let more =
+            |row: &ReleaseRow| [row.flink_version.clone(), moment(row.updated), row.description.clone()];
+        let cells: Vec<_> =
+            self.rows.iter().map(|row| [first_cells(row), more(row).into()].concat()).collect();
+        if cells.is_empty() { String::new() } else { table(&heads, &cells) }
     }
-    if rows.is_empty() {
-        let place = if args.all_namespaces {
-            "any namespace".to_owned()
-        } else {
-            format!("namespace {}", context.namespace)
-        };
-        output.talk(&format!("No releases found in {place}."));
-        return Ok(0);
+
+    fn names(&self) -> Vec<String> {
+        self.rows.iter().map(|row| format!("release/{}", row.name)).collect()
     }
-    let wide = output.format == Format::Wide;
-    let mut heads = vec!["NAME", "NAMESPACE", "REVISION", "STATUS", "PACKAGE", "LAYOUT"];
-    if wide {
-        heads.extend(["FLINK", "UPDATED", "DESCRIPTION"]);
+
+    fn remark(&self) -> Option<String> {
+        self.rows.is_empty().then(|| format!("No releases found in {}.", self.searched))
     }
-    let cells: Vec<Vec<String>> = rows
-        .iter()
-        .map(|row| {
-            let mut cells = vec![
-                row.name.clone(),
-                row.namespace.clone(),
-                row.revision.to_string(),
-                row.status.to_string(),
-                row.package.clone(),
-                row.layout.clone(),
-            ];
-            if wide {
-                cells.extend([row.flink_version.clone(), moment(row.updated), row.description.clone()]);
-            }
-            cells
-        })
-        .collect();
-    output.data(&table(&heads, &cells));
-    Ok(0)
+}
+
+const HEADS: [&str; 6] = ["NAME", "NAMESPACE", "REVISION", "STATUS", "PACKAGE", "LAYOUT"];
+
+fn first_cells(row: &ReleaseRow) -> Vec<String> {
+    vec![
+        row.name.clone(),
+        row.namespace.clone(),
+        row.revision.to_string(),
+        row.status.to_string(),
+        row.package.clone(),
+        row.layout.clone(),
+    ]
 }

@@ -3,8 +3,9 @@
 use clap::{Args, Subcommand};
 
 use super::{rollback, upgrade};
-use crate::cli::args::{DryRun, GlobalArgs};
-use crate::cli::{CommandError, Output};
+use crate::cli::error::CommandError;
+use crate::cli::flags::change::DryRun;
+use crate::cli::session::Session;
 
 /// Flags of `plan`.
 #[derive(Args, Clone)]
@@ -25,15 +26,15 @@ pub enum PlanCommand {
 }
 
 /// Runs `plan`.
-pub async fn run(args: &PlanArgs, global: &GlobalArgs, output: &Output) -> Result<u8, CommandError> {
+pub async fn run(args: &PlanArgs, session: &Session<'_>) -> Result<(), CommandError> {
     match args.command.clone() {
         PlanCommand::Upgrade(mut args) => {
             args.change.dry_run.get_or_insert(DryRun::Server);
-            upgrade::run(&args, global, output).await
+            upgrade::run(&args, session).await
         }
         PlanCommand::Rollback(mut args) => {
             args.change.dry_run.get_or_insert(DryRun::Server);
-            rollback::run(&args, global, output).await
+            rollback::run(&args, session).await
         }
     }
 }

@@ -1,11 +1,14 @@
 //! `kubectl flink recover NAME`.
 
 use clap::Args;
-use serde_json::json;
+use serde::Serialize;
 
-use super::{cancel_on_interrupt, connect, print_report};
-use crate::cli::args::{ChangeArgs, GlobalArgs, from_savepoint};
-use crate::cli::{CommandError, Output};
+use crate::cli::error::CommandError;
+use crate::cli::flags::change::ChangeArgs;
+use crate::cli::flags::state::from_savepoint;
+use crate::cli::place::Place;
+use crate::cli::render::Render;
+use crate::cli::session::{Session, cancel_on_interrupt};
 use crate::plan::StateChoice;
 use crate::verbs::recover::{self, Recovered};
 
@@ -31,7 +34,7 @@ pub struct RecoverArgs {
 }
 
 /// Runs `recover`.
-pub async fn run(args: &RecoverArgs, global: &GlobalArgs, output: &Output) -> Result<u8, CommandError> {
+pub async fn run(args: &RecoverArgs, session: &Session<'_>) -> Result<(), CommandError> {
     crate::release::check_name(&args.name)?;
     let savepoints = match from_savepoint(&args.savepoint)? {
         Some(StateChoice::Paths(paths)) => paths,
@@ -40,28 +43,70 @@ pub async fn run(args: &RecoverArgs, global: &GlobalArgs, output: &Output) -> Re
         }
         None => Vec::new(),
     };
-    let change = args.change.options(&args.name);
-    let context = connect(global, Some(args.change.timeout)).await?;
+    let release = &args.name;
+    let change = args.change.options(release);
+    let context = session.connect(Some(args.change.timeout)).await?;
     if args.change.dry_run.is_some() {
-        let left = recover::left(&context, &args.name).await?;
-        if !output.structured(&json!({ "left": left }))? {
-            output.data(&format!("{}\n", left.as_deref().unwrap_or(NOTHING)));
-        }
-        return Ok(0);
+        let left = recover::left(&context, release).await?;
+        return session.output.print(&Left { release, left });
     }
     let options = recover::Options { change, savepoints, abandon: args.abandon };
-    let recovered = recover::recover(&context, &options, output, &cancel_on_interrupt()).await?;
-    if output.structured(&recovered)? {
-        return Ok(0);
+    let recovered = recover::recover(&context, &options, session.output, &cancel_on_interrupt()).await?;
+    session.output.print(&Outcome { release, recovered })
+}
+
+/// What an interrupted operation left and what comes next, in words.
+#[derive(Serialize)]
+struct Left<'a> {
+    #[serde(skip)]
+    release: &'a str,
+    left: Option<String>,
+}
+
+impl Render for Left<'_> {
+    fn table(&self, _: &Place) -> String {
+        format!("{}\n", self.left.as_deref().unwrap_or(NOTHING))
     }
-    match recovered {
-        Recovered::Nothing => output.talk(NOTHING),
-        Recovered::Completed(report) => print_report(&report, output)?,
-        Recovered::Savepoint { path } => output.talk(&format!("Recorded: the savepoint {path}.")),
-        Recovered::Undone { reason } => {
-            output.talk(&format!("Undone ({reason}): the release is as it was before."));
-            output.talk(&format!("  kubectl flink history {}", args.name));
+
+    fn names(&self) -> Vec<String> {
+        self.left.iter().map(|_| format!("release/{}", self.release)).collect()
+    }
+}
+
+/// What became of it.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Outcome<'a> {
+    #[serde(skip)]
+    release: &'a str,
+    recovered: Recovered,
+}
+
+impl Render for Outcome<'_> {
+    fn table(&self, place: &Place) -> String {
+        match &self.recovered {
+            Recovered::Completed(report) => report.table(place),
+            Recovered::Nothing | Recovered::Savepoint { .. } | Recovered::Undone { .. } => String::new(),
         }
     }
-    Ok(0)
+
+    fn names(&self) -> Vec<String> {
+        match &self.recovered {
+            Recovered::Nothing => Vec::new(),
+            Recovered::Savepoint { path } => vec![path.clone()],
+            Recovered::Completed(_) | Recovered::Undone { .. } => vec![format!("release/{}", self.release)],
+        }
+    }
+
+    fn remark(&self) -> Option<String> {
+        match &self.recovered {
+            Recovered::Nothing => Some(NOTHING.to_owned()),
+            Recovered::Completed(_) => None,
+            Recovered::Savepoint { path } => Some(format!("Recorded: the savepoint {path}.")),
+            Recovered::Undone { reason } => Some(format!(
+                "Undone ({reason}): the release is as it was before.\n  kubectl flink history {}",
+                self.release
+            )),
+        }
+    }
 }

@@ -2,9 +2,10 @@
 
 use clap::Args;
 
-use super::{begin, cancel_on_interrupt, change};
-use crate::cli::args::{ChangeArgs, GlobalArgs, MoveArgs};
-use crate::cli::{CommandError, Output};
+use super::change;
+use crate::cli::error::CommandError;
+use crate::cli::flags::change::{ChangeArgs, MoveArgs};
+use crate::cli::session::{Session, cancel_on_interrupt};
 use crate::plan::ChangeOptions;
 use crate::verbs::rollback;
 
@@ -24,13 +25,14 @@ pub struct RollbackArgs {
 }
 
 /// Runs `rollback`.
-pub async fn run(args: &RollbackArgs, global: &GlobalArgs, output: &Output) -> Result<u8, CommandError> {
+pub async fn run(args: &RollbackArgs, session: &Session<'_>) -> Result<(), CommandError> {
     crate::release::check_name(&args.name)?;
     let options = args.moves.options(args.change.options(&args.name))?;
     let cancellation = cancel_on_interrupt();
-    let context = begin(global, &args.change, &args.name, output, &cancellation).await?;
+    let context = change::begin(session, &args.change, &options, &cancellation).await?;
     let plan = async |change: &ChangeOptions| {
         rollback::plan(&context, &rollback::Options { change: change.clone(), revision: args.revision }).await
     };
-    change::carry_out(&context, &args.change, args.moves.diff, options, plan, output, &cancellation).await
+    let (change, diff) = (&args.change, args.moves.diff);
+    change::carry_out(&context, change, diff, options, plan, session.output, &cancellation).await
 }

@@ -1,13 +1,16 @@
 //! `kubectl flink savepoint list|trigger|dispose|prune`.
 
 use clap::{Args, Subcommand};
+use serde::Serialize;
 
-use super::connect;
-use crate::cli::args::GlobalArgs;
-use crate::cli::output::moment;
-use crate::cli::{CommandError, Format, Output, error::exit};
+use crate::cli::error::{CommandError, exit};
+use crate::cli::place::Place;
+use crate::cli::prompt;
+use crate::cli::render::Render;
+use crate::cli::render::text::moment;
+use crate::cli::session::Session;
 use crate::live::savepoints::{SavepointRow, list};
-use crate::verbs::dispose::{self, Which};
+use crate::verbs::dispose::{self, Plan, Which};
 use crate::verbs::savepoints;
 
 /// Flags of `savepoint`.
@@ -75,109 +78,146 @@ pub struct Deletion {
 }
 
 /// Runs `savepoint`.
-pub async fn run(args: &SavepointArgs, global: &GlobalArgs, output: &Output) -> Result<u8, CommandError> {
+pub async fn run(args: &SavepointArgs, session: &Session<'_>) -> Result<(), CommandError> {
     match &args.command {
         SavepointCommand::List { name } => {
-            let context = connect(global, None).await?;
-            let rows = list(&context, name).await?;
-            print_rows(&rows, output)?;
+            let context = session.connect(None).await?;
+            session.output.print(&Savepoints(list(&context, name).await?))
         }
         SavepointCommand::Trigger { name, job, format } => {
-            let context = connect(global, None).await?;
             let options = savepoints::TriggerOptions {
                 name: name.clone(),
                 job: job.clone(),
                 format: format.to_uppercase(),
             };
-            let row = savepoints::trigger(&context, &options, output).await?;
-            if !output.structured(&row)? {
-                output.data(&format!("{}\n", row.path));
-            }
+            let context = session.connect(None).await?;
+            session.output.print(&Taken(savepoints::trigger(&context, &options, session.output).await?))
         }
         SavepointCommand::Dispose { name, paths, deletion } => {
-            return dispose(name, &Which::Paths(paths.clone()), deletion, global, output).await;
+            dispose(name, &Which::Paths(paths.clone()), deletion, session).await
         }
         SavepointCommand::Prune { name, keep, deletion } => {
-            return dispose(name, &Which::AllBut(*keep), deletion, global, output).await;
+            dispose(name, &Which::AllBut(*keep), deletion, session).await
         }
     }
-    Ok(0)
 }
 
 async fn dispose(
     name: &str,
     which: &Which,
     deletion: &Deletion,
-    global: &GlobalArgs,
-    output: &Output,
-) -> Result<u8, CommandError> {
-    let context = connect(global, None).await?;
-    let mut plan = dispose::plan(&context, name, which).await?;
+    session: &Session<'_>,
+) -> Result<(), CommandError> {
+    let output = session.output;
+    let context = session.connect(None).await?;
+    let plan = dispose::plan(&context, name, which).await?;
     for (path, reason) in &plan.keep {
         output.talk(&format!("{path} stays: {reason}"));
     }
-    if plan.dispose.is_empty() {
-        if !output.structured(&plan)? {
-            output.talk("There is nothing to delete.");
-        }
-        return Ok(exit::DONE);
+    if plan.dispose.is_empty() || deletion.dry_run {
+        return output.print(&Disposal { plan, done: false });
     }
-    if !deletion.dry_run && !deletion.yes {
-        output.ask_about("These savepoints would be deleted for good:");
-        for row in &plan.dispose {
-            output.ask_about(&format!("  revision {}, {}: {}", row.revision, row.job, row.path));
-        }
-        if !(output.can_ask() && output.ask("Delete them? Type yes: ").as_deref() == Some("yes")) {
-            return Err(CommandError {
-                code: exit::REFUSED,
-                lines: vec![format!("nothing was deleted: {} savepoints would be lost", plan.dispose.len())],
-                left_behind: vec![],
-                hints: vec!["the same command with --yes".to_owned()],
-            });
-        }
+    if !deletion.yes {
+        confirm(&plan, session)?;
     }
-    if !deletion.dry_run {
-        plan = dispose::execute(&context, &plan, output).await?;
-    }
-    if !output.structured(&plan)? {
-        let how = if deletion.dry_run { "would be deleted" } else { "deleted" };
-        output.data(&plan.dispose.iter().map(|row| format!("{} {how}\n", row.path)).collect::<String>());
-    }
-    Ok(exit::DONE)
+    let plan = dispose::execute(&context, &plan, output).await?;
+    output.print(&Disposal { plan, done: true })
 }
 
-fn print_rows(rows: &[SavepointRow], output: &Output) -> Result<(), CommandError> {
-    if output.structured(&rows)? {
+fn confirm(plan: &Plan, session: &Session<'_>) -> Result<(), CommandError> {
+    session.output.ask_about("These savepoints would be deleted for good:");
+    for row in &plan.dispose {
+        session.output.ask_about(&format!("  revision {}, {}: {}", row.revision, row.job, row.path));
+    }
+    if prompt::ask_delete(session.output) {
         return Ok(());
     }
-    if output.format == Format::Name {
-        output.data(&rows.iter().map(|row| format!("{}\n", row.path)).collect::<String>());
-        return Ok(());
+    Err(CommandError {
+        code: exit::REFUSED,
+        lines: vec![format!("nothing was deleted: {} savepoints would be lost", plan.dispose.len())],
+        left_behind: vec![],
+        hints: vec!["the same command with --yes".to_owned()],
+    })
+}
+
+/// Recorded savepoints.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Savepoints(Vec<SavepointRow>);
+
+impl Render for Savepoints {
+    fn table(&self, _: &Place) -> String {
+        self.0.iter().map(two_lines).collect()
     }
-    if rows.is_empty() {
-        output.talk("No savepoint is recorded.");
-        return Ok(());
+
+    fn names(&self) -> Vec<String> {
+        self.0.iter().map(|row| row.path.clone()).collect()
     }
-    let mut text = String::new();
-    for row in rows {
-        let restored: Vec<_> = row.restored_by.iter().map(ToString::to_string).collect();
-        let restored = if restored.is_empty() {
-            "not restored".to_owned()
-        } else {
-            format!("restored by revision {}", restored.join(", "))
-        };
-        text.push_str(&format!(
-            "revision {}  {}  {}  {} ({}, Flink {}{}), {restored}\n  {}\n",
-            row.revision,
-            row.job,
-            moment(row.taken_at),
-            row.origin,
-            row.format.to_lowercase(),
-            row.flink_version,
-            if row.drained { ", drained" } else { "" },
-            row.path
-        ));
+
+    fn remark(&self) -> Option<String> {
+        self.0.is_empty().then(|| "No savepoint is recorded.".to_owned())
     }
-    output.data(&text);
-    Ok(())
+}
+
+fn two_lines(row: &SavepointRow) -> String {
+    let restored: Vec<_> = row.restored_by.iter().map(ToString::to_string).collect();
+    let restored = if restored.is_empty() {
+        "not restored".to_owned()
+    } else {
+        format!("restored by revision {}", restored.join(", "))
+    };
+    format!(
+        "revision {}  {}  {}  {} ({}, Flink {}{}), {restored}\n  {}\n",
+        row.revision,
+        row.job,
+        moment(row.taken_at),
+        row.origin,
+        row.format.to_lowercase(),
+        row.flink_version,
+        if row.drained { ", drained" } else { "" },
+        row.path
+    )
+}
+
+/// A savepoint that has just been taken.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Taken(SavepointRow);
+
+impl Render for Taken {
+    fn table(&self, _: &Place) -> String {
+        format!("{}\n", self.0.path)
+    }
+
+    fn wide(&self, _: &Place) -> String {
+        two_lines(&self.0)
+    }
+
+    fn names(&self) -> Vec<String> {
+        vec![self.0.path.clone()]
+    }
+}
+
+/// Savepoints that were deleted, or would be.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Disposal {
+    plan: Plan,
+    #[serde(skip)]
+    done: bool,
+}
+
+impl Render for Disposal {
+    fn table(&self, _: &Place) -> String {
+        let how = if self.done { "deleted" } else { "would be deleted" };
+        self.plan.dispose.iter().map(|row| format!("{} {how}\n", row.path)).collect()
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.plan.dispose.iter().map(|row| row.path.clone()).collect()
+    }
+
+    fn remark(&self) -> Option<String> {
+        self.plan.dispose.is_empty().then(|| "There is nothing to delete.".to_owned())
+    }
 }

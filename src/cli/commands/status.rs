@@ -2,10 +2,11 @@
 
 use clap::Args;
 
-use super::connect;
-use crate::cli::args::GlobalArgs;
-use crate::cli::output::{moment, wrap};
-use crate::cli::{CommandError, Output};
+use crate::cli::error::CommandError;
+use crate::cli::place::Place;
+use crate::cli::render::Render;
+use crate::cli::render::text::{moment, wrap};
+use crate::cli::session::Session;
 use crate::verbs::query::{self, JobStatus, StatusReport};
 
 /// Flags of `status`.
@@ -19,14 +20,19 @@ pub struct StatusArgs {
 }
 
 /// Runs `status`.
-pub async fn run(args: &StatusArgs, global: &GlobalArgs, output: &Output) -> Result<u8, CommandError> {
-    let context = connect(global, None).await?;
-    let report = query::status(&context, &args.name, args.revision).await?;
-    if output.structured(&report)? {
-        return Ok(0);
+pub async fn run(args: &StatusArgs, session: &Session<'_>) -> Result<(), CommandError> {
+    let context = session.connect(None).await?;
+    session.output.print(&query::status(&context, &args.name, args.revision).await?)
+}
+
+impl Render for StatusReport {
+    fn table(&self, _: &Place) -> String {
+        render(self)
     }
-    output.data(&render(&report));
-    Ok(0)
+
+    fn names(&self) -> Vec<String> {
+        vec![format!("release/{}", self.release.name)]
+    }
 }
 
 fn render(report: &StatusReport) -> String {

@@ -1,12 +1,19 @@
 //! `kubectl flink uninstall NAME`.
 
 use clap::Args;
+use serde::Serialize;
 
-use super::{begin, cancel_on_interrupt};
-use crate::cli::args::{ChangeArgs, GlobalArgs};
-use crate::cli::output::folded;
-use crate::cli::{CommandError, Output, error::exit, plan};
-use crate::plan::StateChoice;
+use super::change;
+use crate::cli::error::{CommandError, exit};
+use crate::cli::flags::change::ChangeArgs;
+use crate::cli::output::Output;
+use crate::cli::place::Place;
+use crate::cli::prompt;
+use crate::cli::render::Render;
+use crate::cli::render::text::folded;
+use crate::cli::session::{Session, cancel_on_interrupt};
+use crate::plan::{ChangeOptions, StateChoice};
+use crate::run::Report;
 use crate::verbs::uninstall::{self, Kept};
 
 /// Flags of `uninstall`.
@@ -34,25 +41,34 @@ pub struct UninstallArgs {
     pub change: ChangeArgs,
 }
 
+impl UninstallArgs {
+    fn change_options(&self) -> ChangeOptions {
+        let choice = match (self.with_savepoint, self.stateless) {
+            (true, _) => Some(StateChoice::Savepoint),
+            (_, true) => Some(StateChoice::Stateless),
+            _ => None,
+        };
+        ChangeOptions {
+            choice,
+            savepoint_format: self.savepoint_format.to_uppercase(),
+            drain: self.drain,
+            ..self.change.options(&self.name)
+        }
+    }
+}
+
 /// Runs `uninstall`.
-pub async fn run(args: &UninstallArgs, global: &GlobalArgs, output: &Output) -> Result<u8, CommandError> {
+pub async fn run(args: &UninstallArgs, session: &Session<'_>) -> Result<(), CommandError> {
     crate::release::check_name(&args.name)?;
-    let mut change = args.change.options(&args.name);
-    change.choice = match (args.with_savepoint, args.stateless) {
-        (true, _) => Some(StateChoice::Savepoint),
-        (_, true) => Some(StateChoice::Stateless),
-        _ => None,
-    };
-    change.savepoint_format = args.savepoint_format.to_uppercase();
-    change.drain = args.drain;
-    let mut options = uninstall::Options { change, purge: args.purge };
+    let output = session.output;
+    let mut options = uninstall::Options { change: args.change_options(), purge: args.purge };
     let cancellation = cancel_on_interrupt();
-    let context = begin(global, &args.change, &args.name, output, &cancellation).await?;
+    let context = change::begin(session, &args.change, &options.change, &cancellation).await?;
     let (mut shown, mut kept) = uninstall::plan(&context, &options).await?;
     if args.change.dry_run.is_some() {
-        return plan::print(&shown, output);
+        return output.print(&shown.summary);
     }
-    if let Some(choice) = plan::ask_choice(output, &shown)? {
+    if let Some(choice) = prompt::ask_choice(output, &shown)? {
         options.change.choice = Some(choice);
         (shown, kept) = uninstall::plan(&context, &options).await?;
     }
@@ -60,33 +76,57 @@ pub async fn run(args: &UninstallArgs, global: &GlobalArgs, output: &Output) -> 
         confirm_purge(args, &kept, output)?;
     }
     let report = uninstall::execute(&context, &options, &shown, output, &cancellation).await?;
-    if output.structured(&report)? {
-        return Ok(exit::DONE);
+    output.print(&Uninstalled { report, kept: (!args.purge).then_some(kept) })
+}
+
+/// What became of the release, and what is kept of it.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Uninstalled {
+    report: Report,
+    #[serde(skip)]
+    kept: Option<Kept>,
+}
+
+impl Uninstalled {
+    /// What is kept, where there is state to come back to.
+    fn kept(&self) -> Option<&Kept> {
+        let left = self.report.jobs.iter().any(|job| job.savepoint.is_some());
+        self.kept.as_ref().filter(|kept| left || !kept.savepoints.is_empty())
     }
-    let mut text = format!("release {:?} uninstalled\n", report.name);
-    for job in &report.jobs {
-        if let Some(path) = &job.savepoint {
-            text.push_str(&format!("the state of {} is in {path}\n", job.name));
+}
+
+impl Render for Uninstalled {
+    fn table(&self, place: &Place) -> String {
+        let Self { report, .. } = self;
+        let mut text = format!("release {:?} uninstalled\n", report.name);
+        for job in &report.jobs {
+            if let Some(path) = &job.savepoint {
+                text.push_str(&format!("the state of {} is in {path}\n", job.name));
+            }
         }
+        if let Some(kept) = self.kept() {
+            text.push_str(&what_is_kept(kept, &report.name, place));
+        }
+        text
     }
-    let keeps =
-        !args.purge && (report.jobs.iter().any(|job| job.savepoint.is_some()) || !kept.savepoints.is_empty());
-    if keeps {
-        let claim = kept.claim.as_ref().map(|claim| format!(" and the claim {claim}")).unwrap_or_default();
-        text.push_str(&format!(
-            "kept: the release's record{claim},\n      as long as a recorded savepoint lives there\n"
-        ));
-        text.push_str("  come back:\n");
-        let typed = |commands: &str| -> String {
-            let folded = commands.lines().map(|command| folded(&output.placed(command), 76));
-            folded.map(|command| format!("    {}\n", command.replace('\n', "\n    "))).collect()
-        };
-        text.push_str(&typed(&kept.ways_to_restore.join("\n")));
-        text.push_str("  delete them:\n");
-        text.push_str(&typed(&format!("kubectl flink uninstall {} --purge", args.name)));
+
+    fn names(&self) -> Vec<String> {
+        self.report.names()
     }
-    output.data(&text);
-    Ok(exit::DONE)
+}
+
+fn what_is_kept(kept: &Kept, release: &str, place: &Place) -> String {
+    let claim = kept.claim.as_ref().map(|claim| format!(" and the claim {claim}")).unwrap_or_default();
+    let typed = |commands: &str| -> String {
+        let folded = commands.lines().map(|command| folded(&place.in_commands(command), 76));
+        folded.map(|command| format!("    {}\n", command.replace('\n', "\n    "))).collect()
+    };
+    format!(
+        "kept: the release's record{claim},\n      as long as a recorded savepoint lives there\n  come back:\n{}  delete them:\n{}",
+        typed(&kept.ways_to_restore.join("\n")),
+        typed(&format!("kubectl flink uninstall {release} --purge"))
+    )
 }
 
 fn confirm_purge(args: &UninstallArgs, kept: &Kept, output: &Output) -> Result<(), CommandError> {
@@ -100,7 +140,7 @@ fn confirm_purge(args: &UninstallArgs, kept: &Kept, output: &Output) -> Result<(
     if args.change.yes {
         return Ok(());
     }
-    if output.can_ask() && output.ask("Delete them? Type yes: ").as_deref() == Some("yes") {
+    if prompt::ask_delete(output) {
         return Ok(());
     }
     Err(CommandError {

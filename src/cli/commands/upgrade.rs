@@ -2,9 +2,12 @@
 
 use clap::Args;
 
-use super::{begin, cancel_on_interrupt, change};
-use crate::cli::args::{ChangeArgs, GlobalArgs, MoveArgs, ValuesArgs};
-use crate::cli::{CommandError, Output};
+use super::change;
+use crate::cli::error::CommandError;
+use crate::cli::flags::change::{ChangeArgs, MoveArgs};
+use crate::cli::flags::values::ValuesArgs;
+use crate::cli::session::{Session, cancel_on_interrupt};
+use crate::context::Context;
 use crate::failure::Cause;
 use crate::plan::ChangeOptions;
 use crate::release::Status;
@@ -53,25 +56,33 @@ impl UpgradeArgs {
         change.create_namespace = self.create_namespace;
         Ok(change)
     }
+
+    /// What of the recorded values goes on.
+    fn carry(&self) -> upgrade::Carry {
+        match (self.reset_values, self.reuse_values) {
+            (true, _) => upgrade::Carry::Nothing,
+            (_, true) => upgrade::Carry::Everything,
+            _ => upgrade::Carry::UserValues,
+        }
+    }
 }
 
 /// Runs `upgrade`.
-pub async fn run(args: &UpgradeArgs, global: &GlobalArgs, output: &Output) -> Result<u8, CommandError> {
+pub async fn run(args: &UpgradeArgs, session: &Session<'_>) -> Result<(), CommandError> {
     crate::release::check_name(&args.name)?;
-    let options = args.change_options()?;
+    let change_options = args.change_options()?;
     let user_values = args.values.collect()?;
     let package =
         args.package.as_deref().map(|package| source::open(package, args.version.as_deref())).transpose()?;
     let cancellation = cancel_on_interrupt();
-    let context = begin(global, &args.change, &args.name, output, &cancellation).await?;
-    if args.install && !exists(&context, &args.name).await? {
-        let Some(package) = package else {
-            return Err(CommandError::usage(
-                "upgrade --install needs a PACKAGE where there is no release yet",
-            )
+    let context = change::begin(session, &args.change, &change_options, &cancellation).await?;
+    let installs = args.install && !exists(&context, &args.name).await?;
+    if installs && package.is_none() {
+        return Err(CommandError::usage("upgrade --install needs a PACKAGE where there is no release yet")
             .hint(format!("kubectl flink upgrade {} flink --install", args.name)));
-        };
-        let plan = async |change: &ChangeOptions| {
+    }
+    let plan = async |change: &ChangeOptions| match &package {
+        Some(package) if installs => {
             let options = install::Options {
                 change: change.clone(),
                 package: package.clone(),
@@ -80,37 +91,23 @@ pub async fn run(args: &UpgradeArgs, global: &GlobalArgs, output: &Output) -> Re
                 capabilities: None,
             };
             install::plan(&context, &options).await
-        };
-        return change::carry_out(
-            &context,
-            &args.change,
-            args.moves.diff,
-            options,
-            plan,
-            output,
-            &cancellation,
-        )
-        .await;
-    }
-    let carry = match (args.reset_values, args.reuse_values) {
-        (true, _) => upgrade::Carry::Nothing,
-        (_, true) => upgrade::Carry::Everything,
-        _ => upgrade::Carry::UserValues,
+        }
+        _ => {
+            let options = upgrade::Options {
+                change: change.clone(),
+                package: package.clone(),
+                layout: args.layout.clone(),
+                user_values: user_values.clone(),
+                carry: args.carry(),
+            };
+            upgrade::plan(&context, &options).await
+        }
     };
-    let plan = async |change: &ChangeOptions| {
-        let options = upgrade::Options {
-            change: change.clone(),
-            package: package.clone(),
-            layout: args.layout.clone(),
-            user_values: user_values.clone(),
-            carry,
-        };
-        upgrade::plan(&context, &options).await
-    };
-    change::carry_out(&context, &args.change, args.moves.diff, options, plan, output, &cancellation).await
+    let (change, diff) = (&args.change, args.moves.diff);
+    change::carry_out(&context, change, diff, change_options, plan, session.output, &cancellation).await
 }
 
-async fn exists(context: &crate::context::Context, name: &str) -> Result<bool, CommandError> {
+async fn exists(context: &Context, name: &str) -> Result<bool, CommandError> {
     match query::history(context, name, 0).await {
         Ok(history) => Ok(history.last().is_some_and(|last| last.status != Status::Uninstalled)),
         Err(failure) if matches!(*failure.cause, Cause::NotFound { .. }) => Ok(false),

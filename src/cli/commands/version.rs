@@ -1,8 +1,12 @@
 //! `kubectl flink version`.
 
 use clap::Args;
+use serde::Serialize;
 
-use crate::cli::{CommandError, Format, Output};
+use crate::cli::error::CommandError;
+use crate::cli::place::Place;
+use crate::cli::render::Render;
+use crate::cli::session::Session;
 use crate::source;
 
 /// Flags of `version`.
@@ -14,19 +18,33 @@ pub struct VersionArgs {
 }
 
 /// Runs `version`.
-pub fn run(args: &VersionArgs, output: &Output) -> Result<u8, CommandError> {
-    let version = env!("CARGO_PKG_VERSION");
-    let packages: Vec<_> = source::embedded()?
+pub fn run(args: &VersionArgs, session: &Session<'_>) -> Result<(), CommandError> {
+    let packages = source::embedded()?
         .iter()
         .map(|package| format!("{}-{}", package.metadata.name, package.metadata.version))
         .collect();
-    let value = serde_json::json!({ "version": version, "packages": packages });
-    if matches!(output.format, Format::Json | Format::Yaml) {
-        output.structured(&value)?;
-    } else if args.short {
-        output.data(&format!("v{version}\n"));
-    } else {
-        output.data(&format!("kubectl-flink v{version}\nembedded packages: {}\n", packages.join(", ")));
+    session.output.print(&Version { version: env!("CARGO_PKG_VERSION"), packages, short: args.short })
+}
+
+/// The program's version, and what is in it.
+#[derive(Serialize)]
+struct Version {
+    version: &'static str,
+    packages: Vec<String>,
+    #[serde(skip)]
+    short: bool,
+}
+
+impl Render for Version {
+    fn table(&self, _: &Place) -> String {
+        let Self { version, packages, short } = self;
+        if *short {
+            return format!("v{version}\n");
+        }
+        format!("kubectl-flink v{version}\nembedded packages: {}\n", packages.join(", "))
     }
-    Ok(0)
+
+    fn names(&self) -> Vec<String> {
+        vec![format!("v{}", self.version)]
+    }
 }

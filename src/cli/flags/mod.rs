@@ -1,0 +1,9 @@
+//! Flags that verbs share, in groups: a verb's arguments are made of those that mean something to it. Names are kubectl's and
+//! Helm's.
+
+pub mod change;
+pub mod duration;
+pub mod file;
+pub mod global;
+pub mod state;
+pub mod values;
