@@ -59,7 +59,7 @@ impl Session<'_> {
         }
         // How that operation is carried out is said anew; what it was is in its journal.
         let change = ChangeOptions {
-            gate_quiet: change.gate_quiet,
+            stability_period: change.stability_period,
             force_conflicts: change.force_conflicts,
             take_ownership: change.take_ownership,
             ..ChangeOptions::new(&change.name)

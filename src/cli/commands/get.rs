@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::cli::error::CommandError;
+use crate::cli::flags::name;
 use crate::cli::place::Place;
 use crate::cli::render::{Manifest, Render};
 use crate::cli::session::Session;
@@ -47,6 +48,7 @@ pub enum PartCommand {
 #[derive(Args, Clone)]
 pub struct Of {
     /// Name of the release
+    #[arg(value_parser = name::release)]
     pub name: String,
     /// The revision; without it the deployed one
     #[arg(long)]

@@ -4,6 +4,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::cli::error::CommandError;
+use crate::cli::flags::name;
 use crate::cli::place::Place;
 use crate::cli::render::Render;
 use crate::cli::render::text::{moment, shorten, table, wrap};
@@ -14,6 +15,7 @@ use crate::verbs::query::{self, ReleaseRow};
 #[derive(Args, Clone)]
 pub struct HistoryArgs {
     /// Name of the release
+    #[arg(value_parser = name::release)]
     pub name: String,
     /// At most so many of the newest revisions (0: all)
     #[arg(long, default_value_t = 256)]

@@ -5,17 +5,18 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::change;
 use crate::cli::error::CommandError;
-use crate::cli::flags::change::ChangeArgs;
-use crate::cli::flags::file;
-use crate::cli::flags::state::from_savepoint;
+use crate::cli::flags::apply::ApplyArgs;
+use crate::cli::flags::change::DescriptionArgs;
+use crate::cli::flags::state::{FormatArgs, from_savepoint};
+use crate::cli::flags::wait::{TimeoutArgs, WaitArgs};
+use crate::cli::flags::{file, name};
 use crate::cli::place::Place;
 use crate::cli::render::Render;
 use crate::cli::render::text::{moment, table};
 use crate::cli::session::{Session, cancel_on_interrupt};
 use crate::live::jobs::JobRow;
-use crate::plan::StateChoice;
+use crate::plan::{ChangeOptions, StateChoice};
 use crate::verbs::jobs;
 
 /// Flags of `job`.
@@ -34,6 +35,7 @@ pub enum JobCommand {
     #[command(visible_alias = "ls")]
     List {
         /// Name of the release
+        #[arg(value_parser = name::release)]
         name: String,
     },
     /// Upload a jar and start it as a job of a session release
@@ -46,9 +48,9 @@ pub enum JobCommand {
 
 /// Flags of `job submit`.
 #[derive(Args, Clone)]
-#[command(mut_arg("dry_run", |flag| flag.hide(true)))]
 pub struct SubmitArgs {
     /// Name of the release
+    #[arg(value_parser = name::release)]
     pub name: String,
     /// The jar
     pub jar: PathBuf,
@@ -70,9 +72,15 @@ pub struct SubmitArgs {
     /// Accept state that no operator of the job takes
     #[arg(long, help_heading = "State")]
     pub allow_non_restored_state: bool,
-    /// How the change is made.
+    /// What is waited for.
     #[command(flatten)]
-    pub change: ChangeArgs,
+    pub wait: WaitArgs,
+    /// What is recorded of it.
+    #[command(flatten)]
+    pub description: DescriptionArgs,
+    /// How objects are applied.
+    #[command(flatten)]
+    pub apply: ApplyArgs,
 }
 
 /// Flags of `job stop`.
@@ -81,9 +89,9 @@ pub struct StopArgs {
     /// Which job, and how.
     #[command(flatten)]
     pub of: CancelArgs,
-    /// Format of the savepoint
-    #[arg(long, value_name = "FORMAT", value_parser = ["canonical", "native"], default_value = "canonical", ignore_case = true)]
-    pub savepoint_format: String,
+    /// The format of the savepoint.
+    #[command(flatten)]
+    pub format: FormatArgs,
     /// End the job's windows before that; for a job that will never go on
     #[arg(long)]
     pub drain: bool,
@@ -91,15 +99,22 @@ pub struct StopArgs {
 
 /// Flags of `job cancel`, and of `job stop` too.
 #[derive(Args, Clone)]
-#[command(mut_arg("dry_run", |flag| flag.hide(true)))]
 pub struct CancelArgs {
     /// Name of the release
+    #[arg(value_parser = name::release)]
     pub name: String,
     /// The job, by name or id
+    #[arg(value_parser = name::job)]
     pub job: String,
-    /// How the change is made.
+    /// How long is waited.
     #[command(flatten)]
-    pub change: ChangeArgs,
+    pub limit: TimeoutArgs,
+    /// What is recorded of it.
+    #[command(flatten)]
+    pub description: DescriptionArgs,
+    /// How objects are applied.
+    #[command(flatten)]
+    pub apply: ApplyArgs,
 }
 
 /// Runs `job`.
@@ -112,28 +127,22 @@ pub async fn run(args: &JobArgs, session: &Session<'_>) -> Result<(), CommandErr
     }
 }
 
-/// A job must not be stopped by somebody who wanted to look.
-fn refuse_dry_run(change: &ChangeArgs) -> Result<(), CommandError> {
-    if change.dry_run.is_none() {
-        return Ok(());
-    }
-    Err(CommandError::usage("changes of jobs have no --dry-run yet"))
-}
-
 async fn submit(args: &SubmitArgs, session: &Session<'_>) -> Result<(), CommandError> {
-    refuse_dry_run(&args.change)?;
     let jar = file::read(&args.jar)?;
     if !jar.starts_with(b"PK") {
         return Err(CommandError::usage(format!("{} is not a jar", args.jar.display())));
     }
     let jar_name = args.jar.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let job = args.job.clone().unwrap_or_else(|| jar_name.trim_end_matches(".jar").to_owned());
-    let mut change = args.change.options(&args.name);
+    let mut change = ChangeOptions::new(&args.name);
+    args.wait.set(&mut change);
+    args.description.set(&mut change);
+    args.apply.set(&mut change);
     change.choice = from_savepoint(args.from_savepoint.as_slice())?;
     change.allow_non_restored_state = args.allow_non_restored_state;
     change.description.get_or_insert_with(|| format!("Job {job} submitted"));
     let cancellation = cancel_on_interrupt();
-    let context = change::begin(session, &args.change, &change, &cancellation).await?;
+    let context = session.begin_change(&change, args.wait.limit.timeout, &cancellation).await?;
     let options = jobs::SubmitOptions {
         change,
         job,
@@ -153,17 +162,18 @@ async fn stop(
     savepoint: Option<&StopArgs>,
     session: &Session<'_>,
 ) -> Result<(), CommandError> {
-    refuse_dry_run(&args.change)?;
-    let mut change = args.change.options(&args.name);
+    let mut change = ChangeOptions::new(&args.name);
+    args.description.set(&mut change);
+    args.apply.set(&mut change);
     let how = if savepoint.is_some() { "stopped" } else { "cancelled" };
     change.choice = Some(if savepoint.is_some() { StateChoice::Savepoint } else { StateChoice::Stateless });
     if let Some(savepoint) = savepoint {
-        change.savepoint_format = savepoint.savepoint_format.to_uppercase();
+        savepoint.format.set(&mut change);
         change.drain = savepoint.drain;
     }
     change.description.get_or_insert_with(|| format!("Job {} {how}", args.job));
     let cancellation = cancel_on_interrupt();
-    let context = change::begin(session, &args.change, &change, &cancellation).await?;
+    let context = session.begin_change(&change, args.limit.timeout, &cancellation).await?;
     let options = jobs::StopOptions { change, job: args.job.clone() };
     let report = jobs::stop(&context, &options, session.output, &cancellation).await?;
     session.output.print(&report)

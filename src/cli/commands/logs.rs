@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use clap::Args;
 
 use crate::cli::error::CommandError;
+use crate::cli::flags::name;
 use crate::cli::session::Session;
 use crate::cluster::pods::LogOptions;
 use crate::verbs::logs::{self, Role};
@@ -13,6 +14,7 @@ use crate::verbs::logs::{self, Role};
 #[derive(Args, Clone)]
 pub struct LogsArgs {
     /// Name of the release
+    #[arg(value_parser = name::release)]
     pub name: String,
     /// Go on as lines come
     #[arg(short = 'f', long)]

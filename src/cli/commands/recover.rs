@@ -4,23 +4,23 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::cli::error::CommandError;
-use crate::cli::flags::change::ChangeArgs;
+use crate::cli::flags::apply::ApplyArgs;
+use crate::cli::flags::name;
 use crate::cli::flags::state::from_savepoint;
+use crate::cli::flags::wait::{StabilityArgs, TimeoutArgs};
 use crate::cli::place::Place;
 use crate::cli::render::Render;
 use crate::cli::session::{Session, cancel_on_interrupt};
-use crate::plan::StateChoice;
+use crate::plan::{ChangeOptions, StateChoice};
 use crate::verbs::recover::{self, Recovered};
 
 const NOTHING: &str = "Nothing to recover: no operation was interrupted.";
 
 /// Flags of `recover`.
 #[derive(Args, Clone)]
-#[command(mut_arg("dry_run", |flag| flag
-    .help("Show what an interrupted operation left and what comes next, and stop")
-    .conflicts_with_all(["savepoint", "abandon"])))]
 pub struct RecoverArgs {
     /// Name of the release
+    #[arg(value_parser = name::release)]
     pub name: String,
     /// Where the savepoint is whose path the run did not read (JOB=PATH where there are several jobs)
     #[arg(long, value_name = "[JOB=]PATH", help_heading = "State")]
@@ -28,9 +28,18 @@ pub struct RecoverArgs {
     /// Neither complete nor undo it: write what is known into the records, and give the lock back
     #[arg(long, conflicts_with = "savepoint")]
     pub abandon: bool,
-    /// How the change is made.
+    /// Show what an interrupted operation left and what comes next, and stop
+    #[arg(long, conflicts_with_all = ["savepoint", "abandon"])]
+    pub dry_run: bool,
+    /// How long is waited.
     #[command(flatten)]
-    pub change: ChangeArgs,
+    pub limit: TimeoutArgs,
+    /// When a moved job is healthy.
+    #[command(flatten)]
+    pub stability: StabilityArgs,
+    /// How objects are applied.
+    #[command(flatten)]
+    pub apply: ApplyArgs,
 }
 
 /// Runs `recover`.
@@ -44,12 +53,14 @@ pub async fn run(args: &RecoverArgs, session: &Session<'_>) -> Result<(), Comman
         None => Vec::new(),
     };
     let release = &args.name;
-    let change = args.change.options(release);
-    let context = session.connect(Some(args.change.timeout)).await?;
-    if args.change.dry_run.is_some() {
+    let context = session.connect(Some(args.limit.timeout)).await?;
+    if args.dry_run {
         let left = recover::left(&context, release).await?;
         return session.output.print(&Left { release, left });
     }
+    let mut change = ChangeOptions::new(release);
+    args.stability.set(&mut change);
+    args.apply.set(&mut change);
     let options = recover::Options { change, savepoints, abandon: args.abandon };
     let recovered = recover::recover(&context, &options, session.output, &cancel_on_interrupt()).await?;
     session.output.print(&Outcome { release, recovered })

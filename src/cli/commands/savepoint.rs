@@ -4,6 +4,8 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use crate::cli::error::{CommandError, exit};
+use crate::cli::flags::name;
+use crate::cli::flags::state::FormatArgs;
 use crate::cli::place::Place;
 use crate::cli::prompt;
 use crate::cli::render::Render;
@@ -29,22 +31,25 @@ pub enum SavepointCommand {
     #[command(visible_alias = "ls")]
     List {
         /// Name of the release
+        #[arg(value_parser = name::release)]
         name: String,
     },
     /// Take a savepoint; the job goes on
     Trigger {
         /// Name of the release
+        #[arg(value_parser = name::release)]
         name: String,
         /// The job, by name or id; without it the only one
-        #[arg(long)]
+        #[arg(long, value_parser = name::job)]
         job: Option<String>,
-        /// Format of the savepoint
-        #[arg(long = "savepoint-format", value_name = "FORMAT", value_parser = ["canonical", "native"], default_value = "canonical", ignore_case = true)]
-        format: String,
+        /// The format of the savepoint.
+        #[command(flatten)]
+        format: FormatArgs,
     },
     /// Delete recorded savepoints
     Dispose {
         /// Name of the release
+        #[arg(value_parser = name::release)]
         name: String,
         /// The savepoints' paths
         #[arg(required = true, value_name = "PATH")]
@@ -56,6 +61,7 @@ pub enum SavepointCommand {
     /// Delete all but the newest savepoints of each job
     Prune {
         /// Name of the release
+        #[arg(value_parser = name::release)]
         name: String,
         /// How many of each job stay
         #[arg(long, value_name = "N")]
@@ -85,11 +91,8 @@ pub async fn run(args: &SavepointArgs, session: &Session<'_>) -> Result<(), Comm
             session.output.print(&Savepoints(list(&context, name).await?))
         }
         SavepointCommand::Trigger { name, job, format } => {
-            let options = savepoints::TriggerOptions {
-                name: name.clone(),
-                job: job.clone(),
-                format: format.to_uppercase(),
-            };
+            let options =
+                savepoints::TriggerOptions { name: name.clone(), job: job.clone(), format: format.flinks() };
             let context = session.connect(None).await?;
             session.output.print(&Taken(savepoints::trigger(&context, &options, session.output).await?))
         }

@@ -3,6 +3,7 @@
 use clap::Args;
 
 use crate::cli::error::CommandError;
+use crate::cli::flags::name;
 use crate::cli::place::Place;
 use crate::cli::render::Render;
 use crate::cli::render::text::{moment, wrap};
@@ -13,6 +14,7 @@ use crate::verbs::query::{self, JobStatus, StatusReport};
 #[derive(Args, Clone)]
 pub struct StatusArgs {
     /// Name of the release
+    #[arg(value_parser = name::release)]
     pub name: String,
     /// A revision other than the one that runs
     #[arg(long)]

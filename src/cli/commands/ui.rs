@@ -4,6 +4,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::cli::error::CommandError;
+use crate::cli::flags::name;
 use crate::cli::place::Place;
 use crate::cli::render::Render;
 use crate::cli::session::Session;
@@ -13,6 +14,7 @@ use crate::verbs::ui;
 #[derive(Args, Clone)]
 pub struct UiArgs {
     /// Name of the release
+    #[arg(value_parser = name::release)]
     pub name: String,
     /// Local port; 0 takes a free one
     #[arg(short = 'p', long, default_value_t = 8081)]

@@ -3,9 +3,11 @@
 use clap::Args;
 use serde::Serialize;
 
-use super::change;
 use crate::cli::error::{CommandError, exit};
-use crate::cli::flags::change::ChangeArgs;
+use crate::cli::flags::change::DescriptionArgs;
+use crate::cli::flags::name;
+use crate::cli::flags::state::FormatArgs;
+use crate::cli::flags::wait::TimeoutArgs;
 use crate::cli::output::Output;
 use crate::cli::place::Place;
 use crate::cli::prompt;
@@ -20,6 +22,7 @@ use crate::verbs::uninstall::{self, Kept};
 #[derive(Args, Clone)]
 pub struct UninstallArgs {
     /// Name of the release
+    #[arg(value_parser = name::release)]
     pub name: String,
     /// Stop each job with a savepoint; the record and the volume that hold it are kept
     #[arg(long, conflicts_with = "stateless", help_heading = "State")]
@@ -30,15 +33,24 @@ pub struct UninstallArgs {
     /// Drop the jobs' state
     #[arg(long, help_heading = "State")]
     pub stateless: bool,
-    /// Format of a new savepoint
-    #[arg(long, value_name = "FORMAT", value_parser = ["canonical", "native"], default_value = "canonical", ignore_case = true, help_heading = "State")]
-    pub savepoint_format: String,
+    /// The format of new savepoints.
+    #[command(flatten)]
+    pub format: FormatArgs,
     /// Delete the records too, and the release's own volume with every savepoint in it
     #[arg(long, help_heading = "State")]
     pub purge: bool,
-    /// How the change is made.
+    /// Show the plan and stop
+    #[arg(long)]
+    pub dry_run: bool,
+    /// How long is waited.
     #[command(flatten)]
-    pub change: ChangeArgs,
+    pub limit: TimeoutArgs,
+    /// What is recorded of it.
+    #[command(flatten)]
+    pub description: DescriptionArgs,
+    /// Answer yes to confirmations; never chooses what happens to state
+    #[arg(short = 'y', long)]
+    pub yes: bool,
 }
 
 impl UninstallArgs {
@@ -48,12 +60,10 @@ impl UninstallArgs {
             (_, true) => Some(StateChoice::Stateless),
             _ => None,
         };
-        ChangeOptions {
-            choice,
-            savepoint_format: self.savepoint_format.to_uppercase(),
-            drain: self.drain,
-            ..self.change.options(&self.name)
-        }
+        let mut options = ChangeOptions { choice, drain: self.drain, ..ChangeOptions::new(&self.name) };
+        self.format.set(&mut options);
+        self.description.set(&mut options);
+        options
     }
 }
 
@@ -62,12 +72,14 @@ pub async fn run(args: &UninstallArgs, session: &Session<'_>) -> Result<(), Comm
     crate::release::check_name(&args.name)?;
     let output = session.output;
     let mut options = uninstall::Options { change: args.change_options(), purge: args.purge };
-    let cancellation = cancel_on_interrupt();
-    let context = change::begin(session, &args.change, &options.change, &cancellation).await?;
-    let (mut shown, mut kept) = uninstall::plan(&context, &options).await?;
-    if args.change.dry_run.is_some() {
-        return output.print(&shown.summary);
+    let timeout = args.limit.timeout;
+    if args.dry_run {
+        let context = session.begin_plan(&args.name, timeout).await?;
+        return output.print(&uninstall::plan(&context, &options).await?.0.summary);
     }
+    let cancellation = cancel_on_interrupt();
+    let context = session.begin_change(&options.change, timeout, &cancellation).await?;
+    let (mut shown, mut kept) = uninstall::plan(&context, &options).await?;
     if let Some(choice) = prompt::ask_choice(output, &shown)? {
         options.change.choice = Some(choice);
         (shown, kept) = uninstall::plan(&context, &options).await?;
@@ -137,7 +149,7 @@ fn confirm_purge(args: &UninstallArgs, kept: &Kept, output: &Output) -> Result<(
     for (revision, job, path) in &kept.savepoints {
         output.ask_about(&format!("  revision {revision}, {job}: {path}"));
     }
-    if args.change.yes {
+    if args.yes {
         return Ok(());
     }
     if prompt::ask_delete(output) {

@@ -1,17 +1,17 @@
 //! How a release is changed.
 
 use std::path::Path;
-use std::time::Duration;
 
 use clap::Args;
 
-use super::duration::duration;
+use super::apply::DryRun;
 use super::file;
 use super::state::StateArgs;
+use super::wait::{StabilityArgs, WaitArgs};
 use crate::cli::error::CommandError;
 use crate::plan::{ChangeOptions, StrategyChoice};
 
-/// Flags of verbs that may move jobs from one revision to another.
+/// How jobs get from one revision to the next: what makes a plan another one.
 #[derive(Args, Clone, Debug)]
 pub struct MoveArgs {
     /// How new Pods take the place of old ones: warm (both up at once, jobs move between them), recreate (stop, replace,
@@ -27,9 +27,6 @@ pub struct MoveArgs {
     /// Of several jobs roll back only those that fail; the others move on, and the revision is failed all the same
     #[arg(long, conflicts_with = "no_rollback_on_failure", help_heading = "State")]
     pub keep_going: bool,
-    /// Keep at most so many revisions (0: all); one whose savepoint exists is never dropped
-    #[arg(long, default_value_t = 10, value_name = "N")]
-    pub history_max: u32,
     /// Run layout `job` without durable state
     #[arg(long)]
     pub accept_volatile: bool,
@@ -56,101 +53,74 @@ pub enum Strategy {
 }
 
 impl MoveArgs {
-    /// Adds what they say to the options that every change has.
-    pub fn options(&self, mut options: ChangeOptions) -> Result<ChangeOptions, CommandError> {
+    /// Sets what they say; reads the jars.
+    pub fn set(&self, options: &mut ChangeOptions) -> Result<(), CommandError> {
         for jar in &self.jar {
             let Some((job, file)) = jar.split_once('=') else {
                 return Err(CommandError::usage(format!("--jar {jar}: it must be JOB=FILE")));
             };
             options.jars.insert(job.to_owned(), file::read(Path::new(file))?);
         }
-        Ok(ChangeOptions {
-            choice: self.state.choice()?,
-            allow_non_restored_state: self.state.allow_non_restored_state,
-            savepoint_format: self.state.savepoint_format.to_uppercase(),
-            rollback_on_failure: !self.no_rollback_on_failure,
-            keep_going: self.keep_going,
-            strategy: self.strategy.map(|strategy| match strategy {
-                Strategy::Warm => StrategyChoice::Warm,
-                Strategy::Recreate => StrategyChoice::Recreate,
-                Strategy::Auto => StrategyChoice::Auto,
-            }),
-            history_max: self.history_max,
-            accept_volatile: self.accept_volatile,
-            ..options
-        })
+        options.choice = self.state.choice()?;
+        options.allow_non_restored_state = self.state.allow_non_restored_state;
+        self.state.format.set(options);
+        options.rollback_on_failure = !self.no_rollback_on_failure;
+        options.keep_going = self.keep_going;
+        options.strategy = self.strategy.map(|strategy| match strategy {
+            Strategy::Warm => StrategyChoice::Warm,
+            Strategy::Recreate => StrategyChoice::Recreate,
+            Strategy::Auto => StrategyChoice::Auto,
+        });
+        options.accept_volatile = self.accept_volatile;
+        Ok(())
     }
 }
 
-/// Flags of verbs that change a release.
+/// How an upgrade or a rollback is carried out: what its plan alone has no use for.
 #[derive(Args, Clone, Debug)]
 pub struct ChangeArgs {
-    /// Do not wait for Pods and jobs to be ready
-    #[arg(long, overrides_with = "wait", help_heading = "Waiting")]
-    pub no_wait: bool,
-    /// Wait for Pods and jobs to be ready (the default)
-    #[arg(
-        long,
-        value_name = "true|false",
-        hide_possible_values = true,
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "true",
-        overrides_with = "no_wait",
-        help_heading = "Waiting"
-    )]
-    pub wait: Option<bool>,
-    /// How long each wait may take: 90s, 5m, 1h
-    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration, help_heading = "Waiting")]
-    pub timeout: Duration,
-    /// How long a moved job must run without a restart to count as healthy
-    #[arg(
-        long,
-        value_name = "DURATION",
-        env = "KUBECTL_FLINK_GATE_QUIET",
-        hide_env_values = true,
-        default_value = "30s",
-        value_parser = duration,
-        help_heading = "Waiting"
-    )]
-    pub gate_quiet: Duration,
-    /// What the record says of the change
-    #[arg(long)]
-    pub description: Option<String>,
+    /// What is waited for.
+    #[command(flatten)]
+    pub wait: WaitArgs,
+    /// When a moved job is healthy.
+    #[command(flatten)]
+    pub stability: StabilityArgs,
+    /// What is recorded of it.
+    #[command(flatten)]
+    pub description: DescriptionArgs,
+    /// Keep at most so many revisions (0: all); one whose savepoint exists is never dropped
+    #[arg(long, default_value_t = 10, value_name = "N")]
+    pub history_max: u32,
     /// Show the plan and stop; `server` has the API server check the objects, `client` does not
     #[arg(long, value_name = "client|server", num_args = 0..=1, require_equals = true, default_missing_value = "server", value_enum)]
     pub dry_run: Option<DryRun>,
-    /// Take fields from other managers
-    #[arg(long)]
-    pub force_conflicts: bool,
-    /// Take over objects that belong to another owner
-    #[arg(long)]
-    pub take_ownership: bool,
     /// Answer yes to confirmations; never chooses what happens to state
     #[arg(short = 'y', long)]
     pub yes: bool,
 }
 
-/// How much a dry run asks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum DryRun {
-    /// No cluster.
-    Client,
-    /// The API server checks the objects.
-    Server,
+impl ChangeArgs {
+    /// Sets what they say.
+    pub fn set(&self, options: &mut ChangeOptions) {
+        self.wait.set(options);
+        self.stability.set(options);
+        self.description.set(options);
+        options.history_max = self.history_max;
+        options.server_dry_run = self.dry_run != Some(DryRun::Client);
+    }
 }
 
-impl ChangeArgs {
-    /// The options that every change has in common.
-    pub fn options(&self, name: &str) -> ChangeOptions {
-        ChangeOptions {
-            wait: self.wait.unwrap_or(!self.no_wait),
-            gate_quiet: self.gate_quiet,
-            description: self.description.clone(),
-            server_dry_run: self.dry_run != Some(DryRun::Client),
-            force_conflicts: self.force_conflicts,
-            take_ownership: self.take_ownership,
-            ..ChangeOptions::new(name)
-        }
+/// What is recorded of a change.
+#[derive(Args, Clone, Debug)]
+pub struct DescriptionArgs {
+    /// What the record says of the change
+    #[arg(long)]
+    pub description: Option<String>,
+}
+
+impl DescriptionArgs {
+    /// Sets what they say.
+    pub fn set(&self, options: &mut ChangeOptions) {
+        options.description.clone_from(&self.description);
     }
 }

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use crate::cli::error::CommandError;
-use crate::plan::StateChoice;
+use crate::plan::{ChangeOptions, StateChoice};
 
 /// Where state comes from.
 #[derive(Args, Clone, Debug, Default)]
@@ -29,9 +29,9 @@ pub struct StateArgs {
     /// Accept state that no operator of the new job takes
     #[arg(long, help_heading = "State")]
     pub allow_non_restored_state: bool,
-    /// Format of a new savepoint
-    #[arg(long, value_name = "FORMAT", value_parser = ["canonical", "native"], default_value = "canonical", ignore_case = true, help_heading = "State")]
-    pub savepoint_format: String,
+    /// The format of new savepoints.
+    #[command(flatten)]
+    pub format: FormatArgs,
 }
 
 impl StateArgs {
@@ -48,6 +48,26 @@ impl StateArgs {
             [only] if only == "latest" => Ok(Some(StateChoice::LatestCheckpoint)),
             given => paths("--from-checkpoint", "latest", given),
         }
+    }
+}
+
+/// The format of new savepoints.
+#[derive(Args, Clone, Debug, Default)]
+pub struct FormatArgs {
+    /// Format of a new savepoint
+    #[arg(long, value_name = "FORMAT", value_parser = ["canonical", "native"], default_value = "canonical", ignore_case = true, help_heading = "State")]
+    pub savepoint_format: String,
+}
+
+impl FormatArgs {
+    /// Sets what they say.
+    pub fn set(&self, options: &mut ChangeOptions) {
+        options.savepoint_format = self.flinks();
+    }
+
+    /// Returns Flink's name of the format.
+    pub fn flinks(&self) -> String {
+        self.savepoint_format.to_uppercase()
     }
 }
 
