@@ -202,7 +202,7 @@ pub const ALLOWED: &[(&str, &[&str])] = &[
     ("progress", &["flink"]),
     ("failure", &["release", "flink", "cluster", "source", "render", "package", "values", "yaml", "id"]),
     ("probe", &["digest", "id"]),
-    ("release", &["cluster", "render", "fence", "id"]),
+    ("release", &["operation", "flink", "cluster", "render", "digest", "fence", "id"]),
     ("flink", &["fence", "id"]),
     ("cluster", &["render", "fence"]),
     ("source", &["package", "version", "yaml"]),

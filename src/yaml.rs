@@ -4,6 +4,8 @@
 //! and writes YAML that Go reads back as the same data. It never shows a neighbouring line or a value in an error: what
 //! is read here may hold passwords.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -29,6 +31,13 @@ pub struct YamlError {
 /// Reads one document into `T`. `origin` names the text in errors.
 pub fn from_str<T: DeserializeOwned>(text: &str, origin: &str) -> Result<T, YamlError> {
     serde_yaml::from_str_with_options(text, options()).map_err(|error| describe(&error, origin))
+}
+
+/// Returns a text as it means on every system: without a byte order mark, and with LF for CRLF. Editors of Windows write both,
+/// and neither is part of what a template, a schema or a values file says.
+pub fn plain(text: &str) -> Cow<'_, str> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if text.contains("\r\n") { Cow::Owned(text.replace("\r\n", "\n")) } else { Cow::Borrowed(text) }
 }
 
 /// Reads one document as it comes; an empty text, or one of comments only, is `null`.

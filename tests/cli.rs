@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use clap::CommandFactory;
 use kubectl_flink::cli::Cli;
 
-use crate::support::{Run, assert_snapshot, flink, program, run};
+use crate::support::{Run, assert_snapshot, flink, program, run, wait_for};
 
 /// Runs the program where no kubeconfig is found.
 #[track_caller]
@@ -286,4 +286,44 @@ fn results_go_to_stdout_and_a_reader_that_leaves_ends_it_quietly() {
     let line = format!("{program} template demo flink | head -1; echo ${{PIPESTATUS[0]}}");
     let run = run(Command::new("bash").args(["-c", &line])).ok();
     assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("---\n0\n", ""));
+}
+
+/// Expected: a second Ctrl-C ends the process at once, with the exit code of shells; and whatever kills it, no core dump, which
+/// would hold tokens, is written.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_second_interrupt_ends_it_at_once_and_no_core_is_dumped() {
+    use rustix::process::{Pid, Signal, kill_process};
+    // Takes connections, and never answers.
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", server.local_addr().unwrap());
+    let mut running = program()
+        .args(["upgrade", "demo", "flink", "-s", &address, "-n", "team", "--request-timeout", "2m"])
+        .env("KUBECONFIG", "/nowhere/config")
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let connected = server.accept().unwrap();
+    let limits = fs_err::read_to_string(format!("/proc/{}/limits", running.id())).unwrap();
+    let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    assert_eq!(core.split_whitespace().skip(4).take(2).collect::<Vec<_>>(), ["0", "0"], "{core}");
+    let pid = Pid::from_child(&running);
+    let ended = wait_for("the process to end", || {
+        // The signal may come before the program listens for the next one: a person presses again, too.
+        let _ = kill_process(pid, Signal::INT);
+        running.try_wait().unwrap()
+    });
+    assert_eq!(ended.code(), Some(130), "{ended}");
+    drop(connected);
+}
+
+/// Expected: what asks no cluster has every format, too.
+#[test]
+fn the_version_has_every_format() {
+    let printed = |format: &str| offline(&["version", "-o", format]).ok().stdout;
+    let packages: Vec<String> = printed("name").lines().map(ToOwned::to_owned).collect();
+    assert!(packages.iter().any(|package| package.starts_with("package/flink-")), "{packages:?}");
+    assert_eq!(printed("wide"), printed("table"));
+    assert!(printed("table").starts_with("kubectl-flink v"));
+    assert!(printed("json").contains("\"version\"") && printed("yaml").contains("version:"));
 }

@@ -71,7 +71,7 @@ fn resolve<'a>(root: &'a Command, line: &'a str) -> Result<(&'a Command, Vec<&'a
 
 /// Whether a command or what it inherits has a flag: `--name`, `--name=value`, `-x`.
 fn has_flag(command: &Command, word: &str) -> bool {
-    let flag = word.split(['=', ',', ')', '.', ':', '…']).next().unwrap_or_default();
+    let flag = word.split(['=', '[', ',', ')', '.', ':', '…']).next().unwrap_or_default();
     command.get_arguments().any(|arg| {
         let long = arg.get_long_and_visible_aliases().unwrap_or_default();
         let short = arg.get_short_and_visible_aliases().unwrap_or_default();
@@ -133,7 +133,7 @@ fn every_command_line_in_documents_and_messages_exists() {
 }
 
 #[test]
-fn every_flag_in_the_readme_exists_somewhere() {
+fn every_flag_in_the_documents_exists_somewhere() {
     fn tree<'a>(command: &'a Command, into: &mut Vec<&'a Command>) {
         into.push(command);
         command.get_subcommands().for_each(|child| tree(child, into));
@@ -141,21 +141,22 @@ fn every_flag_in_the_readme_exists_somewhere() {
     let command = built();
     let mut commands = Vec::new();
     tree(&command, &mut commands);
-    let readme = fs_err::read_to_string(root().join("README.md")).unwrap();
+    let mut files = vec![root().join("README.md")];
+    below(&root().join("docs"), "md", &mut files);
     let mut wrong = Vec::new();
-    for span in
-        readme.split('`').skip(1).step_by(2).filter(|span| span.starts_with("--") && !span.contains('\n'))
-    {
-        let flag = span.split_whitespace().next().unwrap_or_default();
-        // Krew's own; and what the limits say is not there yet.
-        let foreign = ["--manifest", "--archive", "--keep-going", "--drain"]
-            .iter()
-            .any(|other| flag.starts_with(other));
-        if !foreign && !commands.iter().any(|command| has_flag(command, flag)) {
-            wrong.push(flag);
+    for file in files {
+        let text = fs_err::read_to_string(&file).unwrap();
+        let spans = text.split('`').skip(1).step_by(2);
+        for span in spans.filter(|span| span.starts_with("--") && !span.contains('\n')) {
+            let flag = span.split_whitespace().next().unwrap_or_default();
+            // Krew's own.
+            let foreign = ["--manifest", "--archive"].iter().any(|other| flag.starts_with(other));
+            if !foreign && !commands.iter().any(|command| has_flag(command, flag)) {
+                wrong.push(format!("{}: {flag}", file.display()));
+            }
         }
     }
-    assert!(wrong.is_empty(), "README.md names flags that no command has: {wrong:?}");
+    assert!(wrong.is_empty(), "flags that no command has: {wrong:#?}");
 }
 
 #[test]
@@ -167,5 +168,15 @@ fn the_readme_names_every_command() {
             readme.contains(&format!("`{verb}")) || readme.contains(&format!("kubectl flink {verb}")),
             "README.md does not name {verb}"
         );
+    }
+}
+
+#[test]
+fn the_readme_is_read_in_five_minutes() {
+    let readme = fs_err::read_to_string(root().join("README.md")).unwrap();
+    let lines = readme.lines().count();
+    assert!(lines <= 160, "README.md has {lines} lines: what is not for everybody belongs into docs/");
+    for (at, line) in readme.lines().enumerate() {
+        assert!(line.chars().count() <= 110, "README.md:{}: more than 110 columns", at + 1);
     }
 }

@@ -65,6 +65,20 @@ fn a_plain_package_has_no_state() {
     assert_eq!(namespace.history("demo"), [(1, "deployed".to_owned())]);
     namespace.flink(["upgrade", "demo", &package, "--set", "level=DEBUG"]).ok();
     assert_eq!(namespace.get("configmap", "demo-settings").unwrap()["data"]["level"], "DEBUG");
-    namespace.flink(["uninstall", "demo", "--yes"]).ok();
+    // Each verb has each format.
+    for verb in [
+        &["status", "demo"][..],
+        &["plan", "upgrade", "demo", "--set", "level=WARN"],
+        &["upgrade", "demo", "--set", "level=WARN", "--dry-run"],
+        &["get", "all", "demo"],
+        &["list"],
+    ] {
+        let printed = |format: &str| namespace.flink(verb.iter().chain(&["-o", format])).ok().stdout;
+        assert_eq!(printed("name"), "release/demo\n", "{verb:?}");
+        assert!(printed("wide").lines().count() > 1, "{verb:?}");
+        serde_json::from_str::<serde_json::Value>(&printed("json")).unwrap();
+    }
+    let uninstalled = namespace.flink(["uninstall", "demo", "--yes", "-o", "name"]).ok();
+    assert_eq!(uninstalled.stdout, "release/demo\n");
     assert!(namespace.get("configmap", "demo-settings").is_none());
 }

@@ -260,6 +260,18 @@ fn a_claim_for_one_node_binds_the_pods_to_one_and_any_other_does_not() {
     assert!(session(json!({})).notes.contains("run on the same node"));
 }
 
+/// Two clusters may have one bucket, and the same namespace and name in it.
+#[test]
+fn on_a_storage_that_clusters_may_share_every_path_is_the_releases_own() {
+    let rendered = session(json!({"storage": {"type": "uri", "uri": "s3://b/flink/"}}));
+    let own = "s3://b/flink/streams/demo-00000000/";
+    let (config, descriptor) = (config(&rendered), descriptor(&rendered));
+    let values = [&config, &descriptor].into_iter().flat_map(|map| map.as_object().unwrap().values());
+    let paths: Vec<&str> = values.filter_map(Value::as_str).filter(|text| text.contains("s3:")).collect();
+    assert!(paths.len() >= 8, "{paths:?}");
+    assert!(paths.iter().all(|path| path.starts_with(own)), "{paths:?}");
+}
+
 #[test]
 fn credentials_come_from_secrets_and_the_plugin_by_itself() {
     let uri = json!({"storage": {"type": "uri", "uri": "s3://b/flink", "credentialsSecret": "s3"}});

@@ -236,6 +236,21 @@ fn what_a_killed_trigger_and_an_abandoned_uninstall_leave() {
         (Some("counter"), Some("trigger"))
     );
 
+    // While savepoints are deleted that is what is said, and who finds it left behind completes it.
+    namespace.flink(["savepoint", "trigger", "demo"]).ok();
+    let older = listed()[0]["path"].as_str().unwrap().to_owned();
+    let mut prune = namespace.program();
+    prune.args(["savepoint", "prune", "demo", "--keep", "1", "--yes"]);
+    let mut halted = halted(prune, 1);
+    let doing = namespace.status("demo")["operation"].as_str().unwrap().to_owned();
+    assert!(doing.ends_with(&format!("is under way: savepoint 1 of 1 is being deleted: {older}")), "{doing}");
+    let _ = halted.kill(); // SIGKILL
+    halted.wait().unwrap();
+    let said = recovered(&namespace);
+    assert!(said.contains(&format!("Deleted: the savepoint {older}.")), "{said}");
+    assert_eq!(listed().as_array().unwrap().len(), 1, "{:#}", listed());
+    assert_ne!(listed()[0]["path"], older.as_str());
+
     let id = namespace.job_id("demo");
     killed(&["uninstall", "demo", "--with-savepoint"], 2); // the record is first, then the stop
     recover(&namespace, &["--abandon"]).ok();

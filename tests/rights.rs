@@ -1,4 +1,4 @@
-//! The README's table of rights names every right that a verb is checked for.
+//! The table in docs/rights.md names every right that a verb is checked for.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -13,8 +13,8 @@ type Rights = BTreeSet<(String, String)>;
 
 /// The rows of the table: commands, and the cell of their rights.
 fn table() -> Vec<(Vec<String>, String)> {
-    let readme = fs_err::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
-    let (_, after) = readme.split_once("| command | rights |").expect("README.md has no table of rights");
+    let text = fs_err::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/rights.md")).unwrap();
+    let (_, after) = text.split_once("| command | rights |").expect("docs/rights.md has no table of rights");
     let rows = after.lines().skip(2).take_while(|line| line.starts_with('|'));
     rows.map(|row| {
         let cells: Vec<&str> = row.trim_matches('|').split(" | ").collect();
@@ -65,14 +65,14 @@ fn expand(cell: &str, before: &Rights, known: &BTreeMap<String, Rights>) -> Righ
         } else if part.starts_with("get of each") {
             rights.extend(rendered().into_iter().map(|resource| (resource, "get".to_owned())));
         } else {
-            assert!(part.starts_with("no"), "README.md, table of rights: {part:?} is not understood");
+            assert!(part.starts_with("no"), "docs/rights.md: {part:?} is not understood");
         }
     }
     rights
 }
 
 #[test]
-fn the_readme_names_every_right_that_is_checked() {
+fn the_table_names_every_right_that_is_checked() {
     let mut known: BTreeMap<String, Rights> = BTreeMap::new();
     let mut before = Rights::new();
     for (commands, cell) in table() {
@@ -90,7 +90,7 @@ fn the_readme_names_every_right_that_is_checked() {
             let named = known.get(*command).unwrap_or_else(|| panic!("the table has no row for {command}"));
             for right in needed(verb) {
                 let one = (right.resource.clone(), right.verb.clone());
-                assert!(named.contains(&one), "README.md, table of rights: {command} needs {right} too");
+                assert!(named.contains(&one), "docs/rights.md: {command} needs {right} too");
             }
         }
     }

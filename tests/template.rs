@@ -1,6 +1,7 @@
 //! `template`: what Helm's users type by habit, both layouts as they come out, and that the API server accepts them.
 
 use std::io::Write as _;
+use std::path::Path;
 use std::process::Stdio;
 
 use kubectl_flink::yaml;
@@ -140,5 +141,39 @@ fn the_api_server_accepts_what_is_rendered() {
             kubectl(["apply", "-n", &namespace.name, "--dry-run=server", "--validate=strict", "-f", file]);
         let applied = applied.ok().prints("deployment.apps/demo-g1-taskmanager created (server dry run)");
         assert_eq!(applied.stderr, "", "warnings of the API server: {applied}");
+    }
+}
+
+/// Expected: what an editor of Windows makes of a package and of a values file (CRLF, a byte order mark) renders as its plain twin.
+#[test]
+fn line_ends_and_byte_order_marks_change_nothing() {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("packages/flink");
+    let folder = tempfile::tempdir().unwrap();
+    let twin = folder.path().join("flink");
+    copy_as_windows_has_it(&package, &twin);
+    let values = folder.path().join("values.yaml");
+    fs_err::write(&values, "\u{feff}env:\r\n  - name: TEXT\r\n    value: |\r\n      a\r\n      b\r\n")
+        .unwrap();
+    let rendered = |package: &Path| {
+        let (package, values) = (package.to_str().unwrap(), values.to_str().unwrap());
+        flink(["template", "demo", package, "-f", values]).ok().stdout
+    };
+    assert_eq!(rendered(&twin), rendered(&package));
+    assert!(!rendered(&twin).contains('\r'));
+}
+
+fn copy_as_windows_has_it(from: &Path, to: &Path) {
+    fs_err::create_dir_all(to).unwrap();
+    for entry in fs_err::read_dir(from).unwrap() {
+        let (path, name) = {
+            let entry = entry.unwrap();
+            (entry.path(), entry.file_name())
+        };
+        if path.is_dir() {
+            copy_as_windows_has_it(&path, &to.join(name));
+        } else {
+            let text = fs_err::read_to_string(&path).unwrap().replace('\n', "\r\n");
+            fs_err::write(to.join(name), format!("\u{feff}{text}")).unwrap();
+        }
     }
 }

@@ -25,6 +25,7 @@ pub use root::Cli;
 
 /// Runs the program with the process's arguments.
 pub fn main() -> ExitCode {
+    forbid_core_dumps();
     let arguments: Vec<std::ffi::OsString> = std::env::args_os().collect();
     if let Some(code) = complete::as_kubectl_completion(&arguments) {
         return code;
@@ -49,6 +50,16 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// What is in memory holds tokens: it is never written to a file when the process is killed.
+#[cfg(unix)]
+fn forbid_core_dumps() {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+}
+
+#[cfg(not(unix))]
+fn forbid_core_dumps() {}
+
 fn start_tracing(verbosity: u8) {
     let level = match verbosity {
         0 => "off",
@@ -58,7 +69,7 @@ fn start_tracing(verbosity: u8) {
     };
     let filter = tracing_subscriber::EnvFilter::try_from_env("KUBECTL_FLINK_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
-    let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let colours = output::has_colours();
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let _ = log.with_ansi(colours).try_init();
 }

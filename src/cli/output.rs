@@ -25,11 +25,10 @@ impl Output {
     /// The process's own stdout and stderr.
     pub fn of_process(global: &GlobalArgs) -> Self {
         let terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
-        let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
         Self {
             format: global.format(),
             quiet: global.quiet,
-            colour,
+            colour: has_colours(),
             terminal,
             place: Place::of(global),
             unwritten: OnceLock::new(),
@@ -127,6 +126,12 @@ impl Output {
             _ => None,
         }
     }
+}
+
+/// Returns whether stderr may have colours: it is a terminal, and `NO_COLOR` is not set (<https://no-color.org>: to no matter
+/// what, but not to an empty text).
+pub fn has_colours() -> bool {
+    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 impl Observer for Output {

@@ -13,6 +13,9 @@ use crate::plan::ChangeOptions;
 use crate::progress::Cancellation;
 use crate::verbs::recover::{self, Recovered};
 
+/// The exit code of a process that Ctrl-C has ended: 128 and the number of SIGINT, as shells have it.
+const INTERRUPTED: i32 = 130;
+
 /// What a verb has at hand beside its own arguments.
 #[derive(Clone, Copy)]
 pub struct Session<'a> {
@@ -81,6 +84,10 @@ impl Session<'_> {
             Recovered::Savepoint { path } => self.output.talk(&format!(
                 "The savepoint that the interrupted operation was taking is recorded: {path}"
             )),
+            Recovered::Disposed { paths } => self.output.talk(&format!(
+                "The {} savepoints that the interrupted operation had yet to delete are deleted.",
+                paths.len()
+            )),
             Recovered::Undone { reason } => self.output.talk(&format!(
                 "The interrupted operation is undone ({reason}): the release is as it was before."
             )),
@@ -101,15 +108,15 @@ pub fn serve(verb: impl Future<Output = Result<(), CommandError>>) -> Result<(),
 }
 
 /// Ends waits at the first Ctrl-C; at the second the process ends.
+#[allow(clippy::exit, reason = "at once: what an operation holds is in its journal")]
 pub fn cancel_on_interrupt() -> Cancellation {
     let cancellation = Cancellation::default();
     let handle = cancellation.clone();
     tokio::spawn(async move {
         if tokio::signal::ctrl_c().await.is_ok() {
             handle.cancel();
-            // The default action is back in place for a second one.
             let _ = tokio::signal::ctrl_c().await;
-            std::process::abort();
+            std::process::exit(INTERRUPTED);
         }
     });
     cancellation

@@ -34,8 +34,9 @@ const TRANSITIONS: &[&str] = &[
     "POST /applications/*/cancel",
     "POST /savepoint-disposal",
     "DELETE /cluster",
-    // The API server: a revision is created; objects, revisions among them, are applied, patched and deleted.
+    // The API server: a revision is created, a savepoint recorded; objects, revisions among them, are applied, patched and deleted.
     "POST /api/v1/namespaces/*/secrets",
+    "PUT /api/v1/namespaces/*/secrets/*",
     "PATCH /api/**",
     "PATCH /apis/**",
     "DELETE /api/**",
@@ -133,6 +134,8 @@ mod tests {
             ("DELETE /api/v1/namespaces/a/services/demo", true, false),
             ("DELETE /api/v1/namespaces/a", true, true),
             ("POST /api/v1/namespaces/a/secrets", true, false),
+            ("PUT /api/v1/namespaces/a/secrets/flink.savepoints.v1.demo.1", true, false),
+            ("PUT /api/v1/namespaces/a/services/demo", false, false),
             ("POST /api/v1/namespaces/a/pods", false, false),
             ("POST /api/v1/namespaces", false, true),
         ] {

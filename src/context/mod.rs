@@ -3,7 +3,7 @@
 mod fence;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use self::fence::{Transitions, Unlocked};
@@ -41,6 +41,7 @@ pub struct Context {
     pub new_id: fn() -> Id,
     /// The clients so far, by Service: each has found its way to Flink and keeps it.
     clients: Mutex<BTreeMap<String, Client>>,
+    storage_id: OnceLock<String>,
     fence: Arc<dyn Fence>,
 }
 
@@ -60,6 +61,7 @@ impl Context {
             now: jiff::Timestamp::now,
             new_id: random_id,
             clients: Mutex::default(),
+            storage_id: OnceLock::new(),
             fence,
         }
     }
@@ -81,8 +83,15 @@ impl Context {
             now: self.now,
             new_id: self.new_id,
             clients: Mutex::new(clients.collect()),
+            storage_id: self.storage_id.clone(),
             fence,
         }
+    }
+
+    /// Returns the storage id of a release that is installed for the first time: the same one for the whole run, so that
+    /// what a plan shows is what is carried out.
+    pub(crate) fn new_storage_id(&self) -> String {
+        self.storage_id.get_or_init(|| (self.new_id)().to_string()[..8].to_owned()).clone()
     }
 
     /// The client for a generation's JobManager: one for the whole run, so that an upload and what runs the jar reach the

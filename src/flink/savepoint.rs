@@ -301,8 +301,8 @@ async fn runs_on(client: &impl Rest, job: JobId, since: &mut Option<Instant>) ->
     since.get_or_insert_with(Instant::now).elapsed() >= RUNS_ON_FOR
 }
 
-/// A path as it is compared: Flink writes `file:/a` for `file:///a`, and a closing slash means nothing.
-fn normal(path: &str) -> String {
+/// Returns a path as it is compared: Flink writes `file:/a` for `file:///a`, and a closing slash means nothing.
+pub(crate) fn normal(path: &str) -> String {
     let path = path.trim_end_matches('/');
     match path.split_once(':') {
         Some((scheme, rest)) if rest.starts_with('/') => {

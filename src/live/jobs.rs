@@ -137,7 +137,6 @@ pub(crate) fn unknown(name: String, id: JobId) -> JobRecord {
         elsewhere: None,
         restored_from: None,
         ended_by: None,
-        taken: Vec::new(),
         declared: false,
     }
 }

@@ -21,7 +21,7 @@ use crate::flink::{FlinkError, JobOverview, Rest, Tasks};
 use crate::id::JobId;
 use crate::layout::Descriptor;
 use crate::probe::warm_up;
-use crate::release::{JobRecord, JobState as Recorded, Record, Status, Summary};
+use crate::release::{JobRecord, JobState as Recorded, Ledger, Record, Status, Summary};
 use crate::render::Object;
 
 pub(crate) use self::orphans::{Orphan, orphans as orphans_of};
@@ -56,6 +56,8 @@ impl Live {
 pub(crate) struct Situation {
     /// All revisions, oldest first.
     pub history: Vec<Summary>,
+    /// The savepoints that the release knows.
+    pub savepoints: Ledger,
     /// The revision that runs, if one does.
     pub base: Option<Record>,
     /// Its objects, under the generation that runs it.
@@ -75,10 +77,11 @@ pub(crate) struct Situation {
 impl Situation {
     /// Reads the records and asks Flink.
     pub async fn read(context: &Context, name: &str) -> Result<Self, Cause> {
-        let mut history = context.store.history(name).await?;
-        history.sort_by_key(|summary| summary.revision);
+        let store = &context.store;
+        let (history, savepoints) = tokio::try_join!(store.history(name), store.savepoints(name))?;
         let mut situation = Self {
             history,
+            savepoints,
             base: None,
             objects: Vec::new(),
             descriptor: None,

@@ -48,6 +48,7 @@ pub(crate) fn render_record(record: &Record, generation: u32) -> Result<Vec<Obje
             name: record.name.clone(),
             namespace: record.namespace.clone(),
             revision: record.revision,
+            storage_id: record.storage_id.clone(),
             is_install: record.revision == 1,
             is_upgrade: record.revision != 1,
         },

@@ -1,10 +1,13 @@
-//! The savepoints that a release's records know.
+//! The savepoints that a release knows, as lists show them.
+
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use crate::context::Context;
 use crate::failure::{Cause, Failure, not_found};
-use crate::release::{SavepointRef, Summary};
+use crate::flink::savepoint::normal;
+use crate::release::{Origin, Savepoint, StateFormat};
 
 /// A recorded savepoint. Stable: `-o json` prints it.
 #[derive(Clone, Debug, Serialize)]
@@ -14,12 +17,13 @@ pub struct SavepointRow {
     pub revision: u32,
     /// The job.
     pub job: String,
-    /// `stop` (it ended the revision's job) or `trigger` (the job went on).
-    pub origin: &'static str,
+    /// `stop` (it ended the revision's job), `trigger` (the job went on) or `checkpoint` (left by the job as a later
+    /// revision had it, which did not stay).
+    pub origin: Origin,
     /// When it was taken.
     pub taken_at: jiff::Timestamp,
-    /// CANONICAL or NATIVE.
-    pub format: String,
+    /// CANONICAL, NATIVE or CHECKPOINT.
+    pub format: StateFormat,
     /// The Flink that wrote it.
     pub flink_version: String,
     /// The job was drained: its windows ended before the savepoint was taken.
@@ -31,62 +35,43 @@ pub struct SavepointRow {
     pub restored_by: Vec<u32>,
 }
 
-/// Lists the recorded savepoints, oldest first.
+impl From<&Savepoint> for SavepointRow {
+    fn from(savepoint: &Savepoint) -> Self {
+        Self {
+            revision: savepoint.revision,
+            job: savepoint.job.clone(),
+            origin: savepoint.origin,
+            taken_at: savepoint.taken_at,
+            format: savepoint.format,
+            flink_version: savepoint.flink_version.clone(),
+            drained: savepoint.drained,
+            path: savepoint.path.clone(),
+            restored_by: Vec::new(),
+        }
+    }
+}
+
+/// Lists the recorded savepoints, in the order in which they were recorded.
 pub async fn list(context: &Context, name: &str) -> Result<Vec<SavepointRow>, Failure> {
     crate::release::check_name(name)?;
-    let history = context.store.history(name).await.map_err(Cause::from)?;
-    if history.is_empty() {
+    let store = &context.store;
+    let (jobs, savepoints) =
+        tokio::try_join!(store.jobs(name), store.savepoints(name)).map_err(Cause::from)?;
+    if jobs.is_empty() {
         return Err(not_found(&context.namespace, name));
     }
-    let mut records = Vec::new();
-    for summary in &history {
-        records.push(context.store.get(name, summary.revision).await.map_err(Cause::from)?);
-    }
-    let restored_by = |path: &str| -> Vec<u32> {
-        let restored = |record: &&crate::release::Record| {
-            record.jobs.iter().any(|job| job.restored_from.as_deref() == Some(path))
-        };
-        records.iter().filter(restored).map(|record| record.revision).collect()
-    };
-    let mut rows: Vec<SavepointRow> = Vec::new();
-    for record in &records {
-        for job in &record.jobs {
-            let stop = job.ended_by.iter().map(|savepoint| ("stop", savepoint));
-            for (origin, savepoint) in job.taken.iter().map(|savepoint| ("trigger", savepoint)).chain(stop) {
-                if rows.iter().any(|row| row.path == savepoint.path) {
-                    continue;
-                }
-                rows.push(SavepointRow {
-                    revision: record.revision,
-                    job: job.name.clone(),
-                    origin,
-                    taken_at: savepoint.taken_at,
-                    format: savepoint.format.clone(),
-                    flink_version: savepoint.flink_version.clone(),
-                    drained: savepoint.drained,
-                    path: savepoint.path.clone(),
-                    restored_by: restored_by(&savepoint.path),
-                });
+    let mut restored: BTreeMap<String, Vec<u32>> = BTreeMap::new();
+    for (revision, jobs) in &jobs {
+        for path in jobs.iter().filter_map(|job| job.restored_from.as_deref()) {
+            let by = restored.entry(normal(path)).or_default();
+            if by.last() != Some(revision) {
+                by.push(*revision);
             }
         }
     }
-    rows.sort_by_key(|row| row.taken_at);
-    Ok(rows)
-}
-
-/// The newest savepoint of a job that the release's history knows, with the revision that it belongs to.
-pub(crate) async fn newest_savepoint(
-    context: &Context,
-    name: &str,
-    history: &[Summary],
-    job: &str,
-) -> Result<Option<(u32, SavepointRef)>, Cause> {
-    let mut newest: Option<(u32, SavepointRef)> = None;
-    // A later revision may hold an older one: it failed, and the one before it went on.
-    for summary in history.iter().filter(|summary| summary.savepoints.iter().any(|s| s.job == job)) {
-        let record = context.store.get(name, summary.revision).await?;
-        let found = record.savepoints_of(job).into_iter().map(|savepoint| (summary.revision, savepoint));
-        newest = newest.into_iter().chain(found).max_by_key(|(_, savepoint)| savepoint.taken_at);
-    }
-    Ok(newest)
+    let row = |savepoint: &Savepoint| {
+        let restored_by = restored.get(&normal(&savepoint.path)).cloned().unwrap_or_default();
+        SavepointRow { restored_by, ..SavepointRow::from(savepoint) }
+    };
+    Ok(savepoints.iter().map(row).collect())
 }

@@ -55,9 +55,7 @@ async fn printed(context: &Context, descriptor: &Descriptor, script: &str, place
         let Some(pod) = found.iter().find(|pod| pod.metadata.name.as_deref() == Some(name)) else {
             continue;
         };
-        match pods::output_of(&context.cluster, &context.namespace, pod, &["sh", "-c", script, "sh", place])
-            .await
-        {
+        match pods::output_of(&context.cluster, &context.namespace, pod, script, &[place]).await {
             Ok(printed) => return Some(printed),
             Err(error) => tracing::warn!(%error, pod = name, "state could not be looked for"),
         }

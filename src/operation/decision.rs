@@ -215,4 +215,8 @@ pub struct JobDecision {
     /// The start of the job as it was, should the operation fail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revert: Option<Start>,
+    /// SHA-256, hex, of the jar that was given for the new job; under which id the new generation lists it is a fact
+    /// ([`JobForward::jar`](super::JobForward::jar)).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jar_sha256: Option<String>,
 }

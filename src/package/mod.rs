@@ -11,6 +11,7 @@ mod suggest;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -47,9 +48,9 @@ impl Package {
         for path in files.keys() {
             archive::check_path(path)?;
         }
-        let schema = text_of(&files, SCHEMA)?.map(Schema::begin);
+        let schema = text_of(&files, SCHEMA)?.as_deref().map(Schema::begin);
         let text = text_of(&files, METADATA)?.ok_or(PackageError::NoMetadata)?;
-        let metadata: Metadata = crate::yaml::from_str(text, METADATA)?;
+        let metadata: Metadata = crate::yaml::from_str(&text, METADATA)?;
         metadata.check()?;
         for name in metadata.layouts.keys() {
             let folder = format!("layouts/{name}/");
@@ -58,7 +59,7 @@ impl Package {
             }
         }
         let defaults = match text_of(&files, VALUES)? {
-            Some(text) => crate::yaml::value(text, VALUES)?,
+            Some(text) => crate::yaml::value(&text, VALUES)?,
             None => Value::Null,
         };
         let defaults = match defaults {
@@ -142,8 +143,8 @@ impl Package {
         self.files.get(path).map(Vec::as_slice)
     }
 
-    /// One file as text; `None` where there is none.
-    pub fn text(&self, path: &str) -> Result<Option<&str>, PackageError> {
+    /// One file as text, by [`crate::yaml::plain`]; `None` where there is none.
+    pub fn text(&self, path: &str) -> Result<Option<Cow<'_, str>>, PackageError> {
         text_of(&self.files, path)
     }
 
@@ -158,11 +159,15 @@ impl Package {
     }
 }
 
-fn text_of<'a>(files: &'a BTreeMap<String, Vec<u8>>, path: &str) -> Result<Option<&'a str>, PackageError> {
+fn text_of<'a>(
+    files: &'a BTreeMap<String, Vec<u8>>,
+    path: &str,
+) -> Result<Option<Cow<'a, str>>, PackageError> {
     let Some(content) = files.get(path) else {
         return Ok(None);
     };
-    std::str::from_utf8(content).map(Some).map_err(|_| PackageError::NotText { path: path.to_owned() })
+    let text = std::str::from_utf8(content).map_err(|_| PackageError::NotText { path: path.to_owned() })?;
+    Ok(Some(crate::yaml::plain(text)))
 }
 
 fn hex(bytes: &[u8]) -> String {

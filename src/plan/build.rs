@@ -121,6 +121,13 @@ impl Draft<'_> {
         descriptor.as_ref().filter(|descriptor| generations.contains(&descriptor.generation))
     }
 
+    /// The release's part of a path on a storage that several clusters may share: chosen once, for as long as any revision
+    /// is on record.
+    fn storage_id(&self) -> String {
+        let recorded = self.situation.history.last().map(|summary| summary.storage_id.clone());
+        recorded.unwrap_or_else(|| self.context.new_storage_id())
+    }
+
     fn refuse_inputs(&self) -> Result<(), Failure> {
         let package = &self.desired.package;
         package
@@ -175,6 +182,7 @@ impl Draft<'_> {
                 name: self.options.name.clone(),
                 namespace: self.context.namespace.clone(),
                 revision: self.revision,
+                storage_id: self.storage_id(),
                 is_install: self.kind == Kind::Install,
                 is_upgrade: self.kind != Kind::Install,
             },
@@ -254,6 +262,7 @@ impl Draft<'_> {
         Ok(Record {
             name: self.options.name.clone(),
             namespace: self.context.namespace.clone(),
+            storage_id: self.storage_id(),
             revision: self.revision,
             status: match self.kind {
                 Kind::Install => Status::PendingInstall,

@@ -2,25 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
 use serde_json::Value;
 use similar::TextDiff;
 
-use super::Plan;
+use super::{ObjectDiff, Plan};
 use crate::failure::Cause;
 use crate::live::render_record;
 use crate::render::{Object, ObjectKey};
 use crate::site::Operation;
 use crate::yaml;
-
-/// An object that changes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ObjectDiff {
-    /// Which.
-    pub object: String,
-    /// A unified diff, `-` for the line as it is and `+` for what it will be.
-    pub diff: String,
-}
 
 impl Plan {
     /// How each object changes, by its name. Where Pods are replaced the old ones are shown under the new generation's

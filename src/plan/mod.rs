@@ -16,8 +16,9 @@ mod strategy;
 mod versions;
 
 pub(crate) use build::build;
-pub use diff::ObjectDiff;
 pub use downtime::Downtime;
 pub(crate) use jobs::leave;
-pub use model::{ChangeOptions, JobChange, ObjectChanges, Plan, StateChoice, StrategyChoice, Summary};
+pub use model::{
+    ChangeOptions, JobChange, ObjectChanges, ObjectDiff, Plan, StateChoice, StrategyChoice, Summary,
+};
 pub(crate) use model::{Desired, Only};

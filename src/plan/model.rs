@@ -8,8 +8,8 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::Downtime;
 use super::capacity::Demand;
-use super::{Downtime, ObjectDiff};
 use crate::operation::{Kind, Strategy};
 use crate::package::Package;
 use crate::release::{JobRecord, Record};
@@ -246,4 +246,13 @@ pub struct JobChange {
     /// For how long it is expected to be down; absent where it does not run now, or is not started again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub downtime: Option<Downtime>,
+}
+
+/// An object that changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ObjectDiff {
+    /// Which.
+    pub object: String,
+    /// A unified diff, `-` for the line as it is and `+` for what it will be.
+    pub diff: String,
 }

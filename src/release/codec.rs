@@ -1,145 +1,106 @@
-//! A record as bytes, and the bytes as Secrets: gzip of JSON, the package's archive, cut where a Secret is full.
+//! How this module writes what it stores: gzip of JSON, under the number of its format and the version of the program.
 //!
-//! Nothing here talks to a server. A Secret may hold 1 MiB (`MaxSecretSize`); [`FULL`] leaves room for the index and the
-//! jobs. What does not fit goes on in parts, which the head names with their SHA-256, so that a torn write is seen.
+//! Nothing here talks to a server, and no error quotes what was read.
 
 use super::ReleaseError;
-use super::record::{JobRecord, Record};
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
-use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 
-/// The bytes of record and archive that one Secret holds at most.
-pub(super) const FULL: usize = 900 << 10;
-/// The longest unpacked record that is read, in bytes.
-const LONGEST_RECORD: u64 = 256 << 20;
+/// The format of everything that this version stores.
+pub(super) const FORMAT: u32 = 1;
+/// The version of this program.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// The longest unpacked document that is read, in bytes.
+const LONGEST: u64 = 256 << 20;
 
-/// What a head or a part holds of a record.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Slice {
-    /// Of the packed record.
-    pub(super) record: Vec<u8>,
-    /// Of the package's archive.
-    pub(super) archive: Vec<u8>,
-}
-
-impl Slice {
-    fn len(&self) -> usize {
-        self.record.len() + self.archive.len()
-    }
-
-    /// SHA-256 of both, hex.
-    pub(super) fn sha256(&self) -> String {
-        let mut hash = Sha256::new();
-        // The length in front keeps `ab|c` and `a|bc` apart.
-        hash.update(u64::try_from(self.record.len()).unwrap_or(u64::MAX).to_be_bytes());
-        hash.update(&self.record);
-        hash.update(&self.archive);
-        hash.finalize().iter().fold(String::new(), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
-    }
-}
-
-/// The head's table of contents.
+/// A document under its format's number and the version that wrote it: what a later version writes differently is
+/// refused by name, never read wrongly.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Index {
-    /// The form of the record; 1.
-    pub(super) format: u32,
-    /// SHA-256 of what the head itself holds.
-    pub(super) head: String,
-    /// SHA-256 of each part, in order.
-    pub(super) parts: Vec<String>,
+pub(super) struct Stamped<T> {
+    format: u32,
+    written_by: String,
+    content: T,
 }
 
-/// Packs a record: what the head holds, what the parts hold, and the index.
-pub(super) fn pack(record: &Record, full: usize) -> Result<(Index, Vec<Slice>), ReleaseError> {
-    let unreadable = |reason: String| ReleaseError::Encode { revision: record.revision, reason };
-    let json = serde_json::to_vec(record).map_err(|error| unreadable(error.to_string()))?;
-    let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
-    gzip.write_all(&json).map_err(|error| unreadable(error.to_string()))?;
-    let packed = gzip.finish().map_err(|error| unreadable(error.to_string()))?;
-    let mut slices = vec![Slice::default()];
-    fill(&mut slices, &packed, full, |slice| &mut slice.record);
-    fill(&mut slices, &record.archive, full, |slice| &mut slice.archive);
-    let sums: Vec<_> = slices.iter().map(Slice::sha256).collect();
-    let index = Index { format: 1, head: sums[0].clone(), parts: sums[1..].to_vec() };
-    Ok((index, slices))
+/// As much of a document as every format has.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Stamp {
+    #[serde(default)]
+    format: Option<u32>,
+    #[serde(default)]
+    written_by: Option<String>,
 }
 
-fn fill(slices: &mut Vec<Slice>, mut bytes: &[u8], full: usize, field: fn(&mut Slice) -> &mut Vec<u8>) {
-    while !bytes.is_empty() {
-        let room = full.saturating_sub(slices.last().map_or(full, Slice::len));
-        if room == 0 {
-            slices.push(Slice::default());
-            continue;
-        }
-        let (now, later) = bytes.split_at(room.min(bytes.len()));
-        if let Some(slice) = slices.last_mut() {
-            field(slice).extend_from_slice(now);
-        }
-        bytes = later;
-    }
+/// Returns a document as JSON, stamped.
+pub(super) fn encode<T: Serialize>(what: &str, content: T) -> Result<Vec<u8>, ReleaseError> {
+    let stamped = Stamped { format: FORMAT, written_by: VERSION.to_owned(), content };
+    serde_json::to_vec(&stamped).map_err(|error| unwritable(what, &error))
 }
 
-/// Puts a record together again. The slices are the head's and the parts', in order.
-pub(super) fn unpack(index: &Index, slices: &[Slice]) -> Result<Record, ReleaseError> {
-    if index.format != 1 {
-        return Err(ReleaseError::NewerFormat { format: index.format });
-    }
-    for (number, (slice, sum)) in
-        slices.iter().zip(std::iter::once(&index.head).chain(&index.parts)).enumerate()
-    {
-        if &slice.sha256() != sum {
-            return Err(ReleaseError::Torn { part: number });
-        }
-    }
-    let packed: Vec<u8> = slices.iter().flat_map(|slice| &slice.record).copied().collect();
-    let mut json = Vec::new();
-    GzDecoder::new(packed.as_slice())
-        .take(LONGEST_RECORD)
-        .read_to_end(&mut json)
-        .map_err(|error| ReleaseError::Decode { reason: error.to_string() })?;
-    let mut record: Record = decode(&json)?;
-    record.archive = slices.iter().flat_map(|slice| &slice.archive).copied().collect();
-    Ok(record)
-}
-
-/// The jobs, which may change, as the head holds them.
-pub(super) fn jobs_to_bytes(record: &Record) -> Result<Vec<u8>, ReleaseError> {
-    serde_json::to_vec(&record.jobs)
-        .map_err(|error| ReleaseError::Encode { revision: record.revision, reason: error.to_string() })
-}
-
-/// The jobs as the head holds them.
-pub(super) fn jobs_from_bytes(bytes: &[u8]) -> Result<Vec<JobRecord>, ReleaseError> {
-    decode(bytes)
-}
-
-/// JSON that this program wrote. The message says where it is wrong, and quotes nothing.
-pub(super) fn decode<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, ReleaseError> {
-    serde_json::from_slice(bytes).map_err(|error| ReleaseError::Decode {
+/// Reads a document that [`encode`] wrote. `what` names it in errors.
+pub(super) fn decode<T: DeserializeOwned>(what: &str, bytes: &[u8]) -> Result<T, ReleaseError> {
+    let unreadable = |error: serde_json::Error| ReleaseError::Decode {
+        what: what.to_owned(),
         reason: format!("line {}, column {}: {:?} error", error.line(), error.column(), error.classify()),
-    })
+    };
+    let stamp: Stamp = serde_json::from_slice(bytes).map_err(unreadable)?;
+    match stamp.format {
+        Some(FORMAT) => {}
+        Some(format) => {
+            return Err(ReleaseError::UnknownFormat {
+                what: what.to_owned(),
+                format,
+                written_by: stamp.written_by.unwrap_or_else(|| "?".to_owned()),
+            });
+        }
+        None => return Err(ReleaseError::NoFormat { what: what.to_owned() }),
+    }
+    serde_json::from_slice::<Stamped<T>>(bytes).map(|stamped| stamped.content).map_err(unreadable)
+}
+
+/// Returns a document as gzip of [`encode`].
+pub(super) fn pack<T: Serialize>(
+    what: &str,
+    content: T,
+    level: Compression,
+) -> Result<Vec<u8>, ReleaseError> {
+    let mut gzip = GzEncoder::new(Vec::new(), level);
+    gzip.write_all(&encode(what, content)?).map_err(|error| unwritable(what, &error))?;
+    gzip.finish().map_err(|error| unwritable(what, &error))
+}
+
+/// Reads a document that [`pack`] wrote.
+pub(super) fn unpack<T: DeserializeOwned>(what: &str, packed: &[u8]) -> Result<T, ReleaseError> {
+    let mut json = Vec::new();
+    GzDecoder::new(packed)
+        .take(LONGEST)
+        .read_to_end(&mut json)
+        .map_err(|error| ReleaseError::Decode { what: what.to_owned(), reason: error.to_string() })?;
+    decode(what, &json)
+}
+
+fn unwritable(what: &str, error: &dyn std::error::Error) -> ReleaseError {
+    ReleaseError::Encode { what: what.to_owned(), reason: error.to_string() }
 }
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::record::{PackageRef, Status};
+    use super::super::record::{PackageRef, Record, Status};
     use super::*;
     use crate::render::Capabilities;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     pub(in super::super) fn record(revision: u32) -> Record {
         Record {
             name: "demo".to_owned(),
             namespace: "team".to_owned(),
+            storage_id: "0a1b2c3d".to_owned(),
             revision,
             status: Status::PendingInstall,
             description: "Install".to_owned(),
@@ -170,36 +131,32 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_small_record_is_one_secret() {
-        let record = record(1);
-        let (index, slices) = pack(&record, FULL).unwrap();
-        assert_eq!((slices.len(), index.parts.len()), (1, 0));
-        assert_eq!(slices[0].archive, record.archive);
-        assert_eq!(unpack(&index, &slices).unwrap(), record);
-    }
-
-    #[test]
-    fn a_large_one_goes_on_in_parts_at_any_cut() {
-        let record = record(1);
-        for full in [1, 7, 100, 1000, 4096, 8000] {
-            let (index, slices) = pack(&record, full).unwrap();
-            assert!(slices.iter().all(|slice| slice.len() <= full));
-            assert_eq!(index.parts.len() + 1, slices.len());
-            assert_eq!(unpack(&index, &slices).unwrap(), record, "{full}");
+    fn a_document_comes_back_as_it_was() {
+        for level in [Compression::fast(), Compression::default()] {
+            let packed = pack("the test", json!({"a": 1.5}), level).unwrap();
+            assert_eq!(unpack::<Value>("the test", &packed).unwrap(), json!({"a": 1.5}));
         }
     }
 
     #[test]
-    fn a_part_of_another_write_is_seen() {
-        let (index, mut slices) = pack(&record(1), 1000).unwrap();
-        slices[2].archive[0] ^= 1;
-        assert!(matches!(unpack(&index, &slices), Err(ReleaseError::Torn { part: 2 })));
+    fn a_later_format_is_refused_with_the_version_that_knows_it() {
+        let later = br#"{"format": 2, "writtenBy": "0.3.0", "content": 7}"#;
+        assert_eq!(
+            decode::<Value>("the operation on release demo", later).unwrap_err().to_string(),
+            "the operation on release demo was written by kubectl-flink 0.3.0 in format 2, which this version does \
+             not know: use 0.3.0 or newer"
+        );
+        assert_eq!(
+            decode::<Value>("revision 1", br#"{"a": 1}"#).unwrap_err().to_string(),
+            "revision 1 has no format number: no released kubectl-flink wrote it"
+        );
     }
 
     #[test]
-    fn bytes_moved_between_record_and_archive_are_seen() {
-        let one = Slice { record: b"ab".to_vec(), archive: b"c".to_vec() };
-        let two = Slice { record: b"a".to_vec(), archive: b"bc".to_vec() };
-        assert_ne!(one.sha256(), two.sha256());
+    fn an_error_quotes_nothing_of_what_was_read() {
+        let error =
+            decode::<Vec<u8>>("revision 1", br#"{"format": 1, "writtenBy": "x", "content": "s3cret"}"#);
+        let said = error.unwrap_err().to_string();
+        assert!(said.contains("revision 1") && !said.contains("s3cret"), "{said}");
     }
 }

@@ -1,14 +1,13 @@
 //! What a record's Secret says in its labels and annotations, so that lists need no more than metadata.
 //!
-//! They are the only place of what may change about a record, but its jobs: its status, description, generation, when it
-//! was changed, and its savepoints.
+//! They are the only place of what may change about a record, but its jobs: its status, description, generation, and when
+//! it was changed.
 
 use super::ReleaseError;
-use super::record::{JobRecord, JobSavepoint, Record, Status, Summary};
+use super::record::{Record, Status, Summary};
+use super::secrets::OWNER;
 use serde_json::{Map, Value, json};
 
-/// The value of the label `owner` on all that this module stores.
-pub(super) const OWNER: &str = "kubectl-flink";
 /// The highest generation number that the release had used when the record was written.
 const HIGHEST: &str = "flink.kubectl/highest-generation";
 const GENERATION: &str = "flink.kubectl/generation";
@@ -18,7 +17,9 @@ const UPDATED: &str = "flink.kubectl/updated";
 const VERSION: &str = "flink.kubectl/version";
 const FLINK_VERSION: &str = "flink.kubectl/flink-version";
 const OPERATION: &str = "flink.kubectl/operation";
-const SAVEPOINTS: &str = "flink.kubectl/savepoints";
+const STORAGE: &str = "flink.kubectl/storage-id";
+/// SHA-256 of the archive that the record names.
+const ARCHIVE: &str = "flink.kubectl/archive";
 /// Longest description kept, in characters: all annotations of an object share 256 KiB.
 const LONGEST_DESCRIPTION: usize = 4096;
 
@@ -35,13 +36,16 @@ pub(super) fn labels(record: &Record) -> Value {
     })
 }
 
-/// The annotations of a record; `highest` is the highest generation number ever used by the release.
-pub(super) fn annotations(record: &Record, highest: u32) -> Value {
+/// The annotations of a record; `highest` is the highest generation number ever used by the release, `archive` the
+/// SHA-256 of the package's archive.
+pub(super) fn annotations(record: &Record, highest: u32, archive: &str) -> Value {
     let mut all = json!({
         CREATED: record.created.to_string(),
         VERSION: record.package.version,
         FLINK_VERSION: record.package.flink_version,
         OPERATION: record.operation,
+        STORAGE: record.storage_id,
+        ARCHIVE: archive,
     });
     if let (Some(all), Value::Object(more)) = (all.as_object_mut(), changing_annotations(record, highest)) {
         all.extend(more);
@@ -56,7 +60,6 @@ pub(super) fn changing_annotations(record: &Record, highest: u32) -> Value {
         UPDATED: record.updated.to_string(),
         GENERATION: record.generation.to_string(),
         HIGHEST: highest.max(record.generation).to_string(),
-        SAVEPOINTS: Value::from(serde_json::to_string(&savepoints(&record.jobs)).unwrap_or_default()),
     })
 }
 
@@ -66,16 +69,6 @@ pub(super) fn status_metadata(status: Status, description: &str, updated: jiff::
         "labels": {"status": status.as_str()},
         "annotations": {DESCRIPTION: short(description), UPDATED: updated.to_string()},
     })
-}
-
-fn savepoints(jobs: &[JobRecord]) -> Vec<JobSavepoint> {
-    let of_job = |job: &JobRecord| {
-        let name = job.name.clone();
-        let kept = job.taken.iter().chain(&job.ended_by);
-        kept.map(move |savepoint| JobSavepoint { job: name.clone(), path: savepoint.path.clone() })
-            .collect::<Vec<_>>()
-    };
-    jobs.iter().flat_map(of_job).collect()
 }
 
 fn short(text: &str) -> String {
@@ -108,8 +101,7 @@ pub(super) fn summary(object: &Value) -> Result<Summary, ReleaseError> {
         created: reader.time(CREATED)?,
         updated: reader.time(UPDATED)?,
         operation: reader.annotation(OPERATION)?.to_owned(),
-        savepoints: serde_json::from_str(reader.annotation(SAVEPOINTS)?)
-            .map_err(|_| reader.wrong(SAVEPOINTS))?,
+        storage_id: reader.annotation(STORAGE)?.to_owned(),
     })
 }
 
@@ -117,6 +109,11 @@ pub(super) fn summary(object: &Value) -> Result<Summary, ReleaseError> {
 pub(super) fn highest_generation(object: &Value) -> u32 {
     let reader = Reader { object };
     reader.annotation(HIGHEST).ok().and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
+/// The SHA-256 of the archive that a record names.
+pub(super) fn archive(object: &Value) -> Result<&str, ReleaseError> {
+    Reader { object }.annotation(ARCHIVE)
 }
 
 /// Puts what may have changed since into a record that was just unpacked.
@@ -173,20 +170,22 @@ mod tests {
     fn a_summary_comes_back_from_the_metadata() {
         let record = record(3);
         let object = json!({"metadata": {
-            "name": "s", "namespace": "team", "labels": labels(&record), "annotations": annotations(&record, 7),
+            "name": "s", "namespace": "team", "labels": labels(&record), "annotations": annotations(&record, 7, "00"),
         }});
         assert_eq!(object["metadata"]["labels"]["version"], "1.2.3_build.5");
         let summary = summary(&object).unwrap();
         assert_eq!((summary.revision, summary.version.as_str()), (3, "1.2.3+build.5"));
         assert_eq!((summary.status, summary.updated), (record.status, record.updated));
         assert_eq!(highest_generation(&object), 7);
+        assert_eq!(archive(&object).unwrap(), "00");
+        assert_eq!(summary.storage_id, record.storage_id);
     }
 
     #[test]
     fn a_label_someone_removed_is_named() {
         let record = record(3);
         let mut object = json!({"metadata": {
-            "name": "s", "namespace": "team", "labels": labels(&record), "annotations": annotations(&record, 7),
+            "name": "s", "namespace": "team", "labels": labels(&record), "annotations": annotations(&record, 7, "00"),
         }});
         object["metadata"]["labels"]["status"] = json!("gone");
         assert_eq!(

@@ -3,21 +3,24 @@
 //! Talks to Kubernetes only through [`crate::cluster`]. It stores what it is given and decides nothing about it; it never
 //! prints, and its errors never quote what a record holds.
 
+mod blob;
 mod codec;
 mod labels;
 mod name;
 pub mod operation;
+mod packages;
 mod record;
+mod savepoints;
+mod secrets;
+mod segments;
 mod store;
 #[cfg(test)]
 mod testing;
 
 pub use name::{MAX_LENGTH as MAX_NAME_LENGTH, NameError, check as check_name};
 pub use operation::{Lock, LockError};
-pub use record::{
-    Elsewhere, JobMode, JobRecord, JobSavepoint, JobState, PackageRef, Record, SavepointRef, Status,
-    StatusError, Summary,
-};
+pub use record::{Elsewhere, JobMode, JobRecord, JobState, PackageRef, Record, Status, StatusError, Summary};
+pub use savepoints::{Ledger, Origin, Savepoint, StateFormat};
 pub use store::Store;
 
 use crate::cluster::ClusterError;
@@ -46,25 +49,36 @@ pub enum ReleaseError {
         /// The revision.
         revision: u32,
     },
-    /// A part of a record is missing.
-    #[error("a part of the record is missing: Secret {secret}")]
+    /// A Secret that another one names, or that belongs between two others, is missing.
+    #[error("a part of what is recorded is missing: Secret {secret}")]
     PartMissing {
         /// The Secret that is not there.
         secret: String,
     },
-    /// A part of a record is not the one that was written with it.
-    #[error("the record is damaged: {} does not have the recorded SHA-256", piece(*.part))]
+    /// A Secret does not hold what was written with the others.
+    #[error("the Secret {secret} is damaged: it does not have the recorded SHA-256")]
     Torn {
-        /// 0 is the head.
-        part: usize,
+        /// The Secret.
+        secret: String,
     },
-    /// The record was written by a later version of this program.
+    /// A later version of this program wrote it.
     #[error(
-        "the record has form {format}, which this version of kubectl-flink does not know; use a newer one"
+        "{what} was written by kubectl-flink {written_by} in format {format}, which this version does not know: \
+         use {written_by} or newer"
     )]
-    NewerFormat {
-        /// The form.
+    UnknownFormat {
+        /// The object, in words.
+        what: String,
+        /// The number of its format.
         format: u32,
+        /// The version that wrote it.
+        written_by: String,
+    },
+    /// No released version of this program wrote it.
+    #[error("{what} has no format number: no released kubectl-flink wrote it")]
+    NoFormat {
+        /// The object, in words.
+        what: String,
     },
     /// A Secret that looks like a record is none.
     #[error("the Secret {secret} is not a release record: {field} is missing or wrong")]
@@ -74,30 +88,22 @@ pub enum ReleaseError {
         /// The label, annotation or key.
         field: String,
     },
-    /// A record cannot be written as JSON.
-    #[error("revision {revision} cannot be recorded: {reason}")]
+    /// It cannot be written as JSON.
+    #[error("{what} cannot be recorded: {reason}")]
     Encode {
-        /// The revision.
-        revision: u32,
+        /// The object, in words.
+        what: String,
         /// Why.
         reason: String,
     },
-    /// A journal cannot be written as JSON.
-    #[error("the journal cannot be written: {reason}")]
-    Journal {
-        /// Why.
-        reason: String,
-    },
-    /// The bytes of a record cannot be read.
-    #[error("the record cannot be read: {reason}")]
+    /// Its bytes cannot be read.
+    #[error("{what} cannot be read: {reason}")]
     Decode {
+        /// The object, in words.
+        what: String,
         /// Where and why.
         reason: String,
     },
-}
-
-fn piece(part: usize) -> String {
-    if part == 0 { "its head".to_owned() } else { format!("part {part}") }
 }
 
 impl ReleaseError {

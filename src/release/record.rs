@@ -1,6 +1,6 @@
 //! A revision as it is recorded, and the summary of it that lists show.
 
-use crate::id::{JobId, TriggerId};
+use crate::id::JobId;
 use crate::render::Capabilities;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -102,6 +102,9 @@ pub struct Record {
     pub name: String,
     /// Its namespace.
     pub namespace: String,
+    /// Eight hex digits, chosen at the first install and the same in every revision: part of the path on a storage that
+    /// several clusters may share.
+    pub storage_id: String,
     /// 1, 2, 3 …
     pub revision: u32,
     /// Where it stands. May change.
@@ -114,7 +117,7 @@ pub struct Record {
     pub updated: Timestamp,
     /// The package.
     pub package: PackageRef,
-    /// The package's archive (`.tgz`); stored beside the rest, as it is.
+    /// The package's archive (`.tgz`); stored once for all revisions that were made from it.
     #[serde(skip)]
     pub archive: Vec<u8>,
     /// The layout that was rendered.
@@ -131,7 +134,7 @@ pub struct Record {
     pub notes: String,
     /// The number of the generation that runs it. May change: a way back in the classic order takes a new one.
     pub generation: u32,
-    /// The jobs. Their savepoints and states may change.
+    /// The jobs. What they were restored from and ended by may change, and their states.
     pub jobs: Vec<JobRecord>,
     /// What made the revision: `install`, `upgrade`, `rollback`, `job-submit` …
     pub operation: String,
@@ -174,12 +177,9 @@ pub struct JobRecord {
     /// The savepoint or checkpoint it was started from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restored_from: Option<String>,
-    /// The savepoint that ended it.
+    /// The path of the savepoint that ended it; the rest of what is known of it is in the [`Ledger`](super::Ledger).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ended_by: Option<SavepointRef>,
-    /// Savepoints that were taken of it while it went on, and those that a way back started it from again.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub taken: Vec<SavepointRef>,
+    pub ended_by: Option<String>,
     /// Declared by the package or its values (`true`), or by `job submit`.
     pub declared: bool,
 }
@@ -261,31 +261,6 @@ impl Record {
     pub fn place_of(&self, job: &JobRecord) -> Option<u32> {
         job.elsewhere.map(|place| place.generation).filter(|number| *number != self.generation)
     }
-
-    /// All savepoints of a job that this revision keeps.
-    pub fn savepoints_of(&self, job: &str) -> Vec<SavepointRef> {
-        let of_job = self.jobs.iter().filter(|record| record.name == job);
-        of_job.flat_map(|record| record.taken.iter().chain(&record.ended_by).cloned()).collect()
-    }
-}
-
-/// A savepoint as it was taken.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct SavepointRef {
-    /// Flink's URI of it.
-    pub path: String,
-    /// The trigger it was asked for with.
-    pub trigger: TriggerId,
-    /// When it was complete.
-    pub taken_at: Timestamp,
-    /// `CANONICAL` or `NATIVE`.
-    pub format: String,
-    /// The Flink version that wrote it.
-    pub flink_version: String,
-    /// The job ended its windows before: what is restored from it does not go on as if nothing had been.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub drained: bool,
 }
 
 /// A recorded revision as lists show it: read from the metadata alone.
@@ -318,17 +293,8 @@ pub struct Summary {
     pub updated: Timestamp,
     /// What made it.
     pub operation: String,
-    /// The savepoints of its jobs: those that ended them, and those taken while they went on.
-    pub savepoints: Vec<JobSavepoint>,
-}
-
-/// A savepoint of a job.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct JobSavepoint {
-    /// The job's name.
-    pub job: String,
-    /// Flink's URI.
-    pub path: String,
+    /// The release's part of a path on a storage that several clusters may share.
+    pub storage_id: String,
 }
 
 #[cfg(test)]

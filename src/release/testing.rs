@@ -15,6 +15,9 @@ pub(super) enum Fault {
     RequestLost,
 }
 
+/// The server that answers, to look into and to hinder.
+pub(super) type Server = Arc<Mutex<Secrets>>;
+
 #[derive(Default)]
 pub(super) struct Secrets {
     pub(super) all: BTreeMap<String, Value>,
@@ -77,15 +80,25 @@ impl Secrets {
             url::form_urlencoded::parse(seen.path.split_once('?').map_or("", |(_, query)| query).as_bytes())
                 .into_owned()
                 .collect();
-        let fields = query.get("fieldSelector").cloned().unwrap_or_default();
-        let items: Vec<_> = match fields.strip_prefix("metadata.name=") {
-            Some(name) => self.all.get(name).into_iter().collect(),
-            None => self
-                .all
-                .values()
-                .filter(|secret| Some(secret["type"].as_str().unwrap()) == fields.strip_prefix("type="))
-                .collect(),
+        let selects = |selector: &str, value_of: &dyn Fn(&str) -> Option<String>| {
+            let terms = query.get(selector).map(String::as_str).unwrap_or_default();
+            terms.split(',').filter(|term| !term.is_empty()).all(|term| match term.split_once('=') {
+                Some((key, value)) => value_of(key).as_deref() == Some(value),
+                None => value_of(term).is_some(),
+            })
         };
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let items: Vec<_> = self
+            .all
+            .values()
+            .filter(|secret| selects("labelSelector", &|key| text(&secret["metadata"]["labels"][key])))
+            .filter(|secret| {
+                selects("fieldSelector", &|key| match key {
+                    "metadata.name" => text(&secret["metadata"]["name"]),
+                    _ => text(&secret[key]),
+                })
+            })
+            .collect();
         Reply::json(200, &json!({"items": items}))
     }
 
@@ -100,7 +113,7 @@ impl Secrets {
 }
 
 /// A cluster that holds Secrets only, in the namespace `team`.
-pub(super) fn cluster() -> (Cluster, Log, Arc<Mutex<Secrets>>) {
+pub(super) fn cluster() -> (Cluster, Log, Server) {
     let secrets = Arc::new(Mutex::new(Secrets {
         date: "Fri, 02 Jan 2026 03:04:05 GMT".to_owned(),
         ..Secrets::default()

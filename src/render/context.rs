@@ -44,6 +44,9 @@ pub struct ReleaseContext {
     pub namespace: String,
     /// The revision, from 1.
     pub revision: u32,
+    /// In templates `release.storageId`: eight hex digits that stay the same for as long as the release is on record, and
+    /// that no other release has, in whatever cluster.
+    pub storage_id: String,
     /// In templates `release.isInstall`.
     pub is_install: bool,
     /// In templates `release.isUpgrade`.

@@ -85,7 +85,7 @@ fn sources(package: &Package, layout: &str) -> Result<BTreeMap<String, String>, 
         let own = path.starts_with(&folder) && has_extension(path, &["yaml", "yml", "tera"]);
         if shared || own || path == NOTES {
             let text = package.text(path)?.unwrap_or_default();
-            sources.insert(path.to_owned(), text.to_owned());
+            sources.insert(path.to_owned(), text.into_owned());
         }
     }
     Ok(sources)
@@ -106,7 +106,7 @@ fn crds(package: &Package) -> Result<Vec<super::Object>, RenderError> {
     let mut objects = Vec::new();
     for (path, _) in package.files() {
         if path.starts_with("crds/") && has_extension(path, &["yaml", "yml"]) {
-            objects.extend(manifest::objects(path, package.text(path)?.unwrap_or_default())?);
+            objects.extend(manifest::objects(path, &package.text(path)?.unwrap_or_default())?);
         }
     }
     Ok(objects)

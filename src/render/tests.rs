@@ -36,6 +36,7 @@ fn with_inputs<T>(values: &Value, then: impl FnOnce(&Inputs) -> T) -> T {
             name: "demo".into(),
             namespace: "default".into(),
             revision: 3,
+            storage_id: "0a1b2c3d".to_owned(),
             is_install: true,
             is_upgrade: false,
         },

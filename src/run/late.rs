@@ -5,6 +5,7 @@ use crate::engine;
 use crate::failure::{Cause, chain};
 use crate::operation::{JobMove, Journal};
 use crate::progress::{Observer, Progress};
+use crate::release::operation::Pending;
 use crate::release::{Lock, LockError, Record, Status};
 use crate::site::Operation;
 
@@ -25,7 +26,7 @@ pub(super) async fn belated(
     ));
     let begun = tokio::time::Instant::now();
     let lock = loop {
-        match Lock::acquire(&context.store, name, &context.holder, &late).await {
+        match Lock::acquire(&context.store, name, &context.holder, &Pending::from(&late)).await {
             Ok(lock) => break lock,
             Err(LockError::Held { .. } | LockError::Release(_)) if begun.elapsed() < context.timeout => {
                 tokio::time::sleep(engine::POLL).await;

@@ -19,6 +19,7 @@ use crate::live::pending::held;
 use crate::operation::Journal;
 use crate::plan::Plan;
 use crate::progress::{Cancellation, Observer};
+use crate::release::operation::Pending;
 use crate::release::{Lock, LockError};
 use crate::site::{Operation, Site};
 
@@ -38,7 +39,7 @@ pub async fn run(
         && context.cluster.create_namespace(&context.namespace).await.map_err(Cause::from)?;
     let name = &shown.options.name;
     let journal = Journal { begun: false, ..shown.operation.journal.clone() };
-    let acquired = Lock::acquire(&context.store, name, &context.holder, &journal).await;
+    let acquired = Lock::acquire(&context.store, name, &context.holder, &Pending::from(&journal)).await;
     let lock = acquired.map_err(|error| held(name, error))?;
     let decided = async {
         let plan = planner().await?;

@@ -2,6 +2,7 @@
 
 mod generation;
 mod jobs;
+mod kept;
 mod operation;
 mod records;
 mod uninstall;
@@ -22,11 +23,13 @@ use crate::live::{Orphan, render_record, unmanaged};
 use crate::operation::{Journal, Kind, Look, Outcome, Pods, Target, Trigger};
 use crate::probe::warm_up::id as warm_up_id;
 use crate::progress::{Cancellation, Observer, Progress};
+use crate::release::operation::Pending;
 use crate::release::{Lock, Status};
 use crate::render::{Object, ObjectKey};
 
+pub(crate) use kept::{keep_ends_of, savepoints_of};
 pub use operation::{Operation, Settings};
-pub(crate) use records::{bring_back, keep_savepoints_of};
+pub(crate) use records::bring_back;
 
 /// A release that an operation holds the lock of.
 pub(crate) struct Site<'a> {
@@ -156,7 +159,7 @@ impl World for Site<'_> {
     type Control = Driver;
 
     async fn write(&self, journal: &Journal) -> Result<(), Cause> {
-        Ok(self.lock.write(journal).await?)
+        Ok(self.lock.write(&Pending::from(journal)).await?)
     }
 
     fn control(&self, target: Target) -> Result<Driver, Cause> {

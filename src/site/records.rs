@@ -1,20 +1,16 @@
 //! How an operation ended, written into the records.
 
 use super::Site;
-use crate::digest::sha256;
+use super::kept::{keep_ends_of, keep_jar, savepoints_of};
 use crate::failure::Cause;
-use crate::live::jobs::unknown;
-use crate::operation::{JobMove, Journal, Kind, Outcome, StateFrom, Stop, Target};
-use crate::release::{Elsewhere, JobRecord, JobState, Record, SavepointRef, Status, Summary};
-
-/// What is recorded as the format of a checkpoint that was retained.
-const CHECKPOINT: &str = "CHECKPOINT";
+use crate::operation::{JobMove, Journal, Kind, Outcome, StateFrom, Target};
+use crate::release::{Elsewhere, JobRecord, JobState, Record, Status, Summary};
 
 impl Site<'_> {
     /// Writes into the records how it ended.
     pub(super) async fn close_records(&mut self, outcome: Outcome, journal: &Journal) -> Result<(), Cause> {
         let now = (self.context.now)();
-        self.keep_savepoints(journal, outcome, now);
+        self.keep_savepoints(journal, outcome, now).await?;
         self.keep_finished(journal);
         self.keep_jars(journal);
         self.keep_ids(journal);
@@ -72,29 +68,41 @@ impl Site<'_> {
         Ok(())
     }
 
-    /// The base revision's record keeps the savepoints that ended its jobs, but for state that was given up for another: the newest
-    /// that is recorded would be that.
-    fn keep_savepoints(&mut self, journal: &Journal, outcome: Outcome, now: jiff::Timestamp) {
+    /// Records the savepoints of the current revision's jobs, and which of them ended a job; but for state that was given
+    /// up for another: the newest that is recorded would be that.
+    async fn keep_savepoints(
+        &mut self,
+        journal: &Journal,
+        outcome: Outcome,
+        now: jiff::Timestamp,
+    ) -> Result<(), Cause> {
         let given_up = |job: &JobMove| outcome == Outcome::Deployed && job.gives_up_its_state();
-        for job in journal.jobs.iter().filter(|job| !given_up(job)) {
+        let kept: Vec<&JobMove> = journal.jobs.iter().filter(|job| !given_up(job)).collect();
+        if let Some(base) = &self.operation.base {
             let version = |target| {
                 let descriptor = self.descriptor(target);
                 descriptor.map(|descriptor| descriptor.flink_version.clone()).unwrap_or_default()
             };
-            let (source, new) = (version(job.source()), version(Target::New));
+            let new = version(Target::New);
+            let of_job =
+                |job: &&JobMove| savepoints_of(job, base.revision, &version(job.source()), &new, now);
+            let savepoints: Vec<_> = kept.iter().flat_map(of_job).collect();
+            self.context.store.record_savepoints(self.operation.name(), &savepoints).await?;
+        }
+        for job in kept {
             if let Some(base) = &mut self.operation.base {
-                keep_savepoints_of(job, base, &source, &new, now);
+                keep_ends_of(job, base);
             }
-            let Some(savepoint) = savepoint_of(job, &source, now) else { continue };
-            // A job that is only stopped keeps its savepoint in the new record too.
+            let Some(path) = &job.forward.savepoint else { continue };
             for next in self.operation.record.jobs.iter_mut().filter(|record| record.name == job.name) {
                 if job.start().is_none() {
-                    next.ended_by = Some(savepoint.clone());
+                    next.ended_by = Some(path.clone()); // it is only stopped
                 } else if job.start().is_some_and(|start| start.from == StateFrom::ItsStop) {
-                    next.restored_from = Some(savepoint.path.clone());
+                    next.restored_from = Some(path.clone());
                 }
             }
         }
+        Ok(())
     }
 
     /// A job that finished by itself is recorded as what it was when it did.
@@ -113,21 +121,17 @@ impl Site<'_> {
                     state: JobState::Finished,
                     restored_from: before.restored_from.clone(),
                     ended_by: before.ended_by.clone(),
-                    taken: before.taken.clone(),
                     ..next.clone()
                 };
             }
         }
     }
 
-    /// A jar that was given is the job's from now on, under the id that the new generation lists it by.
+    /// A jar that was given is the job's from now on.
     fn keep_jars(&mut self, journal: &Journal) {
-        for job in self.operation.record.jobs.iter_mut().filter(|job| job.jar.starts_with("upload:")) {
-            let moved = journal.jobs.iter().find(|moved| moved.name == job.name && moved.start().is_some());
-            let id = moved.and_then(|moved| moved.forward.jar.as_ref());
-            if let (Some(id), Some(file)) = (id, self.operation.settings.jars.get(&job.name)) {
-                job.jar = format!("upload:{id}");
-                job.jar_sha256 = Some(sha256(file));
+        for job in &mut self.operation.record.jobs {
+            if let Some(moved) = journal.jobs.iter().find(|moved| moved.name == job.name) {
+                keep_jar(moved, job);
             }
         }
     }
@@ -172,20 +176,20 @@ impl Site<'_> {
         if max == 0 {
             return Ok(());
         }
-        let mut history = self.context.store.history(self.operation.name()).await?;
-        history.sort_by_key(|summary| summary.revision);
+        let (name, store) = (self.operation.name(), &self.context.store);
+        let (history, savepoints) = tokio::try_join!(store.history(name), store.savepoints(name))?;
         let surplus = history.len().saturating_sub(max);
         let runs = |summary: &Summary| {
             let elsewhere = self.operation.record.jobs.iter().filter_map(|job| job.elsewhere);
             elsewhere.into_iter().any(|place| place.revision == summary.revision)
         };
         let droppable = history.iter().filter(|summary| {
-            summary.savepoints.is_empty()
+            savepoints.of_revision(summary.revision).next().is_none()
                 && matches!(summary.status, Status::Superseded | Status::Failed)
                 && !runs(summary)
         });
         for summary in droppable.take(surplus) {
-            self.context.store.delete(self.operation.name(), summary.revision).await?;
+            store.delete(name, summary.revision).await?;
         }
         Ok(())
     }
@@ -225,7 +229,6 @@ pub(crate) fn bring_back(journal: &Journal, base: &mut Record, next: &Record) {
                 id: moved.reverted_id(),
                 state: JobState::Running,
                 restored_from: moved.restored_from(&start.from),
-                taken: taken(job),
                 ended_by: None,
                 ..job.clone()
             };
@@ -268,7 +271,6 @@ fn keep_moved(journal: &Journal, moved: &JobMove, base: &mut Record, next: &Reco
         state: JobState::Running,
         elsewhere: Some(Elsewhere { generation: journal.decided.new, revision: journal.decided.to }),
         restored_from: moved.restored_from(&start.from),
-        taken: before.map(|index| taken(&base.jobs[index])).unwrap_or_default(),
         ended_by: None,
         ..job.clone()
     };
@@ -276,70 +278,4 @@ fn keep_moved(journal: &Journal, moved: &JobMove, base: &mut Record, next: &Reco
         Some(index) => base.jobs[index] = kept,
         None => base.jobs.push(kept),
     }
-}
-
-/// What was taken of a job goes into the record of the revision that ran: by the Flink of the generation that it was in, and what the
-/// new job left, by the new one's.
-pub(crate) fn keep_savepoints_of(
-    moved: &JobMove,
-    base: &mut Record,
-    source: &str,
-    new: &str,
-    now: jiff::Timestamp,
-) {
-    // An unmanaged job, which goes with the release: only its savepoint stays.
-    let is_known = base.jobs.iter().any(|job| job.name == moved.name);
-    if let (false, Some(id), Some(_)) = (is_known, moved.decided.old, &moved.forward.savepoint) {
-        let state = if moved.forward.stopped { JobState::Stopped } else { JobState::Running };
-        base.jobs.push(JobRecord { state, ..unknown(moved.name.clone(), id) });
-    }
-    for job in base.jobs.iter_mut().filter(|job| job.name == moved.name) {
-        if let Some(savepoint) = savepoint_of(moved, source, now) {
-            if moved.forward.stopped && !moved.forward.finished {
-                job.ended_by = Some(savepoint);
-            } else if !job.taken.iter().any(|known| known.path == savepoint.path) {
-                job.taken.push(savepoint); // it ran on, past that savepoint
-            }
-        }
-        if let Some(left) = left_by(moved, new, now) {
-            job.taken = taken(job);
-            job.ended_by = Some(left);
-        }
-    }
-}
-
-/// The savepoints of a job that runs again: the one that ended it did not, but it is kept.
-fn taken(job: &JobRecord) -> Vec<SavepointRef> {
-    let is_known = |one: &SavepointRef| job.taken.iter().any(|known| known.path == one.path);
-    let ended_by = job.ended_by.iter().filter(|savepoint| !is_known(savepoint));
-    job.taken.iter().chain(ended_by).cloned().collect()
-}
-
-/// The checkpoint that a new job left when it was ended, as it is recorded.
-fn left_by(moved: &JobMove, flink_version: &str, taken_at: jiff::Timestamp) -> Option<SavepointRef> {
-    Some(SavepointRef {
-        path: moved.revert.left.clone()?,
-        trigger: moved.new_id()?, // none was asked for: the job that left it
-        taken_at,
-        format: CHECKPOINT.to_owned(),
-        flink_version: flink_version.to_owned(),
-        drained: false,
-    })
-}
-
-/// The savepoint with which a job was stopped, as it is recorded; `None` while its path is not known.
-fn savepoint_of(moved: &JobMove, flink_version: &str, taken_at: jiff::Timestamp) -> Option<SavepointRef> {
-    let format = match &moved.decided.stop {
-        Some(Stop::Savepoint { format, .. }) => format.clone(),
-        Some(Stop::LatestCheckpoint) => CHECKPOINT.to_owned(),
-        _ => String::new(),
-    };
-    Some(SavepointRef {
-        path: moved.forward.savepoint.clone()?,
-        trigger: moved.decided.trigger.as_ref()?.id,
-        taken_at,
-        format,
-        flink_version: flink_version.to_owned(),
-        drained: matches!(moved.decided.stop, Some(Stop::Savepoint { drain: true, .. })),
-    })
 }

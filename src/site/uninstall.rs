@@ -37,8 +37,7 @@ impl Site<'_> {
         if journal.jobs.iter().any(|job| job.forward.savepoint.is_some()) {
             return Ok(true);
         }
-        let history = self.context.store.history(self.operation.name()).await?;
-        Ok(history.iter().any(|summary| !summary.savepoints.is_empty()))
+        Ok(!self.context.store.savepoints(self.operation.name()).await?.is_empty())
     }
 
     /// Writes how it ended: an `uninstalled` record while there is a savepoint to come back to, else no record at all.
@@ -51,10 +50,7 @@ impl Site<'_> {
         let store = &self.context.store;
         let name = self.operation.name().to_owned();
         if !keep {
-            for summary in store.history(&name).await? {
-                store.delete(&name, summary.revision).await?;
-            }
-            return Ok(());
+            return Ok(store.delete_release(&name).await?);
         }
         if let Some(base) = &mut self.operation.base {
             for job in &mut base.jobs {

@@ -74,7 +74,7 @@ pub fn collect(
     ordered.sort_by_key(|setting| rank(setting)); // a stable sort: the later of a kind stays the later
     for setting in ordered {
         match setting {
-            Setting::File { origin, text } => match crate::yaml::value(text, origin)? {
+            Setting::File { origin, text } => match crate::yaml::value(&crate::yaml::plain(text), origin)? {
                 Value::Null => {}
                 Value::Object(map) => lay_over(&mut values, map),
                 other => {

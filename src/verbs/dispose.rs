@@ -3,6 +3,7 @@
 //! Never one that a running job may still need, nor the only state of a job that is stopped. Nothing here decides which
 //! are worth keeping: the user names them, or how many.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -10,14 +11,16 @@ use tokio::time::Instant;
 
 use crate::context::Context;
 use crate::failure::{Cause, Failure};
-use crate::flink::{Client, FlinkError, Rest, savepoint::same_path};
+use crate::flink::savepoint::{normal, same_path};
+use crate::flink::{Client, FlinkError, Rest};
 use crate::live::pending::held;
 use crate::live::savepoints::{self, SavepointRow};
 use crate::live::{Live, Situation};
-use crate::operation::{Journal, Kind};
 use crate::plan::rights;
 use crate::progress::{Observer, Progress};
+use crate::release::operation::{Disposing, Pending};
 use crate::release::{JobRecord, JobState, Lock, Record, Status};
+use crate::run::savepoint::describe;
 
 /// Between two looks at a disposal.
 const POLL: Duration = Duration::from_millis(300);
@@ -29,6 +32,8 @@ pub enum Which {
     Paths(Vec<String>),
     /// All but the newest so many of each job.
     AllBut(usize),
+    /// What an interrupted disposal has left of these.
+    Rest(Vec<String>),
 }
 
 /// What goes and what stays. Stable: `-o json` prints it.
@@ -51,6 +56,11 @@ pub async fn plan(context: &Context, name: &str, which: &Which) -> Result<Plan, 
     crate::release::check_name(name)?;
     rights::check(context, rights::Verb::Jobs).await?;
     decide(context, name, which).await.map(|(plan, _)| plan)
+}
+
+/// Says which savepoints go that an interrupted disposal has left; changes nothing.
+pub(crate) async fn plan_rest(context: &Context, name: &str, left: &Disposing) -> Result<Plan, Failure> {
+    decide(context, name, &Which::Rest(left.paths.clone())).await.map(|(plan, _)| plan)
 }
 
 /// The plan, and the Flink that carries it out.
@@ -99,18 +109,32 @@ async fn decide(context: &Context, name: &str, which: &Which) -> Result<(Plan, C
             }
         }
         Which::AllBut(keep) => {
-            for (index, row) in rows.iter().enumerate() {
-                if rows[index + 1..].iter().filter(|newer| newer.job == row.job).count() < *keep {
-                    continue;
-                }
-                match needed(context, &situation, base, &rows, row).await {
-                    Some(reason) => plan.keep.push((row.path.clone(), reason)),
-                    None => plan.dispose.push(row.clone()),
-                }
+            let newer = |index: usize, row: &SavepointRow| {
+                rows[index + 1..].iter().filter(|newer| newer.job == row.job).take(*keep).count()
+            };
+            let old = rows.iter().enumerate().filter(|(index, row)| newer(*index, row) >= *keep);
+            for (_, row) in old {
+                plan.add(row, needed(context, &situation, base, &rows, row).await);
+            }
+        }
+        Which::Rest(paths) => {
+            let paths: BTreeSet<String> = paths.iter().map(|path| normal(path)).collect();
+            for row in rows.iter().filter(|row| paths.contains(&normal(&row.path))) {
+                plan.add(row, needed(context, &situation, base, &rows, row).await);
             }
         }
     }
     Ok((plan, flink))
+}
+
+impl Plan {
+    /// Adds a savepoint that goes, unless there is a reason why it is needed.
+    fn add(&mut self, row: &SavepointRow, needed: Option<String>) {
+        match needed {
+            Some(reason) => self.keep.push((row.path.clone(), reason)),
+            None => self.dispose.push(row.clone()),
+        }
+    }
 }
 
 /// Why a savepoint must stay.
@@ -171,34 +195,55 @@ async fn rests_on(
     }
 }
 
-/// Deletes what the plan names and what is not needed under the lock either, one after the other; the records follow each.
-/// Gives what was deleted.
+/// Deletes what the plan names and what is not needed under the lock either, one after the other; each is recorded as it
+/// goes. Gives what was deleted.
 pub async fn execute(context: &Context, shown: &Plan, observer: &dyn Observer) -> Result<Plan, Failure> {
     let name = &shown.name;
-    let revision = shown.dispose.iter().map(|row| row.revision).max().unwrap_or_default();
-    let journal = Journal::begin(Kind::Jobs, revision);
-    let lock = Lock::acquire(&context.store, name, &context.holder, &journal)
+    let paths = shown.dispose.iter().map(|row| row.path.clone()).collect();
+    let pending = Pending::Dispose(Disposing { paths, asked: 0 });
+    let lock = Lock::acquire(&context.store, name, &context.holder, &pending)
         .await
         .map_err(|error| held(name, error))?;
-    let done = under_lock(&context.under(&lock), shown, observer).await;
+    carry_out(context, lock, shown, observer).await
+}
+
+/// Deletes what the plan names under a lock that is held.
+pub(crate) async fn carry_out(
+    context: &Context,
+    lock: Lock,
+    shown: &Plan,
+    observer: &dyn Observer,
+) -> Result<Plan, Failure> {
+    let done = under_lock(&context.under(&lock), &lock, shown, observer).await;
     lock.release().await.ok();
     done
 }
 
-async fn under_lock(context: &Context, shown: &Plan, observer: &dyn Observer) -> Result<Plan, Failure> {
+async fn under_lock(
+    context: &Context,
+    lock: &Lock,
+    shown: &Plan,
+    observer: &dyn Observer,
+) -> Result<Plan, Failure> {
     let name = &shown.name;
     let (mut plan, flink) = decide(context, name, &shown.which).await?;
-    plan.dispose.retain(|row| shown.dispose.iter().any(|one| one.path == row.path));
-    for row in &plan.dispose {
+    let wanted: BTreeSet<&str> = shown.dispose.iter().map(|row| row.path.as_str()).collect();
+    plan.dispose.retain(|row| wanted.contains(row.path.as_str()));
+    let paths: Vec<String> = plan.dispose.iter().map(|row| row.path.clone()).collect();
+    for (index, row) in plan.dispose.iter().enumerate() {
         observer.progress(Progress::Begun(format!("delete the savepoint {}", row.path)));
-        let done = match dispose(&flink, &row.path, context.timeout).await {
-            Ok(()) => forget(context, name, row).await,
-            Err(source) => Err(Cause::Flink {
+        let disposing = Disposing { paths: paths.clone(), asked: index + 1 };
+        let done = async {
+            lock.write(&Pending::Dispose(disposing)).await?;
+            dispose(&flink, &row.path, context.timeout).await.map_err(|source| Cause::Flink {
                 doing: format!("the savepoint {} could not be deleted", row.path),
                 source,
-            }),
+            })?;
+            context.store.dispose_savepoints(name, std::slice::from_ref(&row.path)).await?;
+            describe(context, name, row.revision, &format!("a savepoint of {} was disposed of", row.job))
+                .await
         };
-        done.map_err(|cause| {
+        done.await.map_err(|cause| {
             Failure::failed(cause, vec![]).next([
                 format!("kubectl flink savepoint list {name}   # what is left"),
                 "the same command again".to_owned(),
@@ -224,21 +269,4 @@ async fn dispose(flink: &Client, path: &str, timeout: Duration) -> Result<(), Fl
         }
         tokio::time::sleep(POLL).await;
     }
-}
-
-/// The records no longer name it, and say so.
-async fn forget(context: &Context, name: &str, row: &SavepointRow) -> Result<(), Cause> {
-    for summary in context.store.history(name).await? {
-        if !summary.savepoints.iter().any(|savepoint| savepoint.path == row.path) {
-            continue;
-        }
-        let mut record = context.store.get(name, summary.revision).await?;
-        for job in record.jobs.iter_mut().filter(|job| job.name == row.job) {
-            job.taken.retain(|savepoint| savepoint.path != row.path);
-            job.ended_by.take_if(|savepoint| savepoint.path == row.path);
-        }
-        record.description.push_str(&format!("; a savepoint of {} was disposed of", row.job));
-        context.store.update(&record).await?;
-    }
-    Ok(())
 }

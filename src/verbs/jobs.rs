@@ -107,7 +107,6 @@ pub async fn submit(
         elsewhere: None,
         restored_from: None,
         ended_by: None,
-        taken: Vec::new(),
         declared: false,
     };
     let planner = async || {

@@ -12,7 +12,7 @@ use crate::id::JobId;
 use crate::live::jobs::{JobRow, all_rows};
 use crate::live::pending::operation_in_progress;
 use crate::live::{Situation, objects_of, waiting};
-use crate::release::{Record, Status, Summary};
+use crate::release::{JobRecord, Ledger, Record, Savepoint, Status, Summary};
 use crate::render::to_manifest;
 
 /// A revision in a list. Stable: `-o json` prints it.
@@ -39,8 +39,9 @@ pub struct ReleaseRow {
     pub layout: String,
     /// What happened.
     pub description: String,
-    /// Savepoints that the revision keeps: paths.
-    pub savepoints: Vec<String>,
+    /// Paths of the savepoints that there are of the revision's jobs; absent in lists of releases, which read metadata only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub savepoints: Option<Vec<String>>,
 }
 
 impl From<&Summary> for ReleaseRow {
@@ -56,8 +57,15 @@ impl From<&Summary> for ReleaseRow {
             flink_version: summary.flink_version.clone(),
             layout: summary.layout.clone(),
             description: summary.description.clone(),
-            savepoints: summary.savepoints.iter().map(|savepoint| savepoint.path.clone()).collect(),
+            savepoints: None,
         }
+    }
+}
+
+impl ReleaseRow {
+    fn with(summary: &Summary, known: &Ledger) -> Self {
+        let paths = known.of_revision(summary.revision).map(|savepoint| savepoint.path.clone());
+        Self { savepoints: Some(paths.collect()), ..Self::from(summary) }
     }
 }
 
@@ -85,13 +93,14 @@ pub async fn list(
 /// All revisions of a release, oldest first; at most `max` of the newest.
 pub async fn history(context: &Context, name: &str, max: usize) -> Result<Vec<ReleaseRow>, Failure> {
     crate::release::check_name(name)?;
-    let mut history = context.store.history(name).await.map_err(Cause::from)?;
+    let store = &context.store;
+    let (history, savepoints) =
+        tokio::try_join!(store.history(name), store.savepoints(name)).map_err(Cause::from)?;
     if history.is_empty() {
         return Err(not_found(&context.namespace, name));
     }
-    history.sort_by_key(|summary| summary.revision);
     let skip = if max == 0 { 0 } else { history.len().saturating_sub(max) };
-    Ok(history[skip..].iter().map(ReleaseRow::from).collect())
+    Ok(history[skip..].iter().map(|summary| ReleaseRow::with(summary, &savepoints)).collect())
 }
 
 /// A release's state. Stable: `-o json` prints it.
@@ -178,13 +187,13 @@ pub async fn status(context: &Context, name: &str, revision: Option<u32>) -> Res
         return Err(Failure::refused(Cause::NoRevision { name: name.to_owned(), revision: shown, known }));
     };
     let mut report = StatusReport {
-        release: ReleaseRow::from(summary),
+        release: ReleaseRow::with(summary, &situation.savepoints),
         generation: None,
         failed_attempts: situation
             .history
             .iter()
             .filter(|s| s.revision > base_revision && s.status == Status::Failed)
-            .map(ReleaseRow::from)
+            .map(|summary| ReleaseRow::with(summary, &situation.savepoints))
             .collect(),
         not_ready: Vec::new(),
         flink: None,
@@ -224,12 +233,8 @@ pub async fn status(context: &Context, name: &str, revision: Option<u32>) -> Res
 }
 
 async fn job_status(context: &Context, situation: &Situation, record: &Record, row: JobRow) -> JobStatus {
-    let stopped_with = record
-        .jobs
-        .iter()
-        .find(|job| job.name == row.name)
-        .and_then(|job| job.ended_by.as_ref())
-        .map(|savepoint| savepoint.path.clone());
+    let stopped_with =
+        record.jobs.iter().find(|job| job.name == row.name).and_then(|job| job.ended_by.clone());
     let mut status = JobStatus { row, last_checkpoint: None, root_exception: None, stopped_with };
     let id: Option<JobId> = status.row.id.as_ref().and_then(|id| id.parse().ok());
     let recorded = record.jobs.iter().find(|job| job.id.is_some() && job.id == id);
@@ -277,4 +282,30 @@ pub async fn record(context: &Context, name: &str, revision: Option<u32>) -> Res
         record.manifest = to_manifest(&objects_of(&record)?);
     }
     Ok(record)
+}
+
+/// The savepoints of a recorded job. Stable: `-o json` prints it.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JobSavepoints {
+    /// The job.
+    pub job: String,
+    /// The savepoint or checkpoint that it was restored from.
+    pub restored_from: Option<String>,
+    /// The one that ended it.
+    pub ended_by: Option<String>,
+    /// Those that there are of it, in the order in which they were recorded.
+    pub savepoints: Vec<Savepoint>,
+}
+
+/// The savepoints of a recorded revision's jobs.
+pub async fn savepoints(context: &Context, record: &Record) -> Result<Vec<JobSavepoints>, Failure> {
+    let known = context.store.savepoints(&record.name).await.map_err(Cause::from)?;
+    let of_job = |job: &JobRecord| JobSavepoints {
+        job: job.name.clone(),
+        restored_from: job.restored_from.clone(),
+        ended_by: job.ended_by.clone(),
+        savepoints: known.of_revision(record.revision).filter(|one| one.job == job.name).cloned().collect(),
+    };
+    Ok(record.jobs.iter().map(of_job).collect())
 }

@@ -8,15 +8,16 @@ use serde::Serialize;
 use crate::context::Context;
 use crate::failure::{Cause, Failure, Phase, chain, not_found};
 use crate::flink::Access;
-use crate::live::pending::{Taking, held, operation_in_progress};
+use crate::live::pending::{held, operation_in_progress};
 use crate::live::{objects_of, orphans_of};
 use crate::operation::{Event, JobMove, Journal, Kind};
 use crate::plan::{ChangeOptions, rights};
 use crate::progress::{Cancellation, Observer, Progress};
-use crate::release::operation::LeftBehind;
+use crate::release::operation::{Disposing, LeftBehind, Pending, Taking};
 use crate::release::{JobState, Lock, LockError, Record, ReleaseError, Status};
 use crate::run::{self, Report};
-use crate::site::{Operation, bring_back, keep_savepoints_of};
+use crate::site::{Operation, bring_back, keep_ends_of, savepoints_of};
+use crate::verbs::dispose;
 
 /// What to recover, and what the user knows about it.
 #[derive(Clone)]
@@ -41,6 +42,11 @@ pub enum Recovered {
     Savepoint {
         /// Where it is.
         path: String,
+    },
+    /// It was deleting savepoints, and these were left.
+    Disposed {
+        /// Where they were.
+        paths: Vec<String>,
     },
     /// It was undone: the release is as it was before that run.
     Undone {
@@ -81,7 +87,7 @@ pub async fn recover(
     if left(context, name).await?.is_none() {
         return Ok(Recovered::Nothing);
     }
-    let idle = Journal::begin(Kind::Upgrade, 0);
+    let idle = Pending::from(&Journal::begin(Kind::Upgrade, 0));
     let left = match Lock::acquire(&context.store, name, &context.holder, &idle).await {
         // That run had decided nothing yet.
         Ok(lock) => {
@@ -91,11 +97,15 @@ pub async fn recover(
         Err(LockError::LeftBehind(left)) => left,
         Err(error) => return Err(held(name, error)),
     };
-    if let Ok(taking) = serde_json::from_value::<Taking>(left.journal.clone()) {
-        return recover_savepoint(context, options, &left, &taking, observer).await;
-    }
-    let Ok(mut journal) = serde_json::from_value::<Journal>(left.journal.clone()) else {
-        return Err(held(name, LockError::LeftBehind(left)));
+    let mut journal = match &left.pending {
+        Some(Pending::Change(journal)) => Journal::clone(journal),
+        Some(Pending::Savepoint(taking)) => {
+            return recover_savepoint(context, options, &left, taking, observer).await;
+        }
+        Some(Pending::Dispose(disposing)) => {
+            return recover_disposal(context, options, &left, disposing, observer).await;
+        }
+        None => return Err(held(name, LockError::LeftBehind(left))),
     };
     if matches!(context.access, Access::Direct(_))
         && (journal.is_warm() || journal.orphans_left().next().is_some())
@@ -114,7 +124,7 @@ pub async fn recover(
     }
     let operation = operation_of(context, &options.change, &journal).await?;
     // The journal stays in the lock until it has been carried out.
-    let lock = Lock::take_over(&context.store, name, &context.holder, &left.claim, &journal)
+    let lock = Lock::take_over(&context.store, name, &context.holder, &left.claim, &Pending::from(&journal))
         .await
         .map_err(|error| held(name, error))?;
     let Some(mut operation) = operation else {
@@ -146,7 +156,8 @@ async fn recover_savepoint(
     observer: &dyn Observer,
 ) -> Result<Recovered, Failure> {
     let name = &options.change.name;
-    let lock = Lock::take_over(&context.store, name, &context.holder, &left.claim, taking)
+    let pending = Pending::Savepoint(taking.clone());
+    let lock = Lock::take_over(&context.store, name, &context.holder, &left.claim, &pending)
         .await
         .map_err(|error| held(name, error))?;
     observer.progress(Progress::Begun(format!("resume the interrupted operation by {}", left.holder)));
@@ -155,9 +166,9 @@ async fn recover_savepoint(
         [(_, path)] => {
             let version =
                 fenced.store.get(name, taking.revision).await.map_err(Cause::from)?.package.flink_version;
-            taking.record(&fenced, name, path.clone(), &version).await.map(Some)
+            run::savepoint::record(taking, &fenced, name, path.clone(), &version).await.map(Some)
         }
-        _ => taking.resolve(&fenced, name, observer).await,
+        _ => run::savepoint::resolve(taking, &fenced, name, observer).await,
     };
     // What could not be recorded stays where the next run finds it, unless the user has enough of it.
     if resolved.is_ok() || options.abandon {
@@ -167,6 +178,44 @@ async fn recover_savepoint(
         || Recovered::Undone { reason: taking.position() },
         |row| Recovered::Savepoint { path: row.path },
     ))
+}
+
+/// Savepoints were being deleted: the rest of them is, but for what is needed by now. Where that cannot be done, or is not
+/// wanted, those of which Flink may have been asked count as gone: their files may be incomplete.
+async fn recover_disposal(
+    context: &Context,
+    options: &Options,
+    left: &LeftBehind,
+    disposing: &Disposing,
+    observer: &dyn Observer,
+) -> Result<Recovered, Failure> {
+    let name = &options.change.name;
+    let plan = match dispose::plan_rest(context, name, disposing).await {
+        _ if options.abandon => None,
+        Ok(plan) => Some(plan),
+        Err(failure) if failure.phase == Phase::Unreachable => return Err(failure),
+        Err(failure) => {
+            observer
+                .progress(Progress::Warning(format!("the rest is not deleted: {}", chain(&*failure.cause))));
+            None
+        }
+    };
+    let pending = Pending::Dispose(disposing.clone());
+    let lock = Lock::take_over(&context.store, name, &context.holder, &left.claim, &pending)
+        .await
+        .map_err(|error| held(name, error))?;
+    observer.progress(Progress::Begun(format!("resume the interrupted operation by {}", left.holder)));
+    let Some(plan) = plan else {
+        let asked = disposing.may_be_gone();
+        let last = asked.last().map_or_else(|| "none".to_owned(), Clone::clone);
+        context.under(&lock).store.dispose_savepoints(name, asked).await.map_err(Cause::from)?;
+        lock.release().await.map_err(Cause::from)?;
+        let reason =
+            format!("no more savepoints are deleted; one counts as deleted, and may still be there: {last}");
+        return Ok(Recovered::Undone { reason });
+    };
+    let done = dispose::carry_out(context, lock, &plan, observer).await?;
+    Ok(Recovered::Disposed { paths: done.dispose.into_iter().map(|row| row.path).collect() })
 }
 
 fn go_on(left: &LeftBehind, journal: &Journal) -> String {
@@ -242,6 +291,7 @@ async fn write_down(
     if let Some(from) = dead.decided.from {
         let mut base = context.store.get(name, from).await?;
         let flink_version = base.package.flink_version.clone();
+        let mut savepoints = Vec::new();
         for moved in &dead.jobs {
             if moved.forward.finished {
                 for job in base.jobs.iter_mut().filter(|job| job.name == moved.name) {
@@ -257,8 +307,11 @@ async fn write_down(
             if dead.forward.committed.is_some() && moved.gives_up_its_state() {
                 continue;
             }
-            keep_savepoints_of(moved, &mut base, source, &operation.record.package.flink_version, now);
+            let new = &operation.record.package.flink_version;
+            savepoints.extend(savepoints_of(moved, from, source, new, now));
+            keep_ends_of(moved, &mut base);
         }
+        context.store.record_savepoints(name, &savepoints).await?;
         bring_back(dead, &mut base, &operation.record);
         context.store.update(&base).await?;
     }

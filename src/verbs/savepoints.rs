@@ -4,11 +4,11 @@ use crate::context::Context;
 use crate::failure::{Cause, Failure};
 use crate::live::Situation;
 use crate::live::jobs::find_job;
-use crate::live::pending::Taking;
 use crate::live::savepoints::SavepointRow;
 use crate::plan::rights;
 use crate::plan::savepoint::savepoint_trigger;
 use crate::progress::Observer;
+use crate::release::operation::Taking;
 use crate::run;
 
 /// What to take a savepoint of.
@@ -70,7 +70,6 @@ pub async fn trigger(
         .format
         .parse()
         .map_err(|_| Cause::Usage(format!("{:?} is no savepoint format", options.format)))?;
-    let taking =
-        Taking { savepoint_of: job_name.clone(), job: live.id, revision: base.revision, trigger, format };
+    let taking = Taking { job: job_name.clone(), id: live.id, revision: base.revision, trigger, format };
     run::savepoint::take(context, name, descriptor, &taking, observer).await
 }

@@ -43,6 +43,9 @@ pub fn assumed_capabilities() -> Capabilities {
     }
 }
 
+/// What stands for the storage id, which is chosen by the first install.
+const STORAGE_ID: &str = "00000000";
+
 /// Renders revision 1 under generation 1.
 pub fn template(options: &Options) -> Result<Rendered, Failure> {
     crate::release::check_name(&options.name)?;
@@ -55,6 +58,7 @@ pub fn template(options: &Options) -> Result<Rendered, Failure> {
             name: options.name.clone(),
             namespace: options.namespace.clone(),
             revision: 1,
+            storage_id: STORAGE_ID.to_owned(),
             is_install: !options.is_upgrade,
             is_upgrade: options.is_upgrade,
         },

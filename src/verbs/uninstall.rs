@@ -45,11 +45,11 @@ pub async fn plan(context: &Context, options: &Options) -> Result<(Plan, Kept), 
     rights::check(context, rights::Verb::Uninstall).await?;
     let mut situation = Situation::read(context, name).await?;
     situation.await_recovery(context).await;
-    let mut kept = Kept::default();
-    for summary in &situation.history {
-        kept.savepoints
-            .extend(summary.savepoints.iter().map(|s| (summary.revision, s.job.clone(), s.path.clone())));
-    }
+    let known = situation.savepoints.iter();
+    let mut kept = Kept {
+        savepoints: known.map(|one| (one.revision, one.job.clone(), one.path.clone())).collect(),
+        ..Kept::default()
+    };
     let base = match (&situation.base, situation.history.last()) {
         (Some(base), _) => base.clone(),
         (None, Some(last)) => context.store.get(name, last.revision).await?,

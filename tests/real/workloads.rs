@@ -200,3 +200,27 @@ async fn a_port_is_forwarded_and_a_log_is_followed() {
     assert!(nobody.is_not_found(), "{nobody}");
     support::remove(&cluster, &namespace).await;
 }
+
+/// Expected: what a script in a Pod prints counts only where it has come to its end; of one that is killed in the middle, or that
+/// prints more than is read, nothing does.
+#[tokio::test]
+async fn a_script_that_breaks_off_has_no_output() {
+    let Some((cluster, namespace)) = support::namespace("exec").await else {
+        return;
+    };
+    let sleeps = deployment("sleeps", shell("exec sleep 600"), json!({}));
+    run(&cluster, std::slice::from_ref(&sleeps), &options(&namespace)).await.1.unwrap();
+    let pod = until("the Pod runs", async || {
+        let found = pods::list(&cluster, &namespace, "app=sleeps").await.unwrap();
+        found.into_iter().find(|pod| pods::serving(std::slice::from_ref(pod)).is_some())
+    })
+    .await;
+    let output = async |script: &str| pods::output_of(&cluster, &namespace, &pod, script, &["/c"]).await;
+    assert_eq!(output("echo \"$1/chk-9\"; echo \"$1/chk-10\"").await.unwrap(), "/c/chk-9\n/c/chk-10\n");
+    assert_eq!(output("true").await.unwrap(), "");
+    let killed = output("echo \"$1/chk-9\"; kill -KILL $$").await.unwrap_err();
+    assert!(killed.to_string().contains("137"), "{killed}");
+    let long = output("head -c 70000 /dev/zero | tr '\\0' x").await.unwrap_err();
+    assert!(long.to_string().contains("more than 64 KiB"), "{long}");
+    support::remove(&cluster, &namespace).await;
+}

@@ -8,6 +8,7 @@ mod cluster;
 mod command;
 mod demo;
 mod dist;
+mod docs;
 mod files;
 mod images;
 mod install;
@@ -15,9 +16,14 @@ mod plugin;
 mod process;
 mod progress;
 mod stage;
+mod style;
 mod target;
 mod test;
 
+/// The reader of imports that the tests use, too.
+#[path = "../../tests/support/imports/mod.rs"]
+#[allow(warnings, clippy::all, clippy::pedantic, reason = "held to the lints of its own package")]
+mod imports;
 /// The checker that the tests use, too.
 #[path = "../../tests/support/tally.rs"]
 #[allow(warnings, clippy::all, clippy::pedantic, reason = "held to the lints of its own package")]
@@ -56,6 +62,10 @@ enum Verb {
     Dist,
     /// Measure the plugin beside the real Helm, and an upgrade beside what a person does by hand
     Bench(bench::Options),
+    /// Make a book of docs/ with mdBook, in target/book
+    Docs,
+    /// Print the shape of the code in figures: lengths, circles of files, doc comments, commit subjects
+    Style(style::Options),
     /// Write all images of the tests as one OCI archive, to load into another cluster
     Images { file: PathBuf },
     /// Carries connections from outside to the API server; started by `cluster up`
@@ -114,6 +124,8 @@ fn run(arguments: Arguments) -> Result<()> {
         Verb::Demo(options) => demo::run(&project, &options),
         Verb::Dist => dist::run(&project),
         Verb::Bench(options) => bench::run(&project, &options),
+        Verb::Docs => docs::run(&project),
+        Verb::Style(options) => style::run(&project, &options),
         Verb::Images { file } => {
             let images = images::all(&cache::Cache::open()?, &project)?;
             let out = std::io::BufWriter::new(fs_err::File::create(file)?);

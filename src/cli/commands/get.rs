@@ -9,9 +9,9 @@ use crate::cli::flags::name;
 use crate::cli::place::Place;
 use crate::cli::render::{Manifest, Render};
 use crate::cli::session::Session;
-use crate::release::{JobRecord, Record, SavepointRef, Status};
+use crate::release::{JobRecord, Record, Status};
 use crate::render::parse_manifest;
-use crate::verbs::query;
+use crate::verbs::query::{self, JobSavepoints};
 
 /// Flags of `get`.
 #[derive(Args, Clone)]
@@ -75,7 +75,7 @@ pub async fn run(args: &GetArgs, session: &Session<'_>) -> Result<(), CommandErr
             output.print(&Manifest { objects: &objects, recorded: Some(&record.manifest) })
         }
         PartCommand::Notes(_) => output.print(&Notes { release: &record.name, notes: &record.notes }),
-        PartCommand::Savepoint(_) => output.print(&Savepoints::of(&record)),
+        PartCommand::Savepoint(_) => output.print(&Savepoints(query::savepoints(&context, &record).await?)),
         PartCommand::All(_) => output.print(&All::of(&record)),
     }
 }
@@ -120,65 +120,30 @@ impl Render for Notes<'_> {
 /// The savepoints that a revision's jobs were restored from and ended by.
 #[derive(Serialize)]
 #[serde(transparent)]
-struct Savepoints<'a>(Vec<JobSavepoints<'a>>);
+struct Savepoints(Vec<JobSavepoints>);
 
-/// Those of one job.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct JobSavepoints<'a> {
-    job: &'a str,
-    restored_from: Option<&'a str>,
-    ended_by: Option<&'a SavepointRef>,
-    taken: &'a [SavepointRef],
-}
-
-impl<'a> Savepoints<'a> {
-    fn of(record: &'a Record) -> Self {
-        let of_job = |job: &'a JobRecord| JobSavepoints {
-            job: &job.name,
-            restored_from: job.restored_from.as_deref(),
-            ended_by: job.ended_by.as_ref(),
-            taken: &job.taken,
-        };
-        Self(record.jobs.iter().map(of_job).collect())
-    }
-}
-
-impl JobSavepoints<'_> {
-    fn ended_by(&self) -> Option<&str> {
-        self.ended_by.map(|savepoint| savepoint.path.as_str())
-    }
-
-    fn taken(&self) -> impl Iterator<Item = &str> {
-        self.taken.iter().map(|savepoint| savepoint.path.as_str())
-    }
-}
-
-impl Render for Savepoints<'_> {
+impl Render for Savepoints {
     fn table(&self, _: &Place) -> String {
+        let or_none = |path: &Option<String>| path.as_deref().unwrap_or("-").to_owned();
         let mut text = String::new();
         for job in &self.0 {
             text.push_str(&format!("{}\n", job.job));
-            text.push_str(&format!("  restored from  {}\n", job.restored_from.unwrap_or("-")));
-            text.push_str(&format!("  ended by       {}\n", job.ended_by().unwrap_or("-")));
-            text.extend(job.taken().map(|path| format!("  taken          {path}\n")));
+            text.push_str(&format!("  restored from  {}\n", or_none(&job.restored_from)));
+            text.push_str(&format!("  ended by       {}\n", or_none(&job.ended_by)));
+            let others = job.savepoints.iter().filter(|one| Some(&one.path) != job.ended_by.as_ref());
+            text.extend(others.map(|savepoint| format!("  taken          {}\n", savepoint.path)));
         }
         text
     }
 
     fn names(&self) -> Vec<String> {
-        let paths = |job: &JobSavepoints| -> Vec<String> {
-            job.restored_from
-                .into_iter()
-                .chain(job.ended_by())
-                .chain(job.taken())
-                .map(str::to_owned)
-                .collect()
-        };
         let mut names: Vec<String> = Vec::new();
-        for path in self.0.iter().flat_map(paths) {
-            if !names.contains(&path) {
-                names.push(path);
+        for job in &self.0 {
+            let known = job.savepoints.iter().map(|savepoint| &savepoint.path);
+            for path in job.restored_from.iter().chain(&job.ended_by).chain(known) {
+                if !names.contains(path) {
+                    names.push(path.clone());
+                }
             }
         }
         names

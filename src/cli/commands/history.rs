@@ -50,7 +50,7 @@ impl Render for Revisions {
             text.push_str(&format!("revision {}: {}\n", row.revision, wrap(&row.description, 66, "  ")));
         }
         for row in rows {
-            for path in &row.savepoints {
+            for path in row.savepoints.iter().flatten() {
                 text.push_str(&format!("revision {} left the savepoint\n  {path}\n", row.revision));
             }
         }
@@ -64,8 +64,8 @@ impl Render for Revisions {
             .0
             .iter()
             .map(|row| {
-                let savepoints =
-                    if row.savepoints.is_empty() { "-".to_owned() } else { row.savepoints.join(",") };
+                let savepoints = row.savepoints.as_ref().filter(|paths| !paths.is_empty());
+                let savepoints = savepoints.map_or_else(|| "-".to_owned(), |paths| paths.join(","));
                 let mut cells = first_cells(row);
                 cells.extend([row.layout.clone(), row.flink_version.clone(), savepoints]);
                 cells.push(row.description.clone());

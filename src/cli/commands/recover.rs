@@ -97,7 +97,7 @@ impl Render for Outcome<'_> {
     fn table(&self, place: &Place) -> String {
         match &self.recovered {
             Recovered::Completed(report) => report.table(place),
-            Recovered::Nothing | Recovered::Savepoint { .. } | Recovered::Undone { .. } => String::new(),
+            _ => String::new(),
         }
     }
 
@@ -105,6 +105,7 @@ impl Render for Outcome<'_> {
         match &self.recovered {
             Recovered::Nothing => Vec::new(),
             Recovered::Savepoint { path } => vec![path.clone()],
+            Recovered::Disposed { paths } => paths.clone(),
             Recovered::Completed(_) | Recovered::Undone { .. } => vec![format!("release/{}", self.release)],
         }
     }
@@ -114,6 +115,10 @@ impl Render for Outcome<'_> {
             Recovered::Nothing => Some(NOTHING.to_owned()),
             Recovered::Completed(_) => None,
             Recovered::Savepoint { path } => Some(format!("Recorded: the savepoint {path}.")),
+            Recovered::Disposed { paths } => {
+                let lines = paths.iter().map(|path| format!("Deleted: the savepoint {path}."));
+                Some(lines.collect::<Vec<_>>().join("\n"))
+            }
             Recovered::Undone { reason } => Some(format!(
                 "Undone ({reason}): the release is as it was before.\n  kubectl flink history {}",
                 self.release

@@ -175,7 +175,7 @@ fn two_lines(row: &SavepointRow) -> String {
         row.job,
         moment(row.taken_at),
         row.origin,
-        row.format.to_lowercase(),
+        row.format.to_string().to_lowercase(),
         row.flink_version,
         if row.drained { ", drained" } else { "" },
         row.path

@@ -44,7 +44,8 @@ impl Render for Version {
         format!("kubectl-flink v{version}\nembedded packages: {}\n", packages.join(", "))
     }
 
+    /// Returns the packages in the binary: of them this is a list.
     fn names(&self) -> Vec<String> {
-        vec![format!("v{}", self.version)]
+        self.packages.iter().map(|package| format!("package/{package}")).collect()
     }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use secrecy::SecretString;
 
 use super::duration::duration;
 use crate::cli::render::Format;
@@ -42,9 +43,10 @@ pub struct GlobalArgs {
         global = true,
         hide_short_help = true,
         hide_env_values = true,
+        value_parser = secret,
         help_heading = "Global flags"
     )]
-    pub token: Option<String>,
+    pub token: Option<SecretString>,
     /// Do not check the API server's certificate
     #[arg(long, global = true, hide_short_help = true, help_heading = "Global flags")]
     pub insecure_skip_tls_verify: bool,
@@ -97,10 +99,31 @@ impl GlobalArgs {
             as_user: self.as_user.clone(),
             as_group: self.as_group.clone(),
             server: self.server.clone(),
-            token: self.token.clone().map(Into::into),
+            token: self.token.clone(),
             insecure_skip_tls_verify: self.insecure_skip_tls_verify,
             request_timeout: self.request_timeout.filter(|timeout| !timeout.is_zero()),
             ..ConnectOptions::default()
         }
+    }
+}
+
+/// Reads what no message and no log may show.
+#[allow(clippy::unnecessary_wraps, reason = "clap asks for a result")]
+fn secret(text: &str) -> Result<SecretString, std::convert::Infallible> {
+    Ok(text.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::FromArgMatches;
+
+    use super::*;
+
+    #[test]
+    fn a_token_is_in_no_debug_output() {
+        let command = GlobalArgs::augment_args(clap::Command::new("flink"));
+        let matches = command.try_get_matches_from(["flink", "--token", "s3cret"]).unwrap();
+        let shown = format!("{:?}", GlobalArgs::from_arg_matches(&matches).unwrap());
+        assert!(shown.contains("token") && !shown.contains("s3cret"), "{shown}");
     }
 }

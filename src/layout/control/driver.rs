@@ -1,7 +1,6 @@
-//! Which driver controls a generation, and what may be counted on in it: the table of all kinds of control.
+//! Which driver controls a generation.
 
-use serde::{Deserialize, Serialize};
-
+use super::kind::ControlKind;
 use super::pods::is_job_manager;
 use super::{JobControl, PodsControl, RestControl};
 use crate::context::Context;
@@ -9,34 +8,7 @@ use crate::failure::Cause;
 use crate::flink::Client;
 use crate::id::JobId;
 use crate::layout::Descriptor;
-use crate::operation::ControlTraits;
 use crate::render::Object;
-
-/// How the jobs of a generation are controlled, as its descriptor says.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ControlKind {
-    /// By Flink's REST API.
-    #[default]
-    Rest,
-    /// Its Pods start its one job.
-    Pods,
-}
-
-impl ControlKind {
-    /// Returns what may be counted on in a generation that is controlled like this.
-    pub fn traits(self) -> ControlTraits {
-        match self {
-            Self::Rest => ControlTraits::default(),
-            Self::Pods => ControlTraits {
-                starts_with_pods: true,
-                side_by_side: false,
-                preflight: false,
-                ..ControlTraits::default()
-            },
-        }
-    }
-}
 
 /// The control over one generation, whatever its kind.
 pub enum Driver {

@@ -4,10 +4,12 @@
 //! layouts differs here. A driver carries out single requests; the order of them is the engine's.
 
 mod driver;
+mod kind;
 mod pods;
 mod rest;
 
-pub use driver::{ControlKind, Driver, suspend};
+pub use driver::{Driver, suspend};
+pub use kind::ControlKind;
 pub use pods::PodsControl;
 pub use rest::{Readiness, RestControl, Want};
 

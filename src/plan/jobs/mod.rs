@@ -9,13 +9,14 @@ use self::state::path_given;
 use super::savepoint::savepoint_trigger;
 use super::{ChangeOptions, Desired, Downtime, JobChange, StateChoice};
 use crate::context::Context;
+use crate::digest::sha256;
 use crate::failure::{Cause, Failure};
 use crate::flink::{JobOverview, Rest};
 use crate::id::JobId;
 use crate::layout::{DeclaredJob, Descriptor};
 use crate::live::{Live, Situation};
 use crate::operation::{JobDecision, JobMove, Pods, Start, StartId, StateFrom, Stop};
-use crate::release::{JobRecord, JobState, Summary};
+use crate::release::{JobRecord, JobState};
 
 /// Decides what happens to each job.
 pub(in crate::plan) struct Moves<'a> {
@@ -105,7 +106,7 @@ impl Moves<'_> {
                     reason: format!("the package has no file {path:?}"),
                 }));
             };
-            jar_sha256 = Some(crate::digest::sha256(content));
+            jar_sha256 = Some(sha256(content));
         }
         Ok(JobRecord {
             name: declared.name.clone(),
@@ -122,9 +123,13 @@ impl Moves<'_> {
             elsewhere: None,
             restored_from: None,
             ended_by: None,
-            taken: Vec::new(),
             declared: true,
         })
+    }
+
+    /// Returns the SHA-256 of the jar that was given for a job.
+    fn given_jar(&self, job: &str) -> Option<String> {
+        self.options.jars.get(job).map(|file| sha256(file))
     }
 
     /// Whether a job is to start from other state than what it has, though nothing else of it changes.
@@ -159,14 +164,8 @@ impl Moves<'_> {
                 decided.jobs.push(JobRecord { declared: job.declared, elsewhere: None, ..before.clone() });
                 return Ok(());
             }
-            let mut next = JobRecord {
-                id: None,
-                elsewhere: None,
-                restored_from: None,
-                ended_by: None,
-                taken: vec![],
-                ..job.clone()
-            };
+            let mut next =
+                JobRecord { id: None, elsewhere: None, restored_from: None, ended_by: None, ..job.clone() };
             if !stop_only {
                 self.refuse_lost_jar(job)?;
                 self.refuse_other_storage(&job.name)?;
@@ -187,6 +186,7 @@ impl Moves<'_> {
                 next.state = JobState::Running;
                 next.restored_from = path_of(&from);
                 change.decided.start = Some(Start { id, from });
+                change.decided.jar_sha256 = self.given_jar(&job.name);
             }
             let downtime = self.downtime(&change, before).await;
             decided.changes.push(JobChange { downtime, ..self.job_change(&change) });
@@ -214,9 +214,7 @@ impl Moves<'_> {
         let waiting =
             before.filter(|before| before.id.is_none()).and_then(|before| before.restored_from.clone());
         let had_state = before.is_some_and(|before| before.id.is_some());
-        let recorded =
-            |summary: &Summary| summary.savepoints.iter().any(|savepoint| savepoint.job == job.name);
-        let is_known = before.is_none() && self.situation.history.iter().any(recorded);
+        let is_known = before.is_none() && self.situation.savepoints.newest(&job.name).is_some();
         if (had_state || is_known) && self.options.choice.is_none() {
             decided.choice_needed.push(job.name.clone());
         }
@@ -233,7 +231,7 @@ impl Moves<'_> {
             matches!(self.options.choice, Some(StateChoice::Savepoint | StateChoice::LatestCheckpoint));
         let from = match waiting {
             Some(path) if !self.gives_up_state(&job.name) => StateFrom::Path(path),
-            None if is_known && newest => StateFrom::Path(self.newest_recorded(job).await?),
+            None if is_known && newest => StateFrom::Path(self.newest_recorded(job)?),
             _ => self.state_for(job, had_state || is_known, false).await?,
         };
         let id = self.new_start_id();
@@ -246,11 +244,11 @@ impl Moves<'_> {
             elsewhere: None,
             restored_from: path_of(&from),
             ended_by: None,
-            taken: vec![],
             state: JobState::Running,
             ..job.clone()
         });
         change.decided.start = Some(Start { id, from });
+        change.decided.jar_sha256 = self.given_jar(&job.name);
         decided.changes.push(self.job_change(&change));
         decided.moves.push(change);
         Ok(())

@@ -19,7 +19,7 @@ impl Moves<'_> {
                 Failure::refused(Cause::Usage(cause)).next(["the same command without flags about state"])
             );
         }
-        let recorded = self.situation.history.iter().any(|summary| !summary.savepoints.is_empty());
+        let recorded = !self.situation.savepoints.is_empty();
         let jobs = self.descriptor.is_some_and(|descriptor| !descriptor.jobs.is_empty())
             || !self.desired.submitted.is_empty();
         let cause = match self.options.choice {

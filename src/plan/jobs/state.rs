@@ -4,10 +4,9 @@ use super::Moves;
 use crate::failure::{Cause, Failure};
 use crate::flink::{FlinkError, Rest};
 use crate::id::JobId;
-use crate::live::savepoints::newest_savepoint;
 use crate::operation::{JobMove, Start, StateFrom, Stop, Trigger};
 use crate::plan::StateChoice;
-use crate::release::JobRecord;
+use crate::release::{JobRecord, Savepoint};
 
 /// From how many failed checkpoints on, and none completed, a savepoint is not worth a try.
 const FAILED: usize = 3;
@@ -67,7 +66,7 @@ impl Moves<'_> {
                     None => Ok(StateFrom::Nothing),
                 }
             }
-            Some(StateChoice::Recorded) => self.recorded(job).await.map(StateFrom::Path),
+            Some(StateChoice::Recorded) => self.recorded(job).map(StateFrom::Path),
             Some(StateChoice::Paths(paths)) => match path_given(paths, &job.name) {
                 Some(path) => Ok(StateFrom::Path(path.clone())),
                 None if had_state => Err(Failure::refused(Cause::Usage(format!(
@@ -81,32 +80,32 @@ impl Moves<'_> {
         }
     }
 
-    pub(super) async fn recorded(&self, job: &JobRecord) -> Result<String, Failure> {
-        if let Some(target) = &self.desired.returns_to {
-            let newest = target.savepoints_of(&job.name).into_iter().max_by_key(|one| one.taken_at);
-            let ended_by = target.jobs.iter().find(|before| before.name == job.name);
-            let savepoint = ended_by.and_then(|before| before.ended_by.clone()).or(newest);
-            if let Some(savepoint) = &savepoint {
-                self.refuse_unreadable(&job.name, &savepoint.flink_version)?;
-            }
-            return savepoint.map(|savepoint| savepoint.path).ok_or_else(|| {
-                Failure::refused(Cause::NothingRecorded { job: job.name.clone(), at: Some(target.revision) })
-                    .next([format!("kubectl flink savepoint list {}", self.options.name)])
-            });
-        }
-        self.newest_recorded(job).await
+    /// The newest savepoint of a job on record: of the revision that a rollback returns to, or of any.
+    pub(super) fn recorded(&self, job: &JobRecord) -> Result<String, Failure> {
+        let Some(target) = &self.desired.returns_to else { return self.newest_recorded(job) };
+        let known = &self.situation.savepoints;
+        let before = target.jobs.iter().find(|before| before.name == job.name);
+        let ended_by = before.and_then(|before| known.find(before.ended_by.as_deref()?));
+        let newest = known.of_revision(target.revision).rfind(|savepoint| savepoint.job == job.name);
+        self.readable(job, ended_by.or(newest), Some(target.revision))
     }
 
-    pub(super) async fn newest_recorded(&self, job: &JobRecord) -> Result<String, Failure> {
-        let newest =
-            newest_savepoint(self.context, &self.options.name, &self.situation.history, &job.name).await?;
-        if let Some((_, savepoint)) = &newest {
-            self.refuse_unreadable(&job.name, &savepoint.flink_version)?;
-        }
-        newest.map(|(_, savepoint)| savepoint.path).ok_or_else(|| {
-            Failure::refused(Cause::NothingRecorded { job: job.name.clone(), at: None })
-                .next([format!("kubectl flink savepoint list {}", self.options.name)])
-        })
+    pub(super) fn newest_recorded(&self, job: &JobRecord) -> Result<String, Failure> {
+        self.readable(job, self.situation.savepoints.newest(&job.name), None)
+    }
+
+    fn readable(
+        &self,
+        job: &JobRecord,
+        savepoint: Option<&Savepoint>,
+        at: Option<u32>,
+    ) -> Result<String, Failure> {
+        let Some(savepoint) = savepoint else {
+            return Err(Failure::refused(Cause::NothingRecorded { job: job.name.clone(), at })
+                .next([format!("kubectl flink savepoint list {}", self.options.name)]));
+        };
+        self.refuse_unreadable(&job.name, &savepoint.flink_version)?;
+        Ok(savepoint.path.clone())
     }
 
     /// The newest completed checkpoint of a job that Flink knows, running or ended; refused where it would not outlive the

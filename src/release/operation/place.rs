@@ -4,19 +4,25 @@
 
 use std::sync::Arc;
 
-use super::super::store::{Store, base64, bytes, secrets};
-use super::super::{ReleaseError, codec, labels};
+use super::super::secrets::{OWNER, base64, bytes, resource};
+use super::super::store::Store;
+use super::super::{ReleaseError, codec};
 use super::LockError;
+use super::pending::Pending;
 use crate::cluster::call::Call;
 use crate::cluster::clock::{Moment, ServerClock};
 use crate::cluster::{Cluster, ClusterError};
 use crate::fence::Unfenced;
+use flate2::Compression;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::time::Duration;
 
 const OPERATION_TYPE: &str = "flink.kubectl/operation.v1";
+/// The keys of its `data`.
+const OPERATION: &str = "operation";
+const PENDING: &str = "pending";
 /// How long a write holds the lock.
 pub(super) const EXPIRY: Duration = Duration::from_secs(30);
 /// The time for one write: three fit between a renewal and the expiry.
@@ -31,7 +37,7 @@ pub(super) struct Version {
     pub(super) resource_version: String,
 }
 
-/// What the Secret holds.
+/// Who holds the lock. Plain JSON, for people; what is pending is beside it, packed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Content {
@@ -41,7 +47,36 @@ pub(super) struct Content {
     pub(super) since: Timestamp,
     pub(super) expires: Timestamp,
     pub(super) epoch: u64,
-    pub(super) journal: Value,
+}
+
+/// The object as it was read.
+pub(super) struct Found {
+    pub(super) content: Content,
+    /// `None` where it cannot be read.
+    pub(super) pending: Option<Pending>,
+    pub(super) version: Version,
+}
+
+/// What is pending, as the object holds it: packed once, however often the lock is renewed.
+#[derive(Clone)]
+pub(super) struct Packed(Arc<Vec<u8>>);
+
+impl Packed {
+    pub(super) fn new(release: &str, pending: &Pending) -> Result<Self, ReleaseError> {
+        // Written before each step, and sent to a server nearby: fast is better than small.
+        Ok(Self(Arc::new(codec::pack(&what(release), pending, Compression::fast())?)))
+    }
+
+    /// Bytes.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+/// The object, as errors call it.
+fn what(release: &str) -> String {
+    format!("the operation in progress on release {release}")
 }
 
 /// What is about to be written, and when it was made: before it is sent.
@@ -49,17 +84,18 @@ pub(super) struct Draft {
     pub(super) content: Content,
     pub(super) at: Moment,
     bytes: Vec<u8>,
+    pub(super) pending: Packed,
 }
 
 impl Draft {
-    /// A write of `journal` under `epoch`, now; `since` is now too where the operation only begins.
+    /// A write of `pending` under `epoch`, now; `since` is now too where the operation only begins.
     pub(super) fn new(
-        holder: &str,
-        token: &str,
+        place: &Place,
+        (holder, token): (&str, &str),
         clock: Option<ServerClock>,
         since: Option<Timestamp>,
         epoch: u64,
-        journal: &Value,
+        pending: &Packed,
     ) -> Result<Self, ReleaseError> {
         let at = Moment::now();
         let now = clock_of(clock).at_moment(at);
@@ -69,11 +105,9 @@ impl Draft {
             since: since.unwrap_or(now),
             expires: now.saturating_add(EXPIRY).unwrap_or(Timestamp::MAX),
             epoch,
-            journal: journal.clone(),
         };
-        let bytes = serde_json::to_vec(&content)
-            .map_err(|error| ReleaseError::Journal { reason: error.to_string() })?;
-        Ok(Self { content, at, bytes })
+        let bytes = codec::encode(&what(&place.release), &content)?;
+        Ok(Self { content, at, bytes, pending: pending.clone() })
     }
 }
 
@@ -105,21 +139,37 @@ impl Place {
     }
 
     /// The object, and the server's clock in any case.
-    pub(super) async fn look(&self) -> Result<(Option<(Content, Version)>, Option<ServerClock>), LockError> {
+    pub(super) async fn look(&self) -> Result<(Option<Found>, Option<ServerClock>), LockError> {
         // A list of one: its answer is a 200 with a `Date` also where there is none.
         let fields =
             url::form_urlencoded::byte_serialize(format!("metadata.name={}", self.secret()).as_bytes())
                 .collect::<String>();
-        let path = secrets().collection(Some(&self.namespace))?;
+        let path = resource().collection(Some(&self.namespace))?;
         let answer = self.cluster.call(Call::get(format!("{path}?fieldSelector={fields}"))).await?;
         let list: Value = answer.json()?;
         let object = list.get("items").and_then(Value::as_array).and_then(|items| items.first());
-        Ok((object.map(parse).transpose()?, answer.clock))
+        Ok((object.map(|object| self.parse(object)).transpose()?, answer.clock))
     }
 
-    pub(super) async fn read(&self) -> Result<Option<(Content, Version, ServerClock)>, LockError> {
+    pub(super) async fn read(&self) -> Result<Option<(Found, ServerClock)>, LockError> {
         let (found, clock) = self.look().await?;
-        Ok(found.map(|(content, version)| (content, version, clock_of(clock))))
+        Ok(found.map(|found| (found, clock_of(clock))))
+    }
+
+    fn parse(&self, object: &Value) -> Result<Found, LockError> {
+        let what = what(&self.release);
+        let content = codec::decode(&what, &bytes(object, OPERATION)?)?;
+        let pending = match bytes(object, PENDING).and_then(|packed| codec::unpack(&what, &packed)) {
+            Ok(pending) => Some(pending),
+            Err(error @ (ReleaseError::UnknownFormat { .. } | ReleaseError::NoFormat { .. })) => {
+                return Err(error.into());
+            }
+            Err(error) => {
+                tracing::warn!(%error, "what was pending cannot be read");
+                None
+            }
+        };
+        Ok(Found { content, pending, version: version(object) })
     }
 
     fn body(&self, draft: &Draft) -> Value {
@@ -130,20 +180,20 @@ impl Place {
             "metadata": {
                 "name": self.secret(),
                 "namespace": self.namespace,
-                "labels": {"owner": labels::OWNER, "name": self.release},
+                "labels": {"owner": OWNER, "name": self.release},
             },
-            "data": {"operation": base64(&draft.bytes)},
+            "data": { OPERATION: base64(&draft.bytes), PENDING: base64(&draft.pending.0) },
         })
     }
 
     pub(super) async fn create(&self, draft: &Draft) -> Result<Written, ClusterError> {
-        let path = secrets().collection(Some(&self.namespace))?;
+        let path = resource().collection(Some(&self.namespace))?;
         let body = self.body(draft);
         self.send(Call::create(path, &body)).await
     }
 
     pub(super) async fn replace(&self, draft: &Draft, version: &Version) -> Result<Written, ClusterError> {
-        let path = secrets().object(&self.namespace, &self.secret())?;
+        let path = resource().object(&self.namespace, &self.secret())?;
         let mut body = self.body(draft);
         body["metadata"]["uid"] = version.uid.clone().into();
         body["metadata"]["resourceVersion"] = version.resource_version.clone().into();
@@ -157,7 +207,7 @@ impl Place {
     }
 
     pub(super) async fn delete(&self, version: &Version) -> Result<(), ClusterError> {
-        let path = secrets().object(&self.namespace, &self.secret())?;
+        let path = resource().object(&self.namespace, &self.secret())?;
         let options = json!({
             "apiVersion": "v1",
             "kind": "DeleteOptions",
@@ -168,11 +218,6 @@ impl Place {
             _ => Ok(()),
         }
     }
-}
-
-fn parse(object: &Value) -> Result<(Content, Version), LockError> {
-    let content: Content = codec::decode(&bytes(object, "operation")?)?;
-    Ok((content, version(object)))
 }
 
 fn version(object: &Value) -> Version {
