@@ -31,6 +31,20 @@ pub async fn run(
     observer: &dyn Observer,
     cancellation: &Cancellation,
 ) -> Result<Report, Failure> {
+    let nothing = async |_: &Context, _: &mut Operation| Ok(());
+    run_prepared(context, shown, planner, nothing, observer, cancellation).await
+}
+
+/// Does the same; what the operation needs first is made ready under the lock, by requests through the context that
+/// `prepare` is given, once it is decided that the plan is carried out.
+pub(crate) async fn run_prepared(
+    context: &Context,
+    shown: &Plan,
+    planner: impl AsyncFn() -> Result<Plan, Failure>,
+    prepare: impl AsyncFn(&Context, &mut Operation) -> Result<(), Failure>,
+    observer: &dyn Observer,
+    cancellation: &Cancellation,
+) -> Result<Report, Failure> {
     if shown.summary.unchanged {
         return Ok(Report::unchanged(&shown.operation));
     }
@@ -42,7 +56,7 @@ pub async fn run(
     let acquired = Lock::acquire(&context.store, name, &context.holder, &Pending::from(&journal)).await;
     let lock = acquired.map_err(|error| held(name, error))?;
     let decided = async {
-        let plan = planner().await?;
+        let mut plan = planner().await?;
         if plan.summary.from_revision != shown.summary.from_revision
             || plan.summary.to_revision != shown.summary.to_revision
         {
@@ -55,6 +69,7 @@ pub async fn run(
             .next(["the same command again, which plans anew"]));
         }
         refuse_missing_choice(&plan)?;
+        prepare(&context.under(&lock), &mut plan.operation).await?;
         Ok(plan)
     }
     .await;
