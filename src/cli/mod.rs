@@ -30,7 +30,8 @@ pub fn main() -> ExitCode {
     if let Some(code) = complete::as_kubectl_completion(&arguments) {
         return code;
     }
-    let parsed = Cli::command().try_get_matches_from(&arguments);
+    let mut program = Cli::command();
+    let parsed = program.try_get_matches_from_mut(&arguments);
     let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => {
@@ -39,7 +40,7 @@ pub fn main() -> ExitCode {
             return ExitCode::from(code);
         }
     };
-    let output = Output::of_process(&cli.global);
+    let output = Output::of_process(&cli.global, &program);
     start_tracing(cli.global.verbosity);
     match cli.run(&output).and_then(|()| output.written()) {
         Ok(()) => ExitCode::from(exit::DONE),

@@ -4,10 +4,11 @@ use std::io::{ErrorKind, IsTerminal, Write};
 use std::sync::OnceLock;
 
 use super::error::CommandError;
+use super::flags::format::Format;
 use super::flags::global::GlobalArgs;
 use super::place::Place;
 use super::progress::{Line, Said};
-use super::render::{self, Format, Render};
+use super::render::{self, Render};
 use crate::progress::{Observer, Progress};
 
 /// Where results and talk go.
@@ -22,15 +23,15 @@ pub struct Output {
 }
 
 impl Output {
-    /// The process's own stdout and stderr.
-    pub fn of_process(global: &GlobalArgs) -> Self {
+    /// The process's own stdout and stderr; commands that are printed are those of `program`.
+    pub fn of_process(global: &GlobalArgs, program: &clap::Command) -> Self {
         let terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
         Self {
             format: global.format(),
             quiet: global.quiet,
             colour: has_colours(),
             terminal,
-            place: Place::of(global),
+            place: Place::of(global, program),
             unwritten: OnceLock::new(),
             said: Said::default(),
         }

@@ -2,22 +2,24 @@
 //!
 //! What the kubeconfig chooses by itself is not repeated, for it chooses the same the next time; a token never is.
 
-use clap::CommandFactory;
-
 use super::flags::global::GlobalArgs;
-use super::root::Cli;
 
 /// The flags that choose a cluster and a namespace, as they were given, in a shell's words.
 #[derive(Clone, Debug, Default)]
 pub struct Place {
     namespace: Vec<String>,
     cluster: Vec<String>,
+    verbs: Vec<String>,
 }
 
 impl Place {
-    /// As the command line says.
-    pub fn of(global: &GlobalArgs) -> Self {
+    /// As the command line says; `program` knows which verbs there are.
+    pub fn of(global: &GlobalArgs, program: &clap::Command) -> Self {
         let mut place = Self::default();
+        let names = |verb: &clap::Command| {
+            verb.get_name_and_visible_aliases().into_iter().map(str::to_owned).collect::<Vec<_>>()
+        };
+        place.verbs = program.get_subcommands().flat_map(names).collect();
         let path = global.kubeconfig.as_ref().map(|path| path.display().to_string());
         let given = |flag: &str, value: &str| [flag.to_owned(), quoted(value)];
         place.namespace.extend(global.namespace.iter().flat_map(|value| given("-n", value)));
@@ -46,7 +48,6 @@ impl Place {
         if nowhere || !text.contains(PROGRAM) {
             return text.to_owned();
         }
-        let verbs = Cli::command();
         let mut placed = String::with_capacity(text.len());
         let mut rest = text;
         while let Some(at) = rest.find(PROGRAM) {
@@ -60,7 +61,7 @@ impl Place {
             let verb = if has_namespace { words.nth(1).unwrap_or_default() } else { first };
             let is_command = match plugin {
                 "" => matches!(verb, "port-forward" | "patch"),
-                _ => verbs.find_subcommand(verb).is_some(),
+                _ => self.verbs.iter().any(|known| known == verb),
             };
             if !is_command {
                 continue;
@@ -85,13 +86,16 @@ fn quoted(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
+    use clap::{Args, Command, FromArgMatches};
 
     use super::*;
 
     fn placed(flags: &[&str], text: &str) -> String {
-        let words = ["kubectl-flink"].iter().chain(flags).chain(&["list"]);
-        Place::of(&Cli::try_parse_from(words).unwrap().global).in_commands(text)
+        let words = ["kubectl-flink"].iter().chain(flags);
+        let matches = GlobalArgs::augment_args(Command::new("kubectl-flink")).get_matches_from(words);
+        let verbs = ["status", "ui", "logs", "get", "install", "list"];
+        let program = Command::new("kubectl-flink").subcommands(verbs.map(Command::new));
+        Place::of(&GlobalArgs::from_arg_matches(&matches).unwrap(), &program).in_commands(text)
     }
 
     #[test]

@@ -77,3 +77,15 @@ fn install_link(program: &Path, link: &Path) -> std::io::Result<()> {
     fs_err::copy(program, &fresh)?;
     fs_err::rename(&fresh, link)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::render::testing::every_format;
+
+    #[test]
+    fn every_format_has_it() {
+        let path = "/bin/kubectl_complete-flink".to_owned();
+        assert_eq!(every_format(&Installed { path: path.clone() }), [path]);
+    }
+}

@@ -206,3 +206,50 @@ impl Render for All<'_> {
         vec![format!("release/{}", self.name)]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::cli::render::testing::every_format;
+
+    #[test]
+    fn every_format_has_a_part() {
+        let values = json!({"a": 1});
+        assert_eq!(every_format(&Values { release: "demo", values: &values }), ["release/demo"]);
+        assert_eq!(every_format(&Notes { release: "demo", notes: "Read me." }), ["release/demo"]);
+        let job = JobSavepoints {
+            job: "orders".to_owned(),
+            restored_from: Some("file:///s/1".to_owned()),
+            ended_by: Some("file:///s/2".to_owned()),
+            savepoints: Vec::new(),
+        };
+        assert_eq!(every_format(&Savepoints(vec![job.clone(), job])), ["file:///s/1", "file:///s/2"]);
+    }
+
+    #[test]
+    fn every_format_has_all_of_it() {
+        let (values, created) = (json!({"a": 1}), jiff::Timestamp::UNIX_EPOCH);
+        let all = All {
+            name: "demo",
+            namespace: "team",
+            revision: 3,
+            status: Status::Deployed,
+            package: "flink-1.0.0".to_owned(),
+            digest: "sha256:0",
+            flink_version: "2.3.0",
+            layout: "session",
+            generation: 1,
+            description: "Upgrade complete",
+            created,
+            updated: created,
+            values: &values,
+            computed_values: &values,
+            jobs: &[],
+            manifest: "",
+            notes: "",
+        };
+        assert_eq!(every_format(&all), ["release/demo"]);
+    }
+}

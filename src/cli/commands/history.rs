@@ -94,3 +94,14 @@ impl Revisions {
 fn first_cells(row: &ReleaseRow) -> Vec<String> {
     vec![row.revision.to_string(), moment(row.created), row.status.to_string(), row.package.clone()]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::render::testing::{every_format, release_row};
+
+    #[test]
+    fn every_format_has_it() {
+        assert_eq!(every_format(&Revisions(vec![release_row()])), ["3"]);
+    }
+}

@@ -238,3 +238,27 @@ fn cells(row: &JobRow) -> [String; 6] {
         row.id.clone().unwrap_or_else(|| "-".to_owned()),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::render::testing::every_format;
+
+    #[test]
+    fn every_format_has_it() {
+        let row = JobRow {
+            name: "orders".to_owned(),
+            id: None,
+            state: "RUNNING".to_owned(),
+            running_tasks: 1,
+            total_tasks: 2,
+            started: Some(0),
+            origin: "declared",
+            generation: None,
+            restored_from: None,
+            jar: None,
+        };
+        assert_eq!(every_format(&Jobs(vec![row])), ["job/orders"]);
+        assert!(every_format(&Jobs(Vec::new())).is_empty());
+    }
+}

@@ -81,3 +81,19 @@ fn first_cells(row: &ReleaseRow) -> Vec<String> {
         row.layout.clone(),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::render::testing::{every_format, release_row};
+
+    #[test]
+    fn every_format_has_it() {
+        let searched = || "namespace team".to_owned();
+        assert_eq!(
+            every_format(&Releases { rows: vec![release_row()], searched: searched() }),
+            ["release/demo"]
+        );
+        assert!(every_format(&Releases { rows: Vec::new(), searched: searched() }).is_empty());
+    }
+}

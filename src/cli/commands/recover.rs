@@ -126,3 +126,29 @@ impl Render for Outcome<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::render::testing::{changed, every_format};
+
+    #[test]
+    fn every_format_has_it() {
+        let text = || "file:///s/1".to_owned();
+        for (recovered, names) in [
+            (Recovered::Nothing, &[][..]),
+            (Recovered::Completed(Box::new(changed())), &["release/demo"]),
+            (Recovered::Savepoint { path: text() }, &["file:///s/1"]),
+            (Recovered::Disposed { paths: vec![text()] }, &["file:///s/1"]),
+            (Recovered::Undone { reason: text() }, &["release/demo"]),
+        ] {
+            assert_eq!(every_format(&Outcome { release: "demo", recovered }), names);
+        }
+    }
+
+    #[test]
+    fn every_format_has_what_is_left() {
+        assert!(every_format(&Left { release: "demo", left: None }).is_empty());
+        assert_eq!(every_format(&Left { release: "demo", left: Some("x".to_owned()) }), ["release/demo"]);
+    }
+}

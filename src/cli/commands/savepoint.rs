@@ -224,3 +224,45 @@ impl Render for Disposal {
         self.plan.dispose.is_empty().then(|| "There is nothing to delete.".to_owned())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::render::testing::every_format;
+    use crate::release::{Origin, StateFormat};
+
+    fn row() -> SavepointRow {
+        SavepointRow {
+            revision: 1,
+            job: "orders".to_owned(),
+            origin: Origin::Trigger,
+            taken_at: jiff::Timestamp::UNIX_EPOCH,
+            format: StateFormat::Canonical,
+            flink_version: "2.3.0".to_owned(),
+            drained: false,
+            path: "file:///s/1".to_owned(),
+            restored_by: vec![2],
+        }
+    }
+
+    #[test]
+    fn every_format_has_them() {
+        assert_eq!(every_format(&Savepoints(vec![row()])), ["file:///s/1"]);
+        assert!(every_format(&Savepoints(Vec::new())).is_empty());
+        assert_eq!(every_format(&Taken(row())), ["file:///s/1"]);
+    }
+
+    #[test]
+    fn every_format_has_a_disposal() {
+        for done in [false, true] {
+            let plan = |dispose: Vec<SavepointRow>| Plan {
+                name: "demo".to_owned(),
+                dispose,
+                keep: Vec::new(),
+                which: Which::AllBut(1),
+            };
+            assert_eq!(every_format(&Disposal { plan: plan(vec![row()]), done }), ["file:///s/1"]);
+            assert!(every_format(&Disposal { plan: plan(Vec::new()), done }).is_empty());
+        }
+    }
+}

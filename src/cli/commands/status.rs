@@ -116,3 +116,24 @@ fn render_job(job: &JobStatus, lines: &mut Vec<String>) {
         lines.push(format!("  exception   {}", wrap(exception, 66, "              ")));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::render::testing::{every_format, release_row};
+
+    #[test]
+    fn every_format_has_it() {
+        let report = StatusReport {
+            release: release_row(),
+            generation: None,
+            failed_attempts: Vec::new(),
+            not_ready: Vec::new(),
+            flink: None,
+            unreachable: None,
+            jobs: Vec::new(),
+            operation: None,
+        };
+        assert_eq!(every_format(&report), ["release/demo"]);
+    }
+}

@@ -72,3 +72,15 @@ async fn terminated() {
 async fn terminated() {
     std::future::pending().await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::render::testing::every_format;
+
+    #[test]
+    fn every_format_has_it() {
+        let url = "http://127.0.0.1:8081".to_owned();
+        assert_eq!(every_format(&Forwarded { url: url.clone() }), [url]);
+    }
+}

@@ -162,3 +162,18 @@ fn confirm_purge(args: &UninstallArgs, kept: &Kept, output: &Output) -> Result<(
         hints: vec![format!("kubectl flink uninstall {} --purge --yes", args.name)],
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::render::testing::{changed, every_format};
+
+    #[test]
+    fn every_format_has_it() {
+        let kept =
+            Kept { ways_to_restore: vec!["kubectl flink install demo flink".to_owned()], ..Kept::default() };
+        for kept in [None, Some(kept)] {
+            assert_eq!(every_format(&Uninstalled { report: changed(), kept }), ["release/demo"]);
+        }
+    }
+}

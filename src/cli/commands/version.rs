@@ -49,3 +49,17 @@ impl Render for Version {
         self.packages.iter().map(|package| format!("package/{package}")).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::render::testing::every_format;
+
+    #[test]
+    fn every_format_has_it() {
+        for short in [false, true] {
+            let version = Version { version: "1.0.0", packages: vec!["flink-1.0.0".to_owned()], short };
+            assert_eq!(every_format(&version), ["package/flink-1.0.0"]);
+        }
+    }
+}

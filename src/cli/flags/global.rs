@@ -7,7 +7,7 @@ use clap::Args;
 use secrecy::SecretString;
 
 use super::duration::duration;
-use crate::cli::render::Format;
+use super::format::Format;
 use crate::cluster::ConnectOptions;
 
 /// Flags of every verb.

@@ -5,6 +5,7 @@ pub mod apply;
 pub mod change;
 pub mod duration;
 pub mod file;
+pub mod format;
 pub mod global;
 pub mod name;
 pub mod state;

@@ -41,3 +41,19 @@ impl Render for Manifest<'_> {
         self.recorded.map_or_else(|| to_manifest(self.objects), str::to_owned)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::render::testing::every_format;
+    use crate::render::parse_manifest;
+
+    #[test]
+    fn every_format_has_it() {
+        let text = "---\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: demo\n";
+        let objects = parse_manifest(text).unwrap();
+        for recorded in [None, Some(text)] {
+            assert_eq!(every_format(&Manifest { objects: &objects, recorded }), ["ConfigMap/demo"]);
+        }
+    }
+}

@@ -3,6 +3,8 @@
 mod manifest;
 mod plan;
 mod report;
+#[cfg(test)]
+pub mod testing;
 pub mod text;
 
 pub use manifest::Manifest;
@@ -10,23 +12,8 @@ pub use plan::plan;
 
 use serde::Serialize;
 
+use super::flags::format::Format;
 use super::place::Place;
-
-/// How results are printed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
-    /// For people.
-    #[default]
-    Table,
-    /// For people with wide terminals.
-    Wide,
-    /// JSON.
-    Json,
-    /// YAML.
-    Yaml,
-    /// Names only, one a line.
-    Name,
-}
 
 /// A result, as each format shows it. JSON and YAML are what it serializes to.
 pub trait Render: Serialize {

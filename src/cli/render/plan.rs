@@ -89,3 +89,13 @@ pub fn plan(summary: &Summary) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::cli::render::testing::{every_format, planned};
+
+    #[test]
+    fn every_format_has_it() {
+        assert_eq!(every_format(&planned()), ["release/demo"]);
+    }
+}

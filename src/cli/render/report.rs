@@ -38,3 +38,13 @@ fn report(report: &Report) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::cli::render::testing::{changed, every_format};
+
+    #[test]
+    fn every_format_has_it() {
+        assert_eq!(every_format(&changed()), ["release/demo"]);
+    }
+}
