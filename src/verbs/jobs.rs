@@ -83,8 +83,8 @@ impl SubmitOptions {
     ) -> Result<(), Failure> {
         let size = self.jar.len() / 1024;
         observer.progress(Progress::Begun(format!("upload {} ({size} KiB)", self.jar_name)));
-        let content = Content::Bytes(self.jar.clone().into());
-        let jar = context.flink(descriptor).upload(&self.jar_name, content).await.map_err(|source| {
+        let file = Content::Bytes(self.jar.clone().into());
+        let jar = context.flink(descriptor).upload(&self.jar_name, file).await.map_err(|source| {
             Cause::Flink { doing: format!("{} could not be uploaded", self.jar_name), source }
         })?;
         for job in operation.record.jobs.iter_mut().filter(|job| job.name == self.job) {

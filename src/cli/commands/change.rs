@@ -12,6 +12,11 @@ use crate::operation::Kind;
 use crate::plan::{ChangeOptions, Plan, StrategyChoice};
 use crate::run;
 
+/// What plans a change for the release as it is.
+pub(super) trait Planner: AsyncFn(&Context, &ChangeOptions) -> Result<Plan, Failure> {}
+
+impl<P: AsyncFn(&Context, &ChangeOptions) -> Result<Plan, Failure>> Planner for P {}
+
 /// A change that was asked for; `planner` plans it for the release as it is.
 pub(super) struct Change<P> {
     /// How it is made.
@@ -24,7 +29,7 @@ pub(super) struct Change<P> {
     pub planner: P,
 }
 
-impl<P: AsyncFn(&Context, &ChangeOptions) -> Result<Plan, Failure>> Change<P> {
+impl<P: Planner> Change<P> {
     /// Prints the plan, and stops there.
     pub async fn show(&self, session: &Session<'_>) -> Result<(), CommandError> {
         let context = session.begin_plan(&self.options.name, self.timeout).await?;

@@ -4,15 +4,14 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::change::Change;
+use super::change::{Change, Planner};
 use crate::cli::error::CommandError;
 use crate::cli::flags::apply::ApplyArgs;
 use crate::cli::flags::change::{ChangeArgs, MoveArgs};
 use crate::cli::flags::name;
 use crate::cli::session::Session;
 use crate::context::Context;
-use crate::failure::Failure;
-use crate::plan::{ChangeOptions, Plan};
+use crate::plan::ChangeOptions;
 use crate::verbs::rollback;
 
 /// Flags of `rollback`.
@@ -48,7 +47,7 @@ impl RollbackTarget {
         &self,
         change: Option<&ChangeArgs>,
         timeout: Duration,
-    ) -> Result<Change<impl AsyncFn(&Context, &ChangeOptions) -> Result<Plan, Failure>>, CommandError> {
+    ) -> Result<Change<impl Planner>, CommandError> {
         crate::release::check_name(&self.name)?;
         let mut options = ChangeOptions::new(&self.name);
         self.moves.set(&mut options)?;

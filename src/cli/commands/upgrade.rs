@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::change::Change;
+use super::change::{Change, Planner};
 use crate::cli::error::CommandError;
 use crate::cli::flags::apply::ApplyArgs;
 use crate::cli::flags::change::{ChangeArgs, MoveArgs};
@@ -13,7 +13,7 @@ use crate::cli::flags::values::ValuesArgs;
 use crate::cli::session::Session;
 use crate::context::Context;
 use crate::failure::{Cause, Failure, Phase};
-use crate::plan::{ChangeOptions, Plan};
+use crate::plan::ChangeOptions;
 use crate::release::Status;
 use crate::source;
 use crate::verbs::{install, query, upgrade};
@@ -72,7 +72,7 @@ impl UpgradeTarget {
         &self,
         change: Option<&ChangeArgs>,
         timeout: Duration,
-    ) -> Result<Change<impl AsyncFn(&Context, &ChangeOptions) -> Result<Plan, Failure>>, CommandError> {
+    ) -> Result<Change<impl Planner>, CommandError> {
         crate::release::check_name(&self.name)?;
         let mut options = ChangeOptions::new(&self.name);
         options.create_namespace = self.create_namespace;

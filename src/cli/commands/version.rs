@@ -23,19 +23,19 @@ pub fn run(args: &VersionArgs, session: &Session<'_>) -> Result<(), CommandError
         .iter()
         .map(|package| format!("{}-{}", package.metadata.name, package.metadata.version))
         .collect();
-    session.output.print(&Version { version: env!("CARGO_PKG_VERSION"), packages, short: args.short })
+    session.output.print(&Program { version: env!("CARGO_PKG_VERSION"), packages, short: args.short })
 }
 
 /// The program's version, and what is in it.
 #[derive(Serialize)]
-struct Version {
+struct Program {
     version: &'static str,
     packages: Vec<String>,
     #[serde(skip)]
     short: bool,
 }
 
-impl Render for Version {
+impl Render for Program {
     fn table(&self, _: &Place) -> String {
         let Self { version, packages, short } = self;
         if *short {
@@ -58,8 +58,8 @@ mod tests {
     #[test]
     fn every_format_has_it() {
         for short in [false, true] {
-            let version = Version { version: "1.0.0", packages: vec!["flink-1.0.0".to_owned()], short };
-            assert_eq!(every_format(&version), ["package/flink-1.0.0"]);
+            let program = Program { version: "1.0.0", packages: vec!["flink-1.0.0".to_owned()], short };
+            assert_eq!(every_format(&program), ["package/flink-1.0.0"]);
         }
     }
 }
