@@ -30,8 +30,7 @@ pub fn main() -> ExitCode {
     if let Some(code) = complete::as_kubectl_completion(&arguments) {
         return code;
     }
-    let mut program = Cli::command();
-    let parsed = program.try_get_matches_from_mut(&arguments);
+    let parsed = Cli::command().try_get_matches_from(&arguments);
     let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => {
@@ -40,7 +39,7 @@ pub fn main() -> ExitCode {
             return ExitCode::from(code);
         }
     };
-    let output = Output::of_process(&cli.global, &program);
+    let output = Output::of_process(&cli.global, Cli::command);
     start_tracing(cli.global.verbosity);
     match cli.run(&output).and_then(|()| output.written()) {
         Ok(()) => ExitCode::from(exit::DONE),
@@ -51,7 +50,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// What is in memory holds tokens: it is never written to a file when the process is killed.
+/// Sees to it that memory, which holds tokens, is never written to a file when the process is killed.
 #[cfg(unix)]
 fn forbid_core_dumps() {
     use rustix::process::{Resource, Rlimit, setrlimit};

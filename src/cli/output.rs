@@ -23,21 +23,21 @@ pub struct Output {
 }
 
 impl Output {
-    /// The process's own stdout and stderr; commands that are printed are those of `program`.
-    pub fn of_process(global: &GlobalArgs, program: &clap::Command) -> Self {
+    /// The process's own stdout and stderr; commands that are printed are those of `root`.
+    pub fn of_process(global: &GlobalArgs, root: fn() -> clap::Command) -> Self {
         let terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
         Self {
             format: global.format(),
             quiet: global.quiet,
             colour: has_colours(),
             terminal,
-            place: Place::of(global, program),
+            place: Place::of(global, root),
             unwritten: OnceLock::new(),
             said: Said::default(),
         }
     }
 
-    /// Whether a person can be asked.
+    /// Returns whether the user can be asked.
     pub fn can_ask(&self) -> bool {
         self.terminal
     }
@@ -53,12 +53,12 @@ impl Output {
         }
     }
 
-    /// Whether there is no use in writing more data.
+    /// Returns whether there is no use in writing more data.
     pub fn is_closed(&self) -> bool {
         self.unwritten.get().is_some()
     }
 
-    /// Whether all data was written. A reader that went away (`| head`) had enough: that is no failure.
+    /// Returns whether all data was written. A reader that went away (`| head`) had enough: that is no failure.
     pub fn written(&self) -> Result<(), CommandError> {
         let failed = self.unwritten.get().filter(|error| error.kind() != ErrorKind::BrokenPipe);
         let doing = "what was asked for is done, but its result cannot be written to stdout";
@@ -117,7 +117,7 @@ impl Output {
         }
     }
 
-    /// Reads one line from the person; `None` at the end of input.
+    /// Reads one line from the user; `None` at the end of input.
     pub fn ask(&self, question: &str) -> Option<String> {
         let mut stderr = std::io::stderr().lock();
         let _ = write!(stderr, "{question}").and_then(|()| stderr.flush());

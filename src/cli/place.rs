@@ -1,25 +1,29 @@
-//! Where the release is, as flags: a command that is printed leads to the cluster and the namespace that the person has named.
+//! Where the release is, as flags: a command that is printed leads to the cluster and the namespace that the user has named.
 //!
 //! What the kubeconfig chooses by itself is not repeated, for it chooses the same the next time; a token never is.
 
 use super::flags::global::GlobalArgs;
 
 /// The flags that choose a cluster and a namespace, as they were given, in a shell's words.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Place {
     namespace: Vec<String>,
     cluster: Vec<String>,
-    verbs: Vec<String>,
+    /// The program's command line: what of a text is a command.
+    root: fn() -> clap::Command,
 }
 
 impl Place {
-    /// As the command line says; `program` knows which verbs there are.
-    pub fn of(global: &GlobalArgs, program: &clap::Command) -> Self {
-        let mut place = Self::default();
-        let names = |verb: &clap::Command| {
-            verb.get_name_and_visible_aliases().into_iter().map(str::to_owned).collect::<Vec<_>>()
-        };
-        place.verbs = program.get_subcommands().flat_map(names).collect();
+    /// No place that would have to be named.
+    #[cfg(test)]
+    pub fn unnamed() -> Self {
+        let root = || clap::Command::new("kubectl-flink");
+        Self { namespace: Vec::new(), cluster: Vec::new(), root }
+    }
+
+    /// As the command line says; `root` makes the program's command line.
+    pub fn of(global: &GlobalArgs, root: fn() -> clap::Command) -> Self {
+        let mut place = Self { namespace: Vec::new(), cluster: Vec::new(), root };
         let path = global.kubeconfig.as_ref().map(|path| path.display().to_string());
         let given = |flag: &str, value: &str| [flag.to_owned(), quoted(value)];
         place.namespace.extend(global.namespace.iter().flat_map(|value| given("-n", value)));
@@ -48,6 +52,7 @@ impl Place {
         if nowhere || !text.contains(PROGRAM) {
             return text.to_owned();
         }
+        let verbs = (self.root)();
         let mut placed = String::with_capacity(text.len());
         let mut rest = text;
         while let Some(at) = rest.find(PROGRAM) {
@@ -59,16 +64,18 @@ impl Place {
             let first = words.next().unwrap_or_default();
             let has_namespace = first == "-n";
             let verb = if has_namespace { words.nth(1).unwrap_or_default() } else { first };
+            // A namespace is in none: `create namespace` has a cluster only.
+            let of_cluster = plugin.is_empty() && verb == "create";
             let is_command = match plugin {
-                "" => matches!(verb, "port-forward" | "patch"),
-                _ => self.verbs.iter().any(|known| known == verb),
+                "" => matches!(verb, "port-forward" | "patch" | "create"),
+                _ => verbs.find_subcommand(verb).is_some(),
             };
             if !is_command {
                 continue;
             }
             placed.push_str(plugin);
             rest = &rest[plugin.len()..];
-            let namespace = self.namespace.iter().filter(|_| !has_namespace);
+            let namespace = self.namespace.iter().filter(|_| !has_namespace && !of_cluster);
             for word in namespace.chain(&self.cluster) {
                 placed.push_str(word);
                 placed.push(' ');
@@ -82,52 +89,4 @@ impl Place {
 /// As one word of a shell; what no shell can be given (a NUL) stays as it is.
 fn quoted(value: &str) -> String {
     shlex::try_quote(value).map_or_else(|_| value.to_owned(), std::borrow::Cow::into_owned)
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::{Args, Command, FromArgMatches};
-
-    use super::*;
-
-    fn placed(flags: &[&str], text: &str) -> String {
-        let words = ["kubectl-flink"].iter().chain(flags);
-        let matches = GlobalArgs::augment_args(Command::new("kubectl-flink")).get_matches_from(words);
-        let verbs = ["status", "ui", "logs", "get", "install", "list"];
-        let program = Command::new("kubectl-flink").subcommands(verbs.map(Command::new));
-        Place::of(&GlobalArgs::from_arg_matches(&matches).unwrap(), &program).in_commands(text)
-    }
-
-    #[test]
-    fn a_command_leads_to_where_the_person_was() {
-        for (flags, text, expected) in [
-            (&[][..], "kubectl flink status a", "kubectl flink status a"),
-            (&["-n", "b"], "kubectl flink status a", "kubectl flink -n b status a"),
-            (&["-n", "b"], "kubectl flink -n c status a", "kubectl flink -n c status a"),
-            (
-                &["--kube-context", "x", "-n", "b"],
-                "kubectl flink -n b ui a\nkubectl flink logs a",
-                "kubectl flink --context x -n b ui a\nkubectl flink -n b --context x logs a",
-            ),
-            (
-                &["--context", "my cluster", "--token", "secret"],
-                "kubectl flink get values a |\nkubectl flink install a flink -f -",
-                "kubectl flink --context 'my cluster' get values a |\n\
-                 kubectl flink --context 'my cluster' install a flink -f -",
-            ),
-            (&["-n", "b"], "kubectl port-forward service/a 1", "kubectl -n b port-forward service/a 1"),
-            (
-                &["-n", "b"],
-                "the plugin of kubectl flink is kubectl ",
-                "the plugin of kubectl flink is kubectl ",
-            ),
-            (
-                &["--as", "me", "--as-group", "g", "--as-group", "h", "--insecure-skip-tls-verify"],
-                "x: kubectl flink list   # all",
-                "x: kubectl flink --as me --as-group g --as-group h --insecure-skip-tls-verify list   # all",
-            ),
-        ] {
-            assert_eq!(placed(flags, text), expected);
-        }
-    }
 }

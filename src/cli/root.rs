@@ -89,3 +89,54 @@ impl Cli {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory as _, Parser as _};
+
+    use super::Cli;
+    use crate::cli::place::Place;
+
+    fn placed(flags: &[&str], text: &str) -> String {
+        let words = ["kubectl-flink"].iter().chain(flags).chain(&["list"]);
+        Place::of(&Cli::try_parse_from(words).unwrap().global, Cli::command).in_commands(text)
+    }
+
+    #[test]
+    fn a_command_leads_to_where_the_person_was() {
+        for (flags, text, expected) in [
+            (&[][..], "kubectl flink status a", "kubectl flink status a"),
+            (&["-n", "b"], "kubectl flink status a", "kubectl flink -n b status a"),
+            (&["-n", "b"], "kubectl flink -n c status a", "kubectl flink -n c status a"),
+            (
+                &["--kube-context", "x", "-n", "b"],
+                "kubectl flink -n b ui a\nkubectl flink logs a",
+                "kubectl flink --context x -n b ui a\nkubectl flink -n b --context x logs a",
+            ),
+            (
+                &["--context", "my cluster", "--token", "secret"],
+                "kubectl flink get values a |\nkubectl flink install a flink -f -",
+                "kubectl flink --context 'my cluster' get values a |\n\
+                 kubectl flink --context 'my cluster' install a flink -f -",
+            ),
+            (&["-n", "b"], "kubectl port-forward service/a 1", "kubectl -n b port-forward service/a 1"),
+            (
+                &["-n", "b", "--context", "x"],
+                "kubectl create namespace b",
+                "kubectl --context x create namespace b",
+            ),
+            (
+                &["-n", "b"],
+                "the plugin of kubectl flink is kubectl ",
+                "the plugin of kubectl flink is kubectl ",
+            ),
+            (
+                &["--as", "me", "--as-group", "g", "--as-group", "h", "--insecure-skip-tls-verify"],
+                "x: kubectl flink list   # all",
+                "x: kubectl flink --as me --as-group g --as-group h --insecure-skip-tls-verify list   # all",
+            ),
+        ] {
+            assert_eq!(placed(flags, text), expected);
+        }
+    }
+}

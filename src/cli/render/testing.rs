@@ -14,7 +14,7 @@ use crate::verbs::query::ReleaseRow;
 /// Renders a result in every format, and returns its names: lines for people, one document for programs.
 #[track_caller]
 pub fn every_format<T: Render>(result: &T) -> Vec<String> {
-    let text = |format| render(result, format, &Place::default()).unwrap();
+    let text = |format| render(result, format, &Place::unnamed()).unwrap();
     let json: Value = serde_json::from_str(&text(Format::Json)).unwrap();
     let yaml = text(Format::Yaml);
     if let [document] = crate::yaml::documents(&yaml, "yaml").unwrap().as_slice() {
