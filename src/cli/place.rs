@@ -2,7 +2,7 @@
 //!
 //! What the kubeconfig chooses by itself is not repeated, for it chooses the same the next time; a token never is.
 
-use super::args::GlobalArgs;
+use super::flags::global::GlobalArgs;
 
 /// The flags that choose a cluster and a namespace, as they were given, in a shell's words.
 #[derive(Clone, Debug)]
@@ -14,7 +14,14 @@ pub struct Place {
 }
 
 impl Place {
-    /// As the command line says.
+    /// No place that would have to be named.
+    #[cfg(test)]
+    pub fn unnamed() -> Self {
+        let root = || clap::Command::new("kubectl-flink");
+        Self { namespace: Vec::new(), cluster: Vec::new(), root }
+    }
+
+    /// As the command line says; `root` makes the program's command line.
     pub fn of(global: &GlobalArgs, root: fn() -> clap::Command) -> Self {
         let mut place = Self { namespace: Vec::new(), cluster: Vec::new(), root };
         let path = global.kubeconfig.as_ref().map(|path| path.display().to_string());

@@ -31,6 +31,20 @@ pub async fn run(
     observer: &dyn Observer,
     cancellation: &Cancellation,
 ) -> Result<Report, Failure> {
+    let nothing = async |_: &Context, _: &mut Operation| Ok(());
+    run_prepared(context, shown, planner, nothing, observer, cancellation).await
+}
+
+/// Does the same; what the operation needs first is made ready under the lock, by requests through the context that
+/// `prepare` is given, once it is decided that the plan is carried out.
+pub(crate) async fn run_prepared(
+    context: &Context,
+    shown: &Plan,
+    planner: impl AsyncFn() -> Result<Plan, Failure>,
+    prepare: impl AsyncFn(&Context, &mut Operation) -> Result<(), Failure>,
+    observer: &dyn Observer,
+    cancellation: &Cancellation,
+) -> Result<Report, Failure> {
     if shown.summary.unchanged {
         return Ok(Report::unchanged(&shown.operation));
     }
@@ -40,7 +54,7 @@ pub async fn run(
     } else {
         None
     };
-    let decided = plan_under_lock(context, shown, planner).await;
+    let decided = plan_under_lock(context, shown, planner, prepare).await;
     if let (Err(_), Some(uid)) = (&decided, &made) {
         context.cluster.delete_namespace(&context.namespace, uid).await.ok();
     }
@@ -51,18 +65,19 @@ pub async fn run(
     Ok(report)
 }
 
-/// Takes the lock, and plans again what was shown; refused where the release has changed since.
+/// Takes the lock, plans again what was shown, and makes ready what that needs; refused where the release has changed since.
 async fn plan_under_lock(
     context: &Context,
     shown: &Plan,
     planner: impl AsyncFn() -> Result<Plan, Failure>,
+    prepare: impl AsyncFn(&Context, &mut Operation) -> Result<(), Failure>,
 ) -> Result<(Lock, Plan), Failure> {
     let name = &shown.options.name;
     let journal = Journal { begun: false, ..shown.operation.journal.clone() };
     let acquired = Lock::acquire(&context.store, name, &context.holder, &Pending::from(&journal)).await;
     let lock = acquired.map_err(|error| held(name, error))?;
     let decided = async {
-        let plan = planner().await?;
+        let mut plan = planner().await?;
         if plan.summary.from_revision != shown.summary.from_revision
             || plan.summary.to_revision != shown.summary.to_revision
         {
@@ -75,6 +90,7 @@ async fn plan_under_lock(
             .next(["the same command again, which plans anew"]));
         }
         refuse_missing_choice(&plan)?;
+        prepare(&context.under(&lock), &mut plan.operation).await?;
         Ok(plan)
     }
     .await;

@@ -46,7 +46,7 @@ pub struct Plan {
     pub keep: Vec<(String, String)>,
     /// What was asked for.
     #[serde(skip)]
-    which: Which,
+    pub(crate) which: Which,
 }
 
 /// Says which savepoints go; changes nothing.

@@ -14,6 +14,7 @@ use crate::plan::{self, ChangeOptions, Desired, Only, StateChoice, rights};
 use crate::progress::{Cancellation, Observer, Progress};
 use crate::release::{JobMode, JobRecord, JobState, Record};
 use crate::run::{self, Report};
+use crate::site::Operation;
 
 /// A release's jobs.
 pub struct Listing {
@@ -47,7 +48,54 @@ pub struct SubmitOptions {
     pub parallelism: Option<u32>,
 }
 
-/// Uploads a jar and starts it as a job of the release.
+impl SubmitOptions {
+    /// Returns the job as it is recorded, but for the jar's id, which Flink chooses: until then there is its file's name.
+    fn record(&self) -> JobRecord {
+        JobRecord {
+            name: self.job.clone(),
+            id: None,
+            jar: uploaded(&self.jar_name),
+            jar_sha256: Some(sha256(&self.jar)),
+            entry_class: self.entry_class.clone(),
+            args: self.args.clone(),
+            parallelism: self.parallelism,
+            allow_non_restored_state: self.change.allow_non_restored_state,
+            mode: JobMode::Cluster,
+            state: JobState::Running,
+            elsewhere: None,
+            restored_from: None,
+            ended_by: None,
+            declared: false,
+        }
+    }
+
+    /// Uploads the jar; its id goes into the record before the job is started.
+    async fn upload(
+        &self,
+        context: &Context,
+        descriptor: &Descriptor,
+        operation: &mut Operation,
+        observer: &dyn Observer,
+    ) -> Result<(), Failure> {
+        let size = self.jar.len() / 1024;
+        observer.progress(Progress::Begun(format!("upload {} ({size} KiB)", self.jar_name)));
+        let file = Content::Bytes(self.jar.clone().into());
+        let jar = context.flink(descriptor).upload(&self.jar_name, file).await.map_err(|source| {
+            Cause::Flink { doing: format!("{} could not be uploaded", self.jar_name), source }
+        })?;
+        for job in operation.record.jobs.iter_mut().filter(|job| job.name == self.job) {
+            job.jar = uploaded(&jar);
+        }
+        Ok(())
+    }
+}
+
+/// Returns how a record names a jar that was uploaded.
+fn uploaded(jar: &str) -> String {
+    format!("upload:{jar}")
+}
+
+/// Uploads a jar and starts it as a job of the release. What is refused leaves no jar in the cluster.
 pub async fn submit(
     context: &Context,
     options: &SubmitOptions,
@@ -80,31 +128,7 @@ pub async fn submit(
             "the release has no storage: the jar is lost with the JobManager's Pod, and an upgrade will ask for --jar".to_owned(),
         ));
     }
-    observer.progress(Progress::Begun(format!(
-        "upload {} ({} KiB)",
-        options.jar_name,
-        options.jar.len() / 1024
-    )));
-    let flink = context.flink(descriptor);
-    let jar_id = flink.upload(&options.jar_name, Content::Bytes(options.jar.clone().into())).await.map_err(
-        |source| Cause::Flink { doing: format!("{} could not be uploaded", options.jar_name), source },
-    )?;
-    let job = JobRecord {
-        name: options.job.clone(),
-        id: None,
-        jar: format!("upload:{jar_id}"),
-        jar_sha256: Some(sha256(&options.jar)),
-        entry_class: options.entry_class.clone(),
-        args: options.args.clone(),
-        parallelism: options.parallelism,
-        allow_non_restored_state: options.change.allow_non_restored_state,
-        mode: JobMode::Cluster,
-        state: JobState::Running,
-        elsewhere: None,
-        restored_from: None,
-        ended_by: None,
-        declared: false,
-    };
+    let job = options.record();
     let planner = async || {
         let mut situation = Situation::read(context, name).await?;
         situation.await_recovery(context).await;
@@ -115,8 +139,11 @@ pub async fn submit(
         desired.only = Some(Only::Start(job.name.clone()));
         plan::build(context, Kind::Jobs, &options.change, &situation, desired).await
     };
+    let upload = async |context: &Context, operation: &mut Operation| {
+        options.upload(context, descriptor, operation, observer).await
+    };
     let shown = planner().await?;
-    run::run(context, &shown, planner, observer, cancellation).await
+    run::run_prepared(context, &shown, planner, upload, observer, cancellation).await
 }
 
 /// Stops jobs with a savepoint, or cancels them.
