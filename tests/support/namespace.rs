@@ -26,7 +26,12 @@ pub const IMAGE: &[&str] = &[
     // Many short-lived JVMs on two cores: what a quick start costs in the long run does not matter here.
     // By the environment, for those too that Flink's scripts start to read its configuration.
     "--set-json",
-    r#"env=[{"name":"JAVA_TOOL_OPTIONS","value":"-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"}]"#,
+    // With the archives of classes that the image has (docs/class-data-sharing.md): a third less of a JobManager's start.
+    concat!(
+        r#"env=[{"name":"JAVA_TOOL_OPTIONS","value":"-XX:TieredStopAtLevel=1 -XX:+UseSerialGC "#,
+        r#"-XX:SharedArchiveFile=/opt/flink/cds/scripts.jsa"},"#,
+        r#"{"name":"JVM_ARGS","value":"-XX:SharedArchiveFile=/opt/flink/cds/flink.jsa"}]"#
+    ),
 ];
 
 /// Where the test job is in the image.

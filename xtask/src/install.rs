@@ -36,8 +36,15 @@ pub const CLUSTER: &[Need] = &[
 ];
 
 /// What making the images needs.
-pub const IMAGES: &[Need] =
-    &[need("mmdebstrap", "mmdebstrap"), need("python3", "python3"), need("gcc", "gcc"), need("tar", "tar")];
+pub const IMAGES: &[Need] = &[
+    need("mmdebstrap", "mmdebstrap"),
+    need("python3", "python3"),
+    need("gcc", "gcc"),
+    need("tar", "tar"),
+    need("unshare", "util-linux"),
+    need("mount", "mount"),
+    need("ip", "iproute2"),
+];
 
 /// What compiling the test job needs.
 pub const JOB: &[Need] = &[need("javac", "openjdk-17-jdk-headless"), need("tar", "tar")];

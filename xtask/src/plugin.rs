@@ -11,11 +11,11 @@ use crate::command::shown;
 /// The names kubectl knows it by: `kubectl flink`, and completion of `kubectl flink …`.
 const NAMES: &[&str] = &["kubectl-flink", "kubectl_complete-flink"];
 
-/// Builds the debug binary; says nothing where nothing changed.
+/// Builds the binary with the profile of the tests, so that its library is theirs; says nothing where nothing changed.
 pub fn build(project: &Path) -> Result<()> {
     shown(
         cargo(project)
-            .args(["build", "--quiet", "--package", "kubectl-flink", "--bin", "kubectl-flink"])
+            .args(["build", "--quiet", "--profile=test", "--package=kubectl-flink", "--bin=kubectl-flink"])
             .stdout(std::io::stderr()),
     )
 }
@@ -27,7 +27,7 @@ pub fn cargo(project: &Path) -> Command {
     cargo
 }
 
-/// The debug binary.
+/// The binary, where cargo puts that of the profile `test`.
 fn binary(project: &Path) -> PathBuf {
     target(project).join("debug/kubectl-flink")
 }

@@ -5,6 +5,7 @@
 
 mod oci;
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -40,7 +41,10 @@ pub fn all(cache: &Cache, project: &Path) -> Result<Vec<Image>> {
     for (version, layers) in flinks {
         images.push(Image::new(&name("flink", version), layers.clone(), &start()));
         let Some(job) = &job else { continue };
-        let test = Image::new(&name("flink-test", version), [layers, vec![job.clone()]].concat(), &start());
+        let mut layers = [layers, vec![job.clone()]].concat();
+        let what = format!("letting Flink {version} run, for an archive of its classes (half a minute)");
+        layers.push(scripts.layer_upon(&layers, "cds", &what, version)?);
+        let test = Image::new(&name("flink-test", version), layers, &start());
         if version == FLINK_VERSIONS[0] {
             images.push(test.named(&name("flink-test", &format!("{version}-v2")))); // the same again, to upgrade to
         }
@@ -90,10 +94,32 @@ impl Scripts<'_> {
             inputs = inputs.word(argument);
         }
         let kind = format!("image-{}", [&[kind], arguments].concat().join("-"));
-        let folder = self.cache.entry(&kind, what, inputs, |building| {
+        self.made(&kind, what, inputs, files[0], arguments.iter().map(OsStr::new))
+    }
+
+    /// The layer that a script makes of those it comes on top of: `KIND.sh OUT LAYER…`.
+    fn layer_upon(&self, layers: &[Layer], kind: &str, what: &str, version: &str) -> Result<Layer> {
+        let script = format!("{kind}.sh");
+        let mut inputs = Inputs::new().word(architecture()).path(&self.folder.join(&script))?;
+        for layer in layers {
+            inputs = inputs.word(&layer.digest);
+        }
+        let paths = layers.iter().map(|layer| layer.path.as_os_str());
+        self.made(&format!("image-{kind}-{version}"), what, inputs, &script, paths)
+    }
+
+    fn made<'a>(
+        &self,
+        kind: &str,
+        what: &str,
+        inputs: Inputs,
+        script: &str,
+        arguments: impl Iterator<Item = &'a OsStr>,
+    ) -> Result<Layer> {
+        let folder = self.cache.entry(kind, what, inputs, |building| {
             install::require(install::IMAGES)?;
             install::require_pip()?;
-            let mut script = Command::new(self.folder.join(files[0]));
+            let mut script = Command::new(self.folder.join(script));
             script.arg(&building.out).args(arguments).env("PATH", install::full_path());
             building.run(&mut script)?;
             Layer::seal(&building.out)
