@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::{CommandError, Format};
 use crate::cluster::ConnectOptions;
+use crate::failure::NextStep;
 use crate::plan::{ChangeOptions, StateChoice, StrategyChoice};
 use crate::values::{self, Setting};
 
@@ -300,7 +301,7 @@ fn paths(flag: &str, word: &str, given: &[String]) -> Result<Option<StateChoice>
         .collect();
     if let Some((_, path)) = paths.iter().find(|(_, path)| !path.contains('/')) {
         return Err(CommandError::usage(format!("{flag} {path}: neither `{word}` nor a path"))
-            .hint("a path looks like file:///…/savepoint-1a2b3c-… or s3://…"));
+            .hint(NextStep::say("a path looks like file:///…/savepoint-1a2b3c-… or s3://…")));
     }
     Ok(Some(StateChoice::Paths(paths)))
 }

@@ -6,8 +6,10 @@ pub mod args;
 pub mod commands;
 mod complete;
 mod error;
+mod format;
+mod next;
+mod notes;
 mod output;
-mod place;
 mod plan;
 mod progress;
 mod render;
@@ -20,7 +22,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory, FromArgMatches};
 
 pub use error::{CommandError, exit};
-pub use output::{Format, Output};
+pub use format::Format;
+pub use output::Output;
 pub use root::Cli;
 
 /// Runs the program with the process's arguments.
@@ -41,7 +44,7 @@ pub fn main() -> ExitCode {
             return ExitCode::from(code);
         }
     };
-    let output = Output::of_process(&cli.global);
+    let output = Output::of_process(&cli.global, verbs);
     start_tracing(cli.global.verbosity);
     // What asks no server needs no runtime either.
     if let Some(done) = root::run_offline(&cli, &output) {
@@ -57,6 +60,15 @@ pub fn main() -> ExitCode {
     let done = runtime.block_on(root::run(&cli, &output));
     runtime.shutdown_background();
     exit_code(done, &output)
+}
+
+/// The verbs by each of their names.
+fn verbs() -> Vec<String> {
+    let command = Cli::command();
+    let names = |verb: &clap::Command| -> Vec<String> {
+        verb.get_all_aliases().chain([verb.get_name()]).map(str::to_owned).collect()
+    };
+    command.get_subcommands().flat_map(names).collect()
 }
 
 fn exit_code(done: Result<u8, CommandError>, output: &Output) -> ExitCode {

@@ -8,23 +8,13 @@ use serde::Serialize;
 
 use super::CommandError;
 use super::args::GlobalArgs;
-use super::place::Place;
+use super::format::Format;
+use super::next::Place;
+use super::notes;
+use crate::failure::NextStep;
 
-/// How results are printed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
-    /// For people.
-    #[default]
-    Table,
-    /// For people with wide terminals.
-    Wide,
-    /// JSON.
-    Json,
-    /// YAML.
-    Yaml,
-    /// Names only, one a line.
-    Name,
-}
+/// Columns of a hint's command: one line is read and taken more easily than two, as long as it is not far too long.
+const HINT_WIDTH: usize = 110;
 
 /// Where results and talk go.
 pub struct Output {
@@ -34,13 +24,14 @@ pub struct Output {
     colour: bool,
     terminal: bool,
     place: Place,
+    verbs: fn() -> Vec<String>,
     unwritten: OnceLock<std::io::Error>,
     pub(super) said: super::said::Said,
 }
 
 impl Output {
-    /// The process's own stdout and stderr.
-    pub fn of_process(global: &GlobalArgs) -> Self {
+    /// The process's own stdout and stderr, of a program with these verbs.
+    pub fn of_process(global: &GlobalArgs, verbs: fn() -> Vec<String>) -> Self {
         let terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
         Self {
             format: global.format(),
@@ -48,6 +39,7 @@ impl Output {
             colour: has_colours(),
             terminal,
             place: Place::of(global),
+            verbs,
             unwritten: OnceLock::new(),
             said: super::said::Said::default(),
         }
@@ -76,9 +68,14 @@ impl Output {
         self.unwritten.get().is_some()
     }
 
-    /// Text whose commands lead to where the person is; what goes to stderr is such by itself.
-    pub fn placed(&self, text: &str) -> String {
-        self.place.in_commands(text)
+    /// Returns what to type next as text, with the flags that lead to where the user is.
+    pub fn next_step(&self, step: &NextStep, width: usize) -> String {
+        self.place.render(step, width)
+    }
+
+    /// Returns a package's notes with these flags in each of their commands.
+    pub fn notes(&self, notes: &str) -> String {
+        notes::placed(notes, &self.place, self.verbs)
     }
 
     /// Whether all data was written. A reader that went away (`| head`) had enough: that is no failure.
@@ -91,27 +88,41 @@ impl Output {
     /// Writes a line of talk.
     pub fn talk(&self, line: &str) {
         if !self.quiet {
-            self.say(line);
+            Self::say(line);
         }
     }
 
     /// Writes a line of what a question is about: never left out.
     pub fn ask_about(&self, line: &str) {
-        self.say(line);
+        Self::say(line);
     }
 
     /// Writes a warning.
     pub fn warn(&self, line: &str) {
-        self.say(&format!("{} {line}", self.bold("warning:")));
+        Self::say(&format!("{} {line}", self.bold("warning:")));
     }
 
     /// Writes an error with its hints.
     pub fn error(&self, error: &CommandError) {
-        self.say(error.render(&|text| self.bold(text)).trim_end());
+        let mut text = String::new();
+        let mut lines = error.lines.iter();
+        if let Some(first) = lines.next() {
+            let _ = writeln!(text, "{} {first}", self.bold("error:"));
+        }
+        for line in lines {
+            let _ = writeln!(text, "  {}", line.trim_end().replace('\n', "\n  "));
+        }
+        for left in &error.left_behind {
+            let _ = writeln!(text, "{} {left}", self.bold("left:"));
+        }
+        for hint in &error.hints {
+            let _ = writeln!(text, "{} {}", self.bold("hint:"), self.next_step(hint, HINT_WIDTH));
+        }
+        Self::say(text.trim_end());
     }
 
-    fn say(&self, line: &str) {
-        let _ = writeln!(std::io::stderr().lock(), "{}", self.placed(line));
+    fn say(line: &str) {
+        let _ = writeln!(std::io::stderr().lock(), "{line}");
     }
 
     /// Text in bold, where the terminal can.

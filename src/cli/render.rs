@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::output::Format;
+use super::format::Format;
 use super::{CommandError, Output};
 
 /// A result that can be printed in each format of `-o`.
@@ -24,6 +24,11 @@ pub trait Render {
         self.table()
     }
 
+    /// Returns the notes of the package's author, which people see below the text.
+    fn notes(&self) -> Option<&str> {
+        None
+    }
+
     /// Returns what is said to people on stderr where there is nothing to show.
     fn nothing(&self) -> Option<String> {
         None
@@ -36,13 +41,18 @@ impl Output {
         let text = match self.format {
             Format::Json | Format::Yaml => return self.structured(result.data()).map(drop),
             Format::Name => result.names().iter().map(|name| format!("{name}\n")).collect(),
-            Format::Table => result.table(),
-            Format::Wide => result.wide(),
+            Format::Table => result.table() + &self.below(result),
+            Format::Wide => result.wide() + &self.below(result),
         };
         match result.nothing() {
             Some(nothing) if self.format != Format::Name => self.talk(&nothing),
-            _ => self.data(&self.placed(&text)),
+            _ => self.data(&text),
         }
         Ok(())
+    }
+
+    /// The notes that belong below a result.
+    fn below<R: Render>(&self, result: &R) -> String {
+        result.notes().map(|notes| format!("\n{}\n", self.notes(notes))).unwrap_or_default()
     }
 }

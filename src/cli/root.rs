@@ -1,6 +1,6 @@
 //! The root of the command line: the verbs, and the one place that leads from each to its file.
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use super::args::GlobalArgs;
 use super::{CommandError, Output, commands};
@@ -90,7 +90,7 @@ pub fn run_offline(cli: &Cli, output: &Output) -> Option<Result<u8, CommandError
     match &cli.command {
         Command::Template(args) => Some(commands::template::run(args, &cli.global, output)),
         Command::Version(args) => Some(commands::version::run(args, output)),
-        Command::Completion(args) => Some(commands::completion::run(args, output)),
+        Command::Completion(args) => Some(commands::completion::run(args, Cli::command, output)),
         _ => None,
     }
 }

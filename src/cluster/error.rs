@@ -240,7 +240,7 @@ fn paths(paths: &[PathBuf]) -> String {
 
 fn choose(contexts: &[String]) -> String {
     match contexts {
-        [] => ", nor any other: kubectl config view shows what it has".to_owned(),
+        [] => ", nor any other".to_owned(),
         some => format!("; choose with --context: {}", list(some)),
     }
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{Live, Situation, unmanaged};
 use crate::context::Context;
-use crate::failure::{Cause, Failure};
+use crate::failure::{Cause, Failure, NextStep};
 use crate::id::JobId;
 use crate::release::{JobMode, JobRecord, JobState, Record};
 use crate::render::generation_name;
@@ -167,5 +167,5 @@ pub(crate) fn find_job(situation: &Situation, base: &Record, wanted: &str) -> Re
         job: wanted.to_owned(),
         known: if known.is_empty() { "none".to_owned() } else { known.join(", ") },
     })
-    .next([format!("kubectl flink job list {}", base.name)]))
+    .next([NextStep::flink(["job", "list", &base.name])]))
 }

@@ -3,7 +3,7 @@
 //! Reads the operation object, and says what it holds in words; completing or undoing it is [`crate::verbs::recover`]'s.
 
 use crate::context::Context;
-use crate::failure::{Cause, Failure};
+use crate::failure::{Cause, Failure, NextStep};
 use crate::operation::{JobMove, Journal, Kind};
 use crate::release::LockError;
 use crate::release::operation::{self, Pending};
@@ -43,8 +43,8 @@ pub(crate) fn held(name: &str, error: LockError) -> Failure {
                 position: words,
             })
             .next([
-                format!("kubectl flink status {name}   # what runs now"),
-                format!("kubectl flink recover {name}   # completes or undoes it"),
+                NextStep::flink(["status", name]).remark("what runs now"),
+                NextStep::flink(["recover", name]).remark("completes or undoes it"),
             ])
         }
         error => Failure::refused(error),

@@ -14,7 +14,7 @@ use super::versions::{refuse_flink_version, refuse_versions};
 use super::{ChangeOptions, Desired, ObjectChanges, Plan, StateChoice, StrategyChoice, Summary};
 use crate::cluster::apply::{self, ApplyOptions};
 use crate::context::Context;
-use crate::failure::{Cause, Failure};
+use crate::failure::{Cause, Failure, NextStep};
 use crate::flink::JobState;
 use crate::layout::{self, Descriptor};
 use crate::live::{Live, Situation, objects_of, start_of};
@@ -216,7 +216,9 @@ impl Draft<'_> {
             return Err(Failure::refused(Cause::Volatile(
                 "a job of its own would lose its state with its Pods".to_owned(),
             ))
-            .next(["add --accept-volatile to run it all the same, or set storage.type"]));
+            .next([
+                NextStep::again(["--accept-volatile"]).remark("to run it all the same; or set storage.type")
+            ]));
         }
         Ok(())
     }

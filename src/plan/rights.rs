@@ -2,7 +2,7 @@
 
 use crate::cluster::Right;
 use crate::context::Context;
-use crate::failure::{Cause, Failure};
+use crate::failure::{Cause, Failure, NextStep};
 
 /// Verbs that change something, by what they need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +49,8 @@ pub(crate) async fn check(context: &Context, verb: Verb) -> Result<(), Failure> 
     }
     let missing: Vec<String> =
         missing.iter().map(|right| format!("{right} in namespace {:?}", context.namespace)).collect();
-    Err(Failure::refused(Cause::Rights { missing })
-        .next([format!("ask for the role `edit` or `admin` in namespace {}", context.namespace)]))
+    Err(Failure::refused(Cause::Rights { missing }).next([NextStep::say(format!(
+        "ask for the role `edit` or `admin` in namespace {}",
+        context.namespace
+    ))]))
 }

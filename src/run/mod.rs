@@ -14,7 +14,7 @@ use outcome::Ended;
 
 use crate::context::Context;
 use crate::engine::{Engine, World};
-use crate::failure::{Cause, Failure};
+use crate::failure::{Cause, Failure, NextStep};
 use crate::live::pending::held;
 use crate::operation::Journal;
 use crate::plan::Plan;
@@ -52,7 +52,7 @@ pub async fn run(
                 now: text(plan.summary.from_revision),
                 then: text(shown.summary.from_revision),
             })
-            .next(["the same command again, which plans anew"]));
+            .next([NextStep::again([]).remark("plans anew")]));
         }
         refuse_missing_choice(&plan)?;
         Ok(plan)

@@ -10,7 +10,7 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::context::Context;
-use crate::failure::{Cause, Failure};
+use crate::failure::{Cause, Failure, NextStep};
 use crate::flink::savepoint::{normal, same_path};
 use crate::flink::{Client, FlinkError, Rest};
 use crate::live::pending::held;
@@ -72,7 +72,7 @@ async fn decide(context: &Context, name: &str, which: &Which) -> Result<(Plan, C
         return Err(Failure::refused(Cause::Usage(format!(
             "release {name:?} runs no Flink cluster, and only Flink deletes savepoints"
         )))
-        .next([format!("kubectl flink uninstall {name} --purge   # all of them, with the volume")]));
+        .next([NextStep::flink(["uninstall", name, "--purge"]).remark("all of them, with the volume")]));
     };
     let rows = savepoints::list(context, name).await?;
     let flink = context.flink(descriptor);
@@ -88,7 +88,7 @@ async fn decide(context: &Context, name: &str, which: &Which) -> Result<(Plan, C
             Some(source) => Cause::Flink { doing, source },
             None => Cause::Usage(doing),
         };
-        return Err(Failure::refused(cause).next([format!("kubectl flink status {name}")]));
+        return Err(Failure::refused(cause).next([NextStep::flink(["status", name])]));
     }
     let mut plan =
         Plan { name: name.to_owned(), dispose: Vec::new(), keep: Vec::new(), which: which.clone() };
@@ -99,11 +99,11 @@ async fn decide(context: &Context, name: &str, which: &Which) -> Result<(Plan, C
                     return Err(Failure::refused(Cause::Usage(format!(
                         "release {name:?} knows no savepoint {path}"
                     )))
-                    .next([format!("kubectl flink savepoint list {name}")]));
+                    .next([NextStep::flink(["savepoint", "list", name])]));
                 };
                 if let Some(reason) = needed(context, &situation, base, &rows, row).await {
                     return Err(Failure::refused(Cause::Usage(format!("{path} stays: {reason}")))
-                        .next([format!("kubectl flink savepoint list {name}")]));
+                        .next([NextStep::flink(["savepoint", "list", name])]));
                 }
                 plan.dispose.push(row.clone());
             }
@@ -245,8 +245,8 @@ async fn under_lock(
         };
         done.await.map_err(|cause| {
             Failure::failed(cause, vec![]).next([
-                format!("kubectl flink savepoint list {name}   # what is left"),
-                "the same command again".to_owned(),
+                NextStep::flink(["savepoint", "list", name]).remark("what is left"),
+                NextStep::again([]),
             ])
         })?;
     }

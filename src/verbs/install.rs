@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::context::Context;
-use crate::failure::{Cause, Failure};
+use crate::failure::{Cause, Failure, NextStep};
 use crate::live::Situation;
 use crate::operation::Kind;
 use crate::package::Package;
@@ -47,8 +47,8 @@ pub async fn plan(context: &Context, options: &Options) -> Result<Plan, Failure>
     if !exists && !options.change.create_namespace {
         let namespace = &context.namespace;
         return Err(Failure::refused(Cause::NoNamespace(namespace.clone())).next([
-            format!("kubectl create namespace {namespace}"),
-            "or the same command with --create-namespace".to_owned(),
+            NextStep::kubectl_cluster(["create", "namespace", namespace]),
+            NextStep::again(["--create-namespace"]),
         ]));
     }
     if exists {
@@ -66,8 +66,8 @@ pub async fn plan(context: &Context, options: &Options) -> Result<Plan, Failure>
             status: last.status.to_string(),
         })
         .next([
-            format!("kubectl flink upgrade {name} PACKAGE"),
-            "another name, or --generate-name".to_owned(),
+            NextStep::flink(["upgrade", name]).placeholder("PACKAGE"),
+            NextStep::say("another name, or --generate-name"),
         ]));
     }
     let desired = desired(context, options).await?;

@@ -2,7 +2,7 @@
 
 use crate::context::Context;
 use crate::digest::sha256;
-use crate::failure::{Cause, Failure};
+use crate::failure::{Cause, Failure, NextStep};
 use crate::flink::Content;
 use crate::id::JobId;
 use crate::layout::Descriptor;
@@ -70,14 +70,20 @@ pub async fn submit(
             "release {name:?} already runs a job {:?}",
             options.job
         )))
-        .next([format!("another --name, or: kubectl flink job stop {name} {}", options.job)]));
+        .next([
+            NextStep::again([]).placeholder("another --name"),
+            NextStep::flink(["job", "stop", name, &options.job]),
+        ]));
     }
     if base.jobs.iter().any(|job| job.name == options.job && job.declared) {
         return Err(Failure::refused(Cause::Usage(format!(
             "the job {:?} is declared by the release's values",
             options.job
         )))
-        .next([format!("kubectl flink upgrade {name} --set …"), "another --name".to_owned()]));
+        .next([
+            NextStep::flink(["upgrade", name, "--set"]).placeholder("…"),
+            NextStep::again([]).placeholder("another --name"),
+        ]));
     }
     if !descriptor.durable {
         observer.progress(Progress::Warning(
@@ -160,7 +166,7 @@ pub async fn stop(
             return Err(Failure::refused(Cause::Usage(format!(
                 "the job {job} of release {name:?} does not run"
             )))
-            .next([format!("kubectl flink job list {name}")]));
+            .next([NextStep::flink(["job", "list", name])]));
         }
         desired.only = Some(Only::Stop(job));
         let mut change = options.change.clone();
@@ -196,7 +202,7 @@ fn require_session<'a>(
             "{what} needs a session cluster; release {:?} has the layout {:?}, whose one job is declared in its values",
             base.name, base.layout
         )))
-        .next([format!("kubectl flink upgrade {} --set job.…", base.name)])),
+        .next([NextStep::flink(["upgrade", &base.name, "--set"]).prefixed("job.", "…")])),
     }
 }
 

@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::Pod;
 
 use crate::cluster::pods::{self, LogLine, LogOptions};
 use crate::context::Context;
-use crate::failure::{Cause, Failure};
+use crate::failure::{Cause, Failure, NextStep};
 use crate::live::Situation;
 
 /// Which role's logs.
@@ -41,7 +41,7 @@ pub async fn pods(context: &Context, name: &str, role: Role) -> Result<Vec<Pod>,
     }
     if found.is_empty() {
         return Err(Failure::refused(Cause::Usage(format!("release {name:?} has no Pods of that role")))
-            .next([format!("kubectl flink status {name}")]));
+            .next([NextStep::flink(["status", name])]));
     }
     Ok(found)
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::cluster::readiness;
 use crate::context::Context;
-use crate::failure::{Cause, Failure, not_found};
+use crate::failure::{Cause, Failure, NextStep, not_found};
 use crate::flink::{Failures, JobState, Rest};
 use crate::id::JobId;
 use crate::live::jobs::{JobRow, all_rows};
@@ -274,7 +274,7 @@ pub async fn record(context: &Context, name: &str, revision: Option<u32>) -> Res
     if !history.iter().any(|summary| summary.revision == wanted) {
         let known = history.iter().map(|s| s.revision.to_string()).collect::<Vec<_>>().join(", ");
         return Err(Failure::refused(Cause::NoRevision { name: name.to_owned(), revision: wanted, known })
-            .next([format!("kubectl flink history {name}")]));
+            .next([NextStep::flink(["history", name])]));
     }
     let mut record = context.store.get(name, wanted).await.map_err(Cause::from)?;
     // Its objects name the job's id and state, which were not known yet when the manifest was stored.

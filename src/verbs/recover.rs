@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 use crate::context::Context;
-use crate::failure::{Cause, Failure, Phase, chain, not_found};
+use crate::failure::{Cause, Failure, NextStep, Phase, chain, not_found};
 use crate::flink::Access;
 use crate::live::pending::{held, operation_in_progress};
 use crate::live::{objects_of, orphans_of};
@@ -112,7 +112,7 @@ pub async fn recover(
     {
         let why = "one --flink-url cannot lead to two generations, and the operation was between them";
         return Err(Failure::refused(Cause::Usage(why.to_owned()))
-            .next([format!("kubectl flink recover {name}   # without --flink-url")]));
+            .next([NextStep::flink(["recover", name]).remark("without --flink-url")]));
     }
     for (job, path) in &options.savepoints {
         tell_savepoint(&mut journal, job.as_deref(), path)?;
@@ -120,7 +120,7 @@ pub async fn recover(
     if options.abandon && journal.decided.kind == Kind::Uninstall && journal.forward.committed.is_some() {
         let step = "the release is gone already: there is nothing to abandon".to_owned();
         return Err(Failure::refused(Cause::Step { step, reason: journal.position() })
-            .next([format!("kubectl flink recover {name}   # closes the records")]));
+            .next([NextStep::flink(["recover", name]).remark("closes the records")]));
     }
     let operation = operation_of(context, &options.change, &journal).await?;
     // The journal stays in the lock until it has been carried out.

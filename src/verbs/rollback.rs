@@ -1,7 +1,7 @@
 //! `rollback`: a new revision that is an old one again: its package, values and capabilities, in a new generation.
 
 use crate::context::Context;
-use crate::failure::{Cause, Failure};
+use crate::failure::{Cause, Failure, NextStep};
 use crate::layout::Descriptor;
 use crate::live::{Situation, render_record};
 use crate::operation::Kind;
@@ -50,7 +50,7 @@ fn target_revision(situation: &Situation, base: &Record, options: &Options) -> R
     match options.revision {
         Some(revision) if situation.history.iter().any(|summary| summary.revision == revision) => Ok(revision),
         Some(revision) => Err(Failure::refused(Cause::NoRevision { name: name.clone(), revision, known: known() })
-            .next([format!("kubectl flink history {name}")])),
+            .next([NextStep::flink(["history", name])])),
         None => situation
             .history
             .iter()
@@ -65,7 +65,7 @@ fn target_revision(situation: &Situation, base: &Record, options: &Options) -> R
                     base.revision,
                     known()
                 )))
-                .next([format!("kubectl flink history {name}")])
+                .next([NextStep::flink(["history", name])])
             }),
     }
 }
@@ -89,6 +89,12 @@ fn refuse_drift(record: &Record) -> Result<(), Failure> {
             step: format!("revision {} cannot be made again as it was", record.revision),
             reason: format!("{object} renders differently from its recorded manifest"),
         })
-        .next([format!("kubectl flink get manifest {} --revision {}", record.name, record.revision)])),
+        .next([NextStep::flink([
+            "get",
+            "manifest",
+            &record.name,
+            "--revision",
+            &record.revision.to_string(),
+        ])])),
     }
 }

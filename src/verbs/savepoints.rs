@@ -1,7 +1,7 @@
 //! `savepoint trigger`: a new savepoint of a job, which goes on.
 
 use crate::context::Context;
-use crate::failure::{Cause, Failure};
+use crate::failure::{Cause, Failure, NextStep};
 use crate::live::Situation;
 use crate::live::jobs::find_job;
 use crate::live::savepoints::SavepointRow;
@@ -39,7 +39,7 @@ pub async fn trigger(
         (None, [only]) => only.name.clone(),
         (None, []) => {
             return Err(Failure::refused(Cause::Usage(format!("release {name:?} runs no job")))
-                .next([format!("kubectl flink job list {name}")]));
+                .next([NextStep::flink(["job", "list", name])]));
         }
         (None, many) => {
             let names: Vec<_> = many.iter().map(|job| job.name.as_str()).collect();
@@ -48,7 +48,7 @@ pub async fn trigger(
                 names.len(),
                 names.join(", ")
             )))
-            .next([format!("kubectl flink savepoint trigger {name} --job {}", names[0])]));
+            .next([NextStep::flink(["savepoint", "trigger", name, "--job", names[0]])]));
         }
     };
     let recorded = base.jobs.iter().find(|job| job.name == job_name);
@@ -57,14 +57,14 @@ pub async fn trigger(
             job: job_name,
             reason: "it does not run".to_owned(),
         })
-        .next([format!("kubectl flink job list {name}")]));
+        .next([NextStep::flink(["job", "list", name])]));
     };
     let Some(descriptor) = situation.descriptor_of(recorded) else {
         return Err(Failure::refused(Cause::Usage(format!("release {name:?} runs no Flink cluster"))));
     };
     let trigger = savepoint_trigger(context, Some(descriptor), live, base.revision).map_err(|reason| {
         Failure::refused(Cause::NoSavepoint { job: job_name.clone(), reason })
-            .next([format!("kubectl flink status {name}")])
+            .next([NextStep::flink(["status", name])])
     })?;
     let format = options
         .format

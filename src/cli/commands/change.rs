@@ -3,7 +3,7 @@
 use crate::cli::args::ChangeArgs;
 use crate::cli::{CommandError, Output, plan};
 use crate::context::Context;
-use crate::failure::{Cause, Failure, Phase};
+use crate::failure::{Cause, Failure, NextStep, Phase};
 use crate::operation::Kind;
 use crate::plan::{ChangeOptions, Plan, StrategyChoice};
 use crate::progress::Cancellation;
@@ -48,7 +48,7 @@ pub(super) async fn carry_out(
             plan::show(&shown, output);
             if !plan::ask_recreate(output, args.yes) {
                 return Err(CommandError::from(failure)
-                    .hint("the same command with --strategy recreate, or with --yes".to_owned()));
+                    .hint(NextStep::again(["--strategy", "recreate"]).remark("or with --yes")));
             }
             run(&shown, &options).await?
         }

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory};
+use clap::{Args, Command};
 use clap_complete::Shell;
 
-use crate::cli::{Cli, CommandError, Output};
+use crate::cli::{CommandError, Output};
+use crate::failure::NextStep;
 
 /// Flags of `completion`.
 #[derive(Args, Clone)]
@@ -21,11 +22,15 @@ pub struct CompletionArgs {
     pub dir: Option<PathBuf>,
 }
 
-/// Runs `completion`.
-pub fn run(args: &CompletionArgs, output: &Output) -> Result<u8, CommandError> {
+/// Runs `completion`, for a program whose command line `root` gives.
+pub fn run(
+    args: &CompletionArgs,
+    root: impl FnOnce() -> Command,
+    output: &Output,
+) -> Result<u8, CommandError> {
     if let Some(shell) = args.shell {
         let mut script = Vec::new();
-        clap_complete::generate(shell, &mut Cli::command(), "kubectl-flink", &mut script);
+        clap_complete::generate(shell, &mut root(), "kubectl-flink", &mut script);
         output.data(&String::from_utf8_lossy(&script));
         return Ok(0);
     }
@@ -35,7 +40,7 @@ pub fn run(args: &CompletionArgs, output: &Output) -> Result<u8, CommandError> {
     let link = folder.join("kubectl_complete-flink");
     install_link(&program, &link).map_err(|error| {
         CommandError::io(format!("{} could not be made", link.display()), &error)
-            .hint("name a folder of your PATH with --dir")
+            .hint(NextStep::say("name a folder of your PATH with --dir"))
     })?;
     output.data(&format!("{}\n", link.display()));
     Ok(0)

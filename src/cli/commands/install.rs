@@ -6,6 +6,7 @@ use super::{begin, cancel_on_interrupt, change, print_manifest};
 use crate::cli::args::{ChangeArgs, DryRun, GlobalArgs, ValuesArgs, from_savepoint};
 use crate::cli::{CommandError, Output};
 use crate::cluster::namespace;
+use crate::failure::NextStep;
 use crate::plan::{ChangeOptions, StateChoice};
 use crate::source;
 use crate::verbs::{install, template};
@@ -70,8 +71,8 @@ impl InstallArgs {
                 Ok((format!("{base}-{seconds}"), package.clone()))
             }
             (None, false) => Err(CommandError::usage("install needs a NAME and a PACKAGE")
-                .hint(format!("kubectl flink install {} flink", self.first))
-                .hint(format!("kubectl flink install --generate-name {}", self.first))),
+                .hint(NextStep::flink(["install", &self.first, "flink"]))
+                .hint(NextStep::flink(["install", "--generate-name", &self.first]))),
             (Some(_), true) => Err(CommandError::usage("--generate-name and a NAME exclude each other")),
         }
     }

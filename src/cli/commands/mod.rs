@@ -24,8 +24,9 @@ use std::time::Duration;
 use super::args::{ChangeArgs, GlobalArgs};
 use super::render::Render;
 use super::{CommandError, Format, Output};
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, ClusterError};
 use crate::context::Context;
+use crate::failure::NextStep;
 use crate::flink::Access;
 use crate::progress::Cancellation;
 use crate::render::Object;
@@ -37,7 +38,7 @@ const INTERRUPTED: i32 = 130;
 
 /// Connects as the flags say.
 async fn connect(global: &GlobalArgs, timeout: Option<Duration>) -> Result<Context, CommandError> {
-    let cluster = Cluster::connect(&global.connect_options()).await?;
+    let cluster = Cluster::connect(&global.connect_options()).await.map_err(unconnected)?;
     let namespace = global.namespace.clone().unwrap_or_else(|| cluster.namespace().to_owned());
     let mut context = Context::new(cluster, namespace, holder());
     if let Some(timeout) = timeout {
@@ -47,6 +48,13 @@ async fn connect(global: &GlobalArgs, timeout: Option<Duration>) -> Result<Conte
         context.access = Access::Direct(url.clone());
     }
     Ok(context)
+}
+
+/// A kubeconfig without any context is looked at; one that has some was told with them.
+fn unconnected(error: ClusterError) -> CommandError {
+    let empty = matches!(&error, ClusterError::NoCurrentContext { known } if known.is_empty());
+    let error = CommandError::from(error);
+    if empty { error.hint(NextStep::kubectl_cluster(["config", "view"])) } else { error }
 }
 
 /// Connects for a change of a release, and first completes or undoes what a run that died has left of the last one.
@@ -148,10 +156,11 @@ impl Render for Report {
                 text.push_str(&format!("  savepoint {path}\n"));
             }
         }
-        if !self.notes.trim().is_empty() {
-            text.push_str(&format!("\n{}\n", self.notes.trim_end()));
-        }
         text
+    }
+
+    fn notes(&self) -> Option<&str> {
+        Some(self.notes.trim_end()).filter(|notes| !notes.trim().is_empty())
     }
 }
 

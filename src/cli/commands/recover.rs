@@ -6,7 +6,9 @@ use serde_json::json;
 use super::{cancel_on_interrupt, connect};
 use crate::cli::args::{ChangeArgs, GlobalArgs, from_savepoint};
 use crate::cli::render::Render;
+use crate::cli::wrap::COLUMNS;
 use crate::cli::{CommandError, Output};
+use crate::failure::NextStep;
 use crate::plan::StateChoice;
 use crate::verbs::recover::{self, Recovered};
 
@@ -52,7 +54,7 @@ pub async fn run(args: &RecoverArgs, global: &GlobalArgs, output: &Output) -> Re
     let recovered = recover::recover(&context, &options, output, &cancel_on_interrupt()).await?;
     match &recovered {
         Recovered::Completed(report) if !output.is_structured() => output.print(&**report)?,
-        _ => output.print(&Done { release: args.name.clone(), recovered })?,
+        _ => output.print(&Done { release: args.name.clone(), recovered, output })?,
     }
     Ok(0)
 }
@@ -81,12 +83,13 @@ impl Render for Left {
 }
 
 /// What became of an interrupted operation.
-struct Done {
+struct Done<'a> {
     release: String,
     recovered: Recovered,
+    output: &'a Output,
 }
 
-impl Render for Done {
+impl Render for Done<'_> {
     type Data = Recovered;
 
     fn data(&self) -> &Recovered {
@@ -114,10 +117,11 @@ impl Render for Done {
                 let lines = paths.iter().map(|path| format!("Deleted: the savepoint {path}."));
                 Some(lines.collect::<Vec<_>>().join("\n"))
             }
-            Recovered::Undone { reason } => Some(format!(
-                "Undone ({reason}): the release is as it was before.\n  kubectl flink history {}",
-                self.release
-            )),
+            Recovered::Undone { reason } => {
+                let history = NextStep::flink(["history", &self.release]);
+                let history = self.output.next_step(&history, COLUMNS - 2);
+                Some(format!("Undone ({reason}): the release is as it was before.\n  {history}"))
+            }
             Recovered::Completed(_) => None,
         }
     }

@@ -7,6 +7,7 @@ use crate::cli::args::GlobalArgs;
 use crate::cli::output::moment;
 use crate::cli::render::Render;
 use crate::cli::{CommandError, Output, error::exit};
+use crate::failure::NextStep;
 use crate::live::savepoints::{SavepointRow, list};
 use crate::verbs::dispose::{self, Which};
 use crate::verbs::savepoints;
@@ -129,7 +130,7 @@ async fn dispose(
                 code: exit::REFUSED,
                 lines: vec![format!("nothing was deleted: {} savepoints would be lost", plan.dispose.len())],
                 left_behind: vec![],
-                hints: vec!["the same command with --yes".to_owned()],
+                hints: vec![NextStep::again(["--yes"])],
             });
         }
     }

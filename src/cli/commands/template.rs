@@ -72,7 +72,7 @@ pub fn run(args: &TemplateArgs, global: &GlobalArgs, output: &Output) -> Result<
     let rendered = ManuallyDrop::new(template::template(&options)?);
     print_manifest(&rendered.objects, output)?;
     if args.notes {
-        output.talk(&rendered.notes);
+        output.talk(&output.notes(&rendered.notes));
     }
     Ok(0)
 }

@@ -5,8 +5,9 @@ use clap::Args;
 use super::{begin, cancel_on_interrupt};
 use crate::cli::args::{ChangeArgs, GlobalArgs};
 use crate::cli::render::Render;
-use crate::cli::wrap::folded;
+use crate::cli::wrap::COLUMNS;
 use crate::cli::{CommandError, Output, error::exit, plan};
+use crate::failure::NextStep;
 use crate::plan::StateChoice;
 use crate::run::Report;
 use crate::verbs::uninstall::{self, Kept};
@@ -75,10 +76,10 @@ struct Uninstalled<'a> {
 }
 
 impl Uninstalled<'_> {
-    /// Commands in lines of at most 80 columns, with the flags that lead to this cluster.
-    fn typed(&self, commands: &str) -> String {
-        let folded = commands.lines().map(|command| folded(&self.output.placed(command), 76));
-        folded.map(|command| format!("    {}\n", command.replace('\n', "\n    "))).collect()
+    /// A command below its head, in lines of at most 80 columns.
+    fn typed(&self, step: &NextStep) -> String {
+        let command = self.output.next_step(step, COLUMNS - 4);
+        format!("    {}\n", command.replace('\n', "\n    "))
     }
 }
 
@@ -109,9 +110,9 @@ impl Render for Uninstalled<'_> {
                 "kept: the release's record{claim},\n      as long as a recorded savepoint lives there\n"
             ));
             text.push_str("  come back:\n");
-            text.push_str(&self.typed(&kept.ways_to_restore.join("\n")));
+            text.extend(kept.ways_to_restore.iter().map(|step| self.typed(step)));
             text.push_str("  delete them:\n");
-            text.push_str(&self.typed(&format!("kubectl flink uninstall {} --purge", report.name)));
+            text.push_str(&self.typed(&NextStep::flink(["uninstall", &report.name, "--purge"])));
         }
         text
     }
@@ -135,6 +136,6 @@ fn confirm_purge(args: &UninstallArgs, kept: &Kept, output: &Output) -> Result<(
         code: exit::REFUSED,
         lines: vec![format!("not purged: {} recorded savepoints would be lost", kept.savepoints.len())],
         left_behind: vec![],
-        hints: vec![format!("kubectl flink uninstall {} --purge --yes", args.name)],
+        hints: vec![NextStep::flink(["uninstall", &args.name, "--purge", "--yes"])],
     })
 }

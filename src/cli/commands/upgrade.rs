@@ -5,7 +5,7 @@ use clap::Args;
 use super::{begin, cancel_on_interrupt, change};
 use crate::cli::args::{ChangeArgs, GlobalArgs, MoveArgs, ValuesArgs};
 use crate::cli::{CommandError, Output};
-use crate::failure::Cause;
+use crate::failure::{Cause, NextStep};
 use crate::plan::ChangeOptions;
 use crate::release::Status;
 use crate::source;
@@ -69,7 +69,7 @@ pub async fn run(args: &UpgradeArgs, global: &GlobalArgs, output: &Output) -> Re
             return Err(CommandError::usage(
                 "upgrade --install needs a PACKAGE where there is no release yet",
             )
-            .hint(format!("kubectl flink upgrade {} flink --install", args.name)));
+            .hint(NextStep::flink(["upgrade", &args.name, "flink", "--install"])));
         };
         let plan = async |change: &ChangeOptions| {
             let options = install::Options {

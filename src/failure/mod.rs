@@ -1,5 +1,9 @@
 //! How an operation fails: the phase gives the exit code, the cause says what happened to what, `next` what to type.
 
+mod next;
+
+pub use next::{Command, NextStep, Program, What, Word};
+
 use crate::cluster::ClusterError;
 use crate::cluster::apply::ApplyErrors;
 use crate::flink::{FlinkError, StartError};
@@ -35,8 +39,8 @@ pub struct Failure {
     pub phase: Phase,
     /// What happened, to what.
     pub cause: Box<Cause>,
-    /// Commands to type next.
-    pub next: Vec<String>,
+    /// What to type next.
+    pub next: Vec<NextStep>,
 }
 
 impl Failure {
@@ -58,10 +62,10 @@ impl Failure {
         Self { phase: Phase::Failed { left_behind }, cause: Box::new(cause.into()), next: Vec::new() }
     }
 
-    /// With commands to type next.
+    /// With what to type next.
     #[must_use]
-    pub fn next(mut self, commands: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.next.extend(commands.into_iter().map(Into::into));
+    pub fn next(mut self, steps: impl IntoIterator<Item = NextStep>) -> Self {
+        self.next.extend(steps);
         self
     }
 }
@@ -206,7 +210,7 @@ impl Cause {
 /// Returns the refusal where a namespace has no release of a name.
 pub(crate) fn not_found(namespace: &str, name: &str) -> Failure {
     Failure::refused(Cause::NotFound { name: name.to_owned(), namespace: namespace.to_owned() })
-        .next(["kubectl flink list -A   # the releases there are"])
+        .next([NextStep::flink(["list", "-A"]).remark("the releases there are")])
 }
 
 /// An error and its sources in one line.
