@@ -1,4 +1,4 @@
-//! The last look before a request that changes something: whoever carries out an operation proves here that the
+//! The last look before a request that changes something: who carries out an operation proves here that the
 //! operation is still its own.
 //!
 //! The clients of Flink and of Kubernetes have one place each that sends such requests, and that place asks. It knows
@@ -13,7 +13,6 @@ use futures::future::BoxFuture;
 pub struct Change {
     /// Method and path, for messages and traces.
     pub request: String,
-    /// The request's deadline.
     pub deadline: Duration,
 }
 

@@ -9,11 +9,9 @@ use crate::flink::Waiting;
 /// Something that happened, or that is awaited.
 #[derive(Clone, Debug)]
 pub enum Progress {
-    /// A step begins.
     Begun(String),
     /// The step goes on; the reasons why it is not done yet.
     Waiting {
-        /// What is awaited.
         what: String,
         /// Why it is not there yet, one reason an entry.
         why: Vec<String>,
@@ -48,7 +46,7 @@ impl Cancellation {
         self.0.store(true, Ordering::SeqCst);
     }
 
-    /// Whether it was asked for.
+    /// Returns whether it was asked for.
     pub fn is_cancelled(&self) -> bool {
         self.0.load(Ordering::SeqCst)
     }

@@ -14,10 +14,8 @@ mod tests;
 /// The text is no version, or no range of versions.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum VersionError {
-    /// Not a version.
     #[error("`{0}` is not a version: write it as 1.2.3")]
     Version(String),
-    /// Not a range.
     #[error("`{0}` is not a range of versions: write it as `>=1.2 <2` or `^1.2.3`")]
     Range(String),
 }
@@ -60,7 +58,7 @@ impl Range {
         Ok(Self { text: text.to_owned(), alternatives })
     }
 
-    /// Whether `version` is in the range. A pre-release is only where the same alternative names one (`>=1.2.3-0`).
+    /// Returns whether `version` is in the range. A pre-release is only where the same alternative names one (`>=1.2.3-0`).
     pub fn matches(&self, version: &Version) -> bool {
         self.alternatives.iter().any(|all| {
             let pre_releases = all.iter().any(|condition| !condition.version.pre.is_empty());
@@ -106,7 +104,6 @@ fn shortened(text: &str) -> String {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Operator {
-    /// None, or `=`.
     Equal,
     NotEqual,
     Greater,
@@ -345,7 +342,7 @@ impl<'a> Scanner<'a> {
         text.parse().ok().map(Part::Number)
     }
 
-    /// What follows `-` or `+`; its characters are checked by semver.
+    /// Returns what follows `-` or `+`; its characters are checked by semver.
     fn identifiers(&mut self, mark: char) -> Option<&'a str> {
         let rest = self.rest.strip_prefix(mark)?;
         if !rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '-') {

@@ -216,3 +216,30 @@ fn requests_are_sent_in_one_place_for_each_server() {
     let unfenced = ["cluster/mod.rs", "cluster/mod.rs", "flink/client.rs", "release/operation/place.rs"];
     assert_eq!(places("Arc::new(Unfenced)"), unfenced);
 }
+
+/// What is public says what it is for; a field or a variant that its name explains need not.
+#[test]
+fn public_items_are_documented() {
+    let item = |line: &str| {
+        let line = line.trim_start();
+        let rest = line.strip_prefix("pub ")?;
+        let rest = rest.trim_start_matches("async ").trim_start_matches("const fn").trim_start();
+        let kinds = ["fn ", "struct ", "enum ", "trait ", "const ", "type ", "static "];
+        kinds.iter().any(|kind| rest.starts_with(kind)).then_some(())
+    };
+    let mut bare = Vec::new();
+    for (file, text) in files() {
+        let lines: Vec<&str> =
+            text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default().lines().collect();
+        for (at, line) in lines.iter().enumerate().filter(|(_, line)| item(line).is_some()) {
+            let above = lines[..at].iter().rev().map(|line| line.trim());
+            let mut above = above
+                .skip_while(|line| line.starts_with("#[") || line.ends_with(")]") || line.starts_with(')'));
+            if !above.next().is_some_and(|line| line.starts_with("///")) {
+                bare.push(format!("src/{file}:{}: {}", at + 1, line.trim()));
+            }
+        }
+    }
+    bare.retain(|found| !found.contains("testing.rs") && !found.contains("simulation/"));
+    assert!(bare.is_empty(), "public, and not documented:\n{}", bare.join("\n"));
+}

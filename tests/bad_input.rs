@@ -1,6 +1,7 @@
 //! What is wrong is refused with place and reason before anything changes: no record, no object, no lock is left.
 
 use std::path::Path;
+use std::process::Command;
 
 use crate::support::{Namespace, Run, flink, kubectl, program, run, wait_for};
 
@@ -257,4 +258,36 @@ fn a_field_of_another_manager_is_named_and_taken_only_when_asked() {
     assert_eq!(namespace.names("deployments", "flink.kubectl/generation=1").len(), 2);
     namespace.flink([&upgrade[..], &["--force-conflicts"]].concat()).ok();
     assert_eq!(kind(), "ClusterIP");
+}
+
+/// Expected: a namespace that `--create-namespace` has made goes again where the lock cannot be had, and no other one does.
+#[test]
+fn a_namespace_that_was_made_for_nothing_goes() {
+    let namespace = crate::cluster!("made");
+    let (user, role) = (format!("maker-{}", namespace.name), format!("makes-namespaces-{}", namespace.name));
+    let verbs = "--verb=get,create,delete";
+    kubectl(["create", "clusterrole", &role, verbs, "--resource=namespaces"]).ok();
+    kubectl([
+        "create",
+        "clusterrolebinding",
+        &role,
+        &format!("--clusterrole={role}"),
+        &format!("--user={user}"),
+    ])
+    .ok();
+    let may = || {
+        run(Command::new("kubectl").args(["auth", "can-i", "delete", "namespaces", "--as", &user])).code == 0
+    };
+    wait_for("the binding is known", || may().then_some(()));
+    let made = format!("{}-made", namespace.name);
+    let install = ["-n", &made, "install", "demo", "flink", "--create-namespace", "--as", &user];
+    let refused = flink([&install[..], NO_IMAGE].concat()).exits(3);
+    refused.says("secrets");
+    wait_for("the namespace to go", || {
+        kubectl(["get", "namespace", &made, "--ignore-not-found", "-o", "name"])
+            .stdout
+            .is_empty()
+            .then_some(())
+    });
+    kubectl(["delete", "clusterrole,clusterrolebinding", &role]).ok();
 }

@@ -34,28 +34,18 @@ pub enum ArchiveError {
     /// Not a gzipped tar, or a broken one.
     #[error("not a readable package archive (.tgz): {source}")]
     Unreadable {
-        /// Why.
         #[from]
         source: io::Error,
     },
     /// A path that begins with `/` or a drive.
     #[error("refused: `{path}` is an absolute path, which could write outside the package")]
-    Absolute {
-        /// The path.
-        path: String,
-    },
+    Absolute { path: String },
     /// A path with `..`.
     #[error("refused: `{path}` has `..` in it, which could write outside the package")]
-    Parent {
-        /// The path.
-        path: String,
-    },
+    Parent { path: String },
     /// A path with `.`, an empty part, a backslash or a control character.
     #[error("refused: {path:?} is not a plain path of names joined by `/`")]
-    Path {
-        /// The path.
-        path: String,
-    },
+    Path { path: String },
     /// A path that is not UTF-8.
     #[error("refused: an entry's name is not UTF-8: `{path}`")]
     Name {
@@ -64,71 +54,39 @@ pub enum ArchiveError {
     },
     /// A symbolic or hard link.
     #[error("refused: `{path}` is a link, which could point outside the package")]
-    Link {
-        /// The path.
-        path: String,
-    },
+    Link { path: String },
     /// A device, pipe, or another special entry.
     #[error(
         "refused: `{path}` is a device or another special file: only files and folders can be in a package"
     )]
-    Special {
-        /// The path.
-        path: String,
-    },
+    Special { path: String },
     /// The same path twice, or a file where a folder is.
     #[error("refused: `{path}` is in the archive twice, so that two readers could see different packages")]
-    Duplicate {
-        /// The path.
-        path: String,
-    },
+    Duplicate { path: String },
     /// More than one folder at the top.
     #[error("refused: the archive has two folders at its top, `{first}` and `{second}`: one is expected")]
-    TwoRoots {
-        /// One.
-        first: String,
-        /// The other.
-        second: String,
-    },
+    TwoRoots { first: String, second: String },
     /// A file at the top, outside the one folder.
     #[error("refused: `{path}` is outside the package's folder")]
-    OutsideRoot {
-        /// The path.
-        path: String,
-    },
-    /// Nothing in it.
+    OutsideRoot { path: String },
     #[error("refused: the archive is empty")]
     Empty,
-    /// Too many entries.
     #[error("refused: more than {limit} files and folders")]
-    TooManyEntries {
-        /// The limit.
-        limit: usize,
-    },
+    TooManyEntries { limit: usize },
     /// Too large when unpacked.
     #[error("refused: larger than {} MiB unpacked", limit >> 20)]
     TooLarge {
         /// The limit in bytes.
         limit: u64,
     },
-    /// A bomb.
     #[error("refused: it unpacks to more than {ratio} times its size, as a decompression bomb does")]
-    Ratio {
-        /// The limit.
-        ratio: u64,
-    },
+    Ratio { ratio: u64 },
     /// Folders in folders in folders.
     #[error("refused: `{path}` is nested too deep")]
-    TooDeep {
-        /// The path.
-        path: String,
-    },
+    TooDeep { path: String },
     /// Bytes after the end of the compressed data.
     #[error("refused: {bytes} bytes follow the end of the archive")]
-    TrailingBytes {
-        /// How many.
-        bytes: usize,
-    },
+    TrailingBytes { bytes: usize },
     /// Data after the end of the tar, inside the compressed data.
     #[error("refused: data follows the end of the tar inside the archive")]
     TrailingData,

@@ -411,7 +411,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     if text.is_empty() { Err(bad()) } else { Ok(total) }
 }
 
-/// Reads a file of the person's.
+/// Reads a file of the user's.
 pub fn read_file(path: &std::path::Path) -> Result<Vec<u8>, CommandError> {
     Ok(fs_err::read(path).map_err(|source| crate::failure::Cause::File { path: path.to_owned(), source })?)
 }

@@ -1,4 +1,4 @@
-//! The formats of results, as `-o` names them.
+//! The formats of results; it never prints.
 
 /// How results are printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]

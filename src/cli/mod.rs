@@ -1,4 +1,4 @@
-//! The command line: clap types, one file a verb in [`commands`], and what a person sees.
+//! The command line: clap types, one file a verb in [`commands`], and what the user sees.
 //!
 //! A command parses, makes one call into [`crate::verbs`] and renders its report. Data goes to stdout, talk to stderr.
 
@@ -44,7 +44,7 @@ pub fn main() -> ExitCode {
             return ExitCode::from(code);
         }
     };
-    let output = Output::of_process(&cli.global, verbs);
+    let output = Output::of_process(&cli.global, Cli::command);
     start_tracing(cli.global.verbosity);
     // What asks no server needs no runtime either.
     if let Some(done) = root::run_offline(&cli, &output) {
@@ -62,15 +62,6 @@ pub fn main() -> ExitCode {
     exit_code(done, &output)
 }
 
-/// The verbs by each of their names.
-fn verbs() -> Vec<String> {
-    let command = Cli::command();
-    let names = |verb: &clap::Command| -> Vec<String> {
-        verb.get_all_aliases().chain([verb.get_name()]).map(str::to_owned).collect()
-    };
-    command.get_subcommands().flat_map(names).collect()
-}
-
 fn exit_code(done: Result<u8, CommandError>, output: &Output) -> ExitCode {
     match done.and_then(|code| output.written().map(|()| code)) {
         Ok(code) => ExitCode::from(code),
@@ -81,7 +72,7 @@ fn exit_code(done: Result<u8, CommandError>, output: &Output) -> ExitCode {
     }
 }
 
-/// What is in memory holds tokens: it is never written to a file when the process is killed.
+/// Returns what is in memory holds tokens: it is never written to a file when the process is killed.
 #[cfg(unix)]
 fn forbid_core_dumps() {
     use rustix::process::{Resource, Rlimit, setrlimit};

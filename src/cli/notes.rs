@@ -3,6 +3,8 @@
 //! They are text of the package's author, and were rendered when the revision was made, perhaps by another user with other
 //! flags: here alone commands are searched for in text, by the verbs of this program.
 
+use clap::Command;
+
 use super::next::Place;
 
 const PROGRAM: &str = "kubectl ";
@@ -10,11 +12,11 @@ const PROGRAM: &str = "kubectl ";
 const KUBECTL: [&str; 2] = ["port-forward", "patch"];
 
 /// Returns notes in which `kubectl flink status a` is `kubectl flink -n b status a`. A command that has a namespace keeps it.
-pub fn placed(notes: &str, place: &Place, verbs: impl FnOnce() -> Vec<String>) -> String {
+pub fn placed(notes: &str, place: &Place, root: impl FnOnce() -> Command) -> String {
     if place.flags(true).next().is_none() || !notes.contains(PROGRAM) {
         return notes.to_owned();
     }
-    let verbs = verbs();
+    let root = root();
     let mut placed = String::with_capacity(notes.len());
     let mut rest = notes;
     while let Some(at) = rest.find(PROGRAM) {
@@ -27,7 +29,7 @@ pub fn placed(notes: &str, place: &Place, verbs: impl FnOnce() -> Vec<String>) -
         let has_namespace = first == "-n";
         let verb = if has_namespace { words.nth(1).unwrap_or_default() } else { first };
         let is_command =
-            if plugin.is_empty() { KUBECTL.contains(&verb) } else { verbs.iter().any(|known| known == verb) };
+            if plugin.is_empty() { KUBECTL.contains(&verb) } else { root.find_subcommand(verb).is_some() };
         if !is_command {
             continue;
         }
@@ -47,8 +49,8 @@ mod tests {
     use super::*;
 
     fn with(flags: &[&str], notes: &str) -> String {
-        let verbs = || ["status", "ui", "logs", "get", "install", "list"].map(str::to_owned).to_vec();
-        placed(notes, &Place::given(flags), verbs)
+        let verbs = ["status", "ui", "logs", "get", "install", "list"].map(Command::new);
+        placed(notes, &Place::given(flags), || Command::new("kubectl flink").subcommands(verbs))
     }
 
     #[test]

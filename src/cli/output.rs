@@ -24,14 +24,15 @@ pub struct Output {
     colour: bool,
     terminal: bool,
     place: Place,
-    verbs: fn() -> Vec<String>,
+    /// The program's command line, by which commands are known in notes.
+    root: fn() -> clap::Command,
     unwritten: OnceLock<std::io::Error>,
     pub(super) said: super::said::Said,
 }
 
 impl Output {
-    /// The process's own stdout and stderr, of a program with these verbs.
-    pub fn of_process(global: &GlobalArgs, verbs: fn() -> Vec<String>) -> Self {
+    /// The process's own stdout and stderr, of a program whose command line `root` gives.
+    pub fn of_process(global: &GlobalArgs, root: fn() -> clap::Command) -> Self {
         let terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
         Self {
             format: global.format(),
@@ -39,18 +40,18 @@ impl Output {
             colour: has_colours(),
             terminal,
             place: Place::of(global),
-            verbs,
+            root,
             unwritten: OnceLock::new(),
             said: super::said::Said::default(),
         }
     }
 
-    /// Whether a person can be asked.
+    /// Returns whether the user can be asked.
     pub fn can_ask(&self) -> bool {
         self.terminal
     }
 
-    /// Whether results are for programs.
+    /// Returns whether results are for programs.
     pub fn is_structured(&self) -> bool {
         matches!(self.format, Format::Json | Format::Yaml)
     }
@@ -63,7 +64,7 @@ impl Output {
         }
     }
 
-    /// Whether there is no use in writing more data.
+    /// Returns whether there is no use in writing more data.
     pub fn is_closed(&self) -> bool {
         self.unwritten.get().is_some()
     }
@@ -75,10 +76,10 @@ impl Output {
 
     /// Returns a package's notes with these flags in each of their commands.
     pub fn notes(&self, notes: &str) -> String {
-        notes::placed(notes, &self.place, self.verbs)
+        notes::placed(notes, &self.place, self.root)
     }
 
-    /// Whether all data was written. A reader that went away (`| head`) had enough: that is no failure.
+    /// Returns whether all data was written. A reader that went away (`| head`) had enough: that is no failure.
     pub fn written(&self) -> Result<(), CommandError> {
         let failed = self.unwritten.get().filter(|error| error.kind() != ErrorKind::BrokenPipe);
         let doing = "what was asked for is done, but its result cannot be written to stdout";
@@ -147,7 +148,7 @@ impl Output {
         }
     }
 
-    /// Reads one line from the person; `None` at the end of input.
+    /// Reads one line from the user; `None` at the end of input.
     pub fn ask(&self, question: &str) -> Option<String> {
         let mut stderr = std::io::stderr().lock();
         let _ = write!(stderr, "{question}").and_then(|()| stderr.flush());
@@ -159,7 +160,7 @@ impl Output {
     }
 }
 
-/// Whether stderr may have colours: it is a terminal, and `NO_COLOR` is not set (<https://no-color.org>: to no matter what, but
+/// Returns whether stderr may have colours: it is a terminal, and `NO_COLOR` is not set (<https://no-color.org>: to no matter what, but
 /// not to an empty text).
 pub fn has_colours() -> bool {
     std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())

@@ -1,4 +1,4 @@
-//! A plan as a person reads it, and the questions that go with it.
+//! A plan as the user reads it, and the questions that go with it.
 
 use std::fmt::Write as _;
 
@@ -132,7 +132,7 @@ pub fn ask_choice(output: &Output, plan: &Plan) -> Result<Option<StateChoice>, C
     }
 }
 
-/// Asks whether to go on in the classic order, for which `--yes` is an answer too.
+/// Asks whether to go on by recreate, for which `--yes` is an answer too.
 pub fn ask_recreate(output: &Output, yes: bool) -> bool {
     let question = "There is no room for two generations. Stop, replace and start, as this plan says? (y/N) ";
     yes || (output.can_ask() && matches!(output.ask(question).as_deref(), Some("y" | "Y" | "yes" | "Yes")))

@@ -13,6 +13,7 @@ use super::wrap::wrap;
 pub(super) struct Said(Mutex<BTreeSet<String>>);
 
 impl Said {
+    /// Forgets what was said.
     pub fn clear(&self) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }

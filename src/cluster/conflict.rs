@@ -1,9 +1,9 @@
-//! What the API server says when it refuses an object, in words for a person.
+//! What the API server says when it refuses an object, in words for the user.
 
 use kube::core::Status;
 use std::fmt;
 
-/// Fields of a live object that somebody else manages and that the apply would change.
+/// Fields of a live object that another client manages and that the apply would change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldConflict {
     /// Who manages them, as `kubectl get --show-managed-fields` names it.

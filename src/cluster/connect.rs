@@ -21,21 +21,13 @@ pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// What the command line says about the cluster; the names are kubectl's flags.
 #[derive(Clone, Debug, Default)]
 pub struct ConnectOptions {
-    /// `--kubeconfig`.
     pub kubeconfig: Option<PathBuf>,
-    /// `--context`.
     pub context: Option<String>,
-    /// `--cluster`.
     pub cluster: Option<String>,
-    /// `--user`.
     pub user: Option<String>,
-    /// `--namespace`.
     pub namespace: Option<String>,
-    /// `--as`.
     pub as_user: Option<String>,
-    /// `--as-group`, repeated.
     pub as_group: Vec<String>,
-    /// `--as-uid`.
     pub as_uid: Option<String>,
     /// `--server`: the API server's URL.
     pub server: Option<String>,
@@ -43,9 +35,7 @@ pub struct ConnectOptions {
     pub token: Option<SecretString>,
     /// `--certificate-authority`: a PEM file.
     pub certificate_authority: Option<PathBuf>,
-    /// `--tls-server-name`.
     pub tls_server_name: Option<String>,
-    /// `--insecure-skip-tls-verify`.
     pub insecure_skip_tls_verify: bool,
     /// `--request-timeout`: the time for one request with its retries; 30 s where absent.
     pub request_timeout: Option<Duration>,

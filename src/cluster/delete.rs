@@ -20,9 +20,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 pub enum Removal {
     /// The server accepted its deletion.
     Deleted,
-    /// There was none.
     Absent,
-    /// It belongs to somebody else and was left alone.
+    /// It belongs to another client and was left alone.
     Foreign {
         /// Whose it is, where its labels say so.
         owner: Option<String>,

@@ -14,11 +14,9 @@ const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGrou
 /// Where a kind lives in the API.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resource {
-    /// `v1` or `apps/v1`.
     pub api_version: String,
-    /// Such as `deployments`.
     pub plural: String,
-    /// Whether its objects live in namespaces.
+    /// Its objects live in namespaces.
     pub namespaced: bool,
 }
 

@@ -17,7 +17,6 @@ pub enum ClusterError {
     /// a kubeconfig's lines are credentials.
     #[error("the kubeconfig {}{} is not valid", .path.display(), place(*.line))]
     KubeconfigSyntax {
-        /// The file.
         path: PathBuf,
         /// The line, from 1, where known.
         line: Option<u64>,
@@ -25,7 +24,6 @@ pub enum ClusterError {
     /// A kubeconfig cannot be used.
     #[error("the kubeconfig cannot be used: {source}")]
     Kubeconfig {
-        /// Why.
         #[source]
         source: Box<kube::config::KubeconfigError>,
     },
@@ -49,18 +47,12 @@ pub enum ClusterError {
     },
     /// An option of the command line cannot be used.
     #[error("--{option}: {reason}")]
-    Option {
-        /// The flag's name.
-        option: &'static str,
-        /// Why.
-        reason: String,
-    },
+    Option { option: &'static str, reason: String },
     /// The client cannot be made: certificates, proxy.
     #[error("the connection to {server} cannot be set up: {reason}")]
     Setup {
         /// The API server's URL.
         server: String,
-        /// Why.
         reason: String,
     },
     /// The API server cannot be reached.
@@ -68,7 +60,6 @@ pub enum ClusterError {
     Unreachable {
         /// The API server's URL.
         server: String,
-        /// The innermost cause.
         reason: String,
     },
     /// The credentials are not accepted, or a plugin that makes them failed.
@@ -81,48 +72,30 @@ pub enum ClusterError {
     },
     /// The operation is no longer this run's own; nothing was sent.
     #[error("{what} was not sent: {reason}")]
-    Fenced {
-        /// Method and path.
-        what: String,
-        /// Why.
-        reason: String,
-    },
+    Fenced { what: String, reason: String },
     /// No whole answer in time. What a change did is not known.
     #[error("no answer from the Kubernetes API server within {} s ({what})", .after.as_secs_f32())]
     Deadline {
-        /// Method and path.
         what: String,
         /// The time that was allowed.
         after: Duration,
     },
     /// The answer broke off. What a change did is not known.
     #[error("the answer of the Kubernetes API server broke off ({what}): {reason}")]
-    CutOff {
-        /// Method and path.
-        what: String,
-        /// Why.
-        reason: String,
-    },
+    CutOff { what: String, reason: String },
     /// The answer is longer than this program reads.
     #[error("the answer of the Kubernetes API server is longer than {limit} bytes ({what})")]
     TooLong {
-        /// Method and path.
         what: String,
         /// The cap, in bytes.
         limit: usize,
     },
     /// The answer is not what the API promises.
     #[error("the Kubernetes API server's answer to {what} is not understood: {reason}")]
-    Answer {
-        /// Method and path.
-        what: String,
-        /// Why.
-        reason: String,
-    },
+    Answer { what: String, reason: String },
     /// The API server said no.
     #[error("{}", said(.status, .what))]
     Api {
-        /// Method and path.
         what: String,
         /// The server's own words.
         status: Box<Status>,
@@ -131,52 +104,32 @@ pub enum ClusterError {
     #[error(
         "the cluster does not know the kind {kind} of {api_version}; is its CustomResourceDefinition installed?"
     )]
-    UnknownKind {
-        /// Such as `apps/v1`.
-        api_version: String,
-        /// Such as `Deployment`.
-        kind: String,
-    },
+    UnknownKind { api_version: String, kind: String },
     /// A name that cannot be part of a URL.
     #[error("{0:?} is not a name of a Kubernetes object")]
     Name(String),
     /// Something was not gone in time.
     #[error("{object} is still there after {} s{}", .after.as_secs(), held(.finalizers))]
     StillThere {
-        /// What was deleted.
         object: String,
         /// The time that was allowed.
         after: Duration,
-        /// What holds it.
         finalizers: Vec<String>,
     },
     /// No Pod of a selector is ready.
     #[error("no Pod in namespace {namespace} is ready (selector {selector})")]
-    NoPod {
-        /// Where.
-        namespace: String,
-        /// The label selector.
-        selector: String,
-    },
+    NoPod { namespace: String, selector: String },
     /// An address of this machine cannot be listened on.
     #[error("{address} cannot be listened on: {source}")]
     Listen {
         /// The address; port 0 for any.
         address: std::net::SocketAddr,
-        /// Why.
         #[source]
         source: std::io::Error,
     },
     /// A stream to a Pod cannot be opened.
     #[error("no connection to port {port} of Pod {pod}: {reason}")]
-    Forward {
-        /// The Pod.
-        pod: String,
-        /// Its port.
-        port: u16,
-        /// Why.
-        reason: String,
-    },
+    Forward { pod: String, port: u16, reason: String },
 }
 
 impl ClusterError {
@@ -224,7 +177,7 @@ impl ClusterError {
         matches!(self, Self::UnknownName { asked: true, .. } | Self::Option { .. })
     }
 
-    /// Whether a change was made is not known: the answer did not come whole.
+    /// Returns whether a change was made is not known: the answer did not come whole.
     pub fn is_uncertain(&self) -> bool {
         match self {
             Self::Deadline { .. } | Self::CutOff { .. } | Self::TooLong { .. } | Self::Answer { .. } => true,

@@ -90,7 +90,7 @@ impl Cluster {
         self.get(&resource, key.namespace.as_deref().unwrap_or(namespace), &key.name).await
     }
 
-    /// Whether a namespace exists. Who may not read namespaces is told so only by a 403 on what is in it: then this
+    /// Returns whether a namespace exists. Who may not read namespaces is told so only by a 403 on what is in it: then this
     /// says yes.
     pub async fn namespace_exists(&self, name: &str) -> Result<bool, ClusterError> {
         match self.get(&namespaces(), "", name).await {
@@ -100,8 +100,8 @@ impl Cluster {
         }
     }
 
-    /// Creates a namespace; `false` where it existed already.
-    pub async fn create_namespace(&self, name: &str) -> Result<bool, ClusterError> {
+    /// Creates a namespace and returns its uid; `None` where it existed already.
+    pub async fn create_namespace(&self, name: &str) -> Result<Option<String>, ClusterError> {
         // The name is checked as part of a path although it goes into the body.
         namespaces().object("", name)?;
         let body = json!({
@@ -110,16 +110,21 @@ impl Cluster {
             "metadata": {"name": name, "labels": {"app.kubernetes.io/managed-by": super::FIELD_MANAGER}},
         });
         match self.call(Call::create("/api/v1/namespaces", &body)).await {
-            Ok(_) => Ok(true),
-            Err(error) if error.is_conflict() => Ok(false),
+            Ok(answer) => {
+                let made: Value = answer.json()?;
+                Ok(Some(made["metadata"]["uid"].as_str().unwrap_or_default().to_owned()))
+            }
+            Err(error) if error.is_conflict() => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    /// Deletes a namespace with all that is in it; for one that was just made and turned out not to be wanted.
-    pub async fn delete_namespace(&self, name: &str) -> Result<(), ClusterError> {
+    /// Deletes a namespace with all that is in it, if it is still the one of that uid: for one that was just made and turned
+    /// out not to be wanted.
+    pub async fn delete_namespace(&self, name: &str, uid: &str) -> Result<(), ClusterError> {
         let path = namespaces().object("", name)?;
-        self.call(Call::delete(path, &json!({}))).await.map(drop)
+        let options = json!({"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}});
+        self.call(Call::delete(path, &options)).await.map(drop)
     }
 }
 

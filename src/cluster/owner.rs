@@ -10,7 +10,7 @@ pub(super) fn label<'a>(object: &'a Value, name: &str) -> Option<&'a str> {
     object.get("metadata")?.get("labels")?.get(name)?.as_str()
 }
 
-/// Who a live object belongs to, by its labels and annotations.
+/// Returns who a live object belongs to, by its labels and annotations.
 pub(super) fn owner(live: &Value) -> Option<String> {
     if let Some(release) = label(live, RELEASE_LABEL) {
         return Some(format!("release {release}"));
@@ -24,7 +24,7 @@ pub(super) fn owner(live: &Value) -> Option<String> {
     label(live, "app.kubernetes.io/managed-by").map(str::to_owned)
 }
 
-/// What holds a live object that is to go.
+/// Returns what holds a live object that is to go.
 pub(super) fn finalizers(live: &Value) -> Vec<String> {
     let all = live.pointer("/metadata/finalizers").and_then(Value::as_array);
     all.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()

@@ -63,7 +63,7 @@ pub fn serving(pods: &[Pod]) -> Option<&str> {
     youngest.metadata.name.as_deref()
 }
 
-/// Whether a container of a Pod runs or has run.
+/// Returns whether a container of a Pod runs or has run.
 pub fn has_run(pod: &Pod) -> bool {
     let statuses = pod.status.as_ref().and_then(|status| status.container_statuses.as_ref());
     statuses.is_some_and(|statuses| {
@@ -108,7 +108,7 @@ pub async fn output_of(
     }
 }
 
-/// What a process in a container has printed, a little more than is allowed at most, and how the API server says it ended.
+/// Returns what a process in a container has printed, a little more than is allowed at most, and how the API server says it ended.
 async fn all_of(
     mut process: kube::api::AttachedProcess,
 ) -> Result<(Vec<u8>, Option<Status>), std::io::Error> {
@@ -185,9 +185,7 @@ pub async fn stream_logs(
 /// A line of a Pod's log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogLine {
-    /// The Pod.
     pub pod: String,
-    /// Its container.
     pub container: String,
     /// Without the line's end; bytes that are not UTF-8 are replaced.
     pub text: String,

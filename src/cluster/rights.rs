@@ -13,7 +13,6 @@ const AT_ONCE: usize = 12;
 /// A verb on a resource. Displays as `create secrets`, `get services/proxy`, `create deployments.apps`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Right {
-    /// Such as `create`.
     pub verb: String,
     /// The API group; empty for the core.
     pub group: String,

@@ -16,7 +16,6 @@ use std::sync::{Arc, Mutex};
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
     pub(crate) method: Method,
-    /// With its query.
     pub(crate) path: String,
     pub(crate) body: Value,
 }
@@ -27,7 +26,6 @@ pub(crate) struct Reply {
     headers: Vec<(&'static str, String)>,
     body: String,
     cut_off: bool,
-    /// Never comes.
     silent: bool,
 }
 

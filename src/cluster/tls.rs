@@ -3,7 +3,7 @@
 use std::sync::Once;
 
 /// Makes ring the provider of TLS. Every constructor of a client calls it first: without a provider rustls panics.
-/// Calling it again does nothing; a provider that somebody else installed stays.
+/// Calling it again does nothing; a provider that another client installed stays.
 pub fn init() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {

@@ -45,7 +45,7 @@ const TRANSITIONS: &[&str] = &[
 /// What may be sent without the lock: it makes a place for it, and what is uploaded starts nothing.
 const UNLOCKED: &[&str] = &["POST /api/v1/namespaces", "DELETE /api/v1/namespaces/*", "POST /jars/upload"];
 
-/// Whether a request (`METHOD /path?query`) is on a list.
+/// Returns whether a request (`METHOD /path?query`) is on a list.
 fn is_on(list: &[&str], request: &str) -> bool {
     let request = request.split('?').next().unwrap_or_default();
     let fits = |pattern: &&&str| {
@@ -85,6 +85,7 @@ pub(super) struct Transitions {
 }
 
 impl Transitions {
+    /// A fence over the guard of a held lock.
     pub fn new(guard: Guard) -> Arc<Self> {
         let halt = std::env::var(HALT).ok().and_then(|value| value.parse().ok());
         Arc::new(Self { guard, count: AtomicU32::new(0), halt })

@@ -23,11 +23,9 @@ pub trait Address {
 
 /// Shared by all operations of a run of the program.
 pub struct Context {
-    /// The connection.
     pub cluster: Cluster,
     /// The namespace of the release.
     pub namespace: String,
-    /// The namespace's releases.
     pub store: Store,
     /// Who holds locks, in words: user, host, process.
     pub holder: String,
@@ -35,7 +33,6 @@ pub struct Context {
     pub access: Access,
     /// How long a single wait may take (`--timeout`).
     pub timeout: Duration,
-    /// The clock.
     pub now: fn() -> jiff::Timestamp,
     /// A new random id.
     pub new_id: fn() -> Id,

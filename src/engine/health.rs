@@ -147,7 +147,7 @@ impl<W: World> Engine<W> {
     }
 }
 
-/// Whether a checkpoint is the job's own: Flink writes them into a folder of the job's id.
+/// Returns whether a checkpoint is the job's own: Flink writes them into a folder of the job's id.
 pub(super) fn is_own(path: &str, id: JobId) -> bool {
     path.contains(&format!("/{id}/"))
 }

@@ -54,7 +54,7 @@ pub(crate) trait World {
     async fn write(&self, journal: &Journal) -> Result<(), Cause>;
     /// The control over a generation's jobs; an error where the layout renders no Flink.
     fn control(&self, target: Target) -> Result<Self::Control, Cause>;
-    /// What a generation is called.
+    /// Returns what a generation is called.
     fn name(&self, target: Target) -> String;
     /// How a job is started there.
     fn recipe(&self, job: &str, target: Target) -> Result<Recipe, Cause>;
@@ -66,10 +66,10 @@ pub(crate) trait World {
     fn fits(&self, job: &str, plan: &Plan) -> Result<(), Cause>;
     /// The savepoint in a trigger's directory, or the newest checkpoint in a job's, as a generation's Pods see it.
     async fn find_savepoint(&self, target: Target, trigger: &Trigger) -> Look;
-    /// What a job left in a generation whose Flink cannot be asked, or does not know it any more: its newest checkpoint, or the
+    /// Returns what a job left in a generation whose Flink cannot be asked, or does not know it any more: its newest checkpoint, or the
     /// word that it has finished.
     async fn find_left(&self, target: Target, job: JobId) -> Look;
-    /// Whether a generation's Pods see that there is no savepoint or checkpoint at a path. Where nobody can look: `false`.
+    /// Returns whether a generation's Pods see that there is no savepoint or checkpoint at a path. Where nobody can look: `false`.
     async fn is_missing(&self, target: Target, path: &str) -> bool;
     /// How long waits may take.
     fn waits(&self) -> Waits;
@@ -97,7 +97,7 @@ pub(crate) trait World {
 
     /// Tells the user.
     fn tell(&self, progress: Progress);
-    /// Whether the user asked for the waiting to end.
+    /// Returns whether the user asked for the waiting to end.
     fn is_cancelled(&self) -> bool;
 }
 
@@ -114,6 +114,7 @@ pub(crate) struct Engine<W> {
 }
 
 impl<W: World> Engine<W> {
+    /// An engine at the step that the journal names.
     pub fn new(world: W, journal: Journal) -> Self {
         let unseen = journal.jobs.iter().map(|job| job.forward.start_asked).collect();
         Self { world, journal, cause: None, unseen, next: crate::operation::next }

@@ -98,7 +98,7 @@ impl<W: World> Engine<W> {
     }
 
     /// The jobs that a generation would bring back, but for the listed ones and those of the release. While jobs of the release
-    /// are down nothing waits for a look that fails: the plan was made after one.
+    /// are down nothing waits for inspection that fails: the plan was made after one.
     async fn unmanaged(
         &self,
         target: Target,

@@ -210,7 +210,7 @@ impl<W: World> Engine<W> {
         Ok(end)
     }
 
-    /// Whether a job is FINISHED, by what Flink says, or by what it left where Flink does not know it any more. That is how a
+    /// Returns whether a job is FINISHED, by what Flink says, or by what it left where Flink does not know it any more. That is how a
     /// savepoint ends it, too.
     async fn is_finished(&self, end: End, id: JobId, change: &JobMove) -> bool {
         match end {
@@ -370,7 +370,7 @@ fn not_ours(change: &JobMove, path: &str) -> Cause {
     }
 }
 
-/// Whether Flink tells of another savepoint than the one that is known.
+/// Returns whether Flink tells of another savepoint than the one that is known.
 fn names_another(told: &Result<String, StopError>, known: &str) -> bool {
     match told {
         Ok(path) | Err(StopError::FailedWhileStopping { location: path, .. }) => !same_path(path, known),
@@ -378,7 +378,7 @@ fn names_another(told: &Result<String, StopError>, known: &str) -> bool {
     }
 }
 
-/// What Flink says now of a job that could not be stopped; where it does not answer, the job counts as one that runs on.
+/// Returns what Flink says now of a job that could not be stopped; where it does not answer, the job counts as one that runs on.
 async fn end_of(cluster: &impl JobControl, id: JobId) -> End {
     let begun = Instant::now();
     loop {

@@ -186,7 +186,7 @@ impl Cause {
         Self::NotDeleted { objects }
     }
 
-    /// Whether something could not be reached at all.
+    /// Returns whether something could not be reached at all.
     pub fn is_unreachable(&self) -> bool {
         match self {
             Cause::Cluster(error) => error.is_unreachable(),
@@ -197,7 +197,7 @@ impl Cause {
         }
     }
 
-    /// Whether what the user has typed cannot be read, or names nothing that there is in their own files.
+    /// Returns whether what the user has typed cannot be read, or names nothing that there is in their own files.
     fn is_command_line(&self) -> bool {
         match self {
             Cause::ReleaseName(_) | Cause::Values(ValuesError::Set { .. }) => true,

@@ -23,9 +23,7 @@ pub enum Access {
     Auto,
     /// The API server's proxy only.
     Proxy,
-    /// A port-forward only.
     PortForward,
-    /// This URL.
     Direct(Url),
 }
 
@@ -69,7 +67,7 @@ impl Client {
 }
 
 /// For how long the proxy is waited for alone, until it has answered once: where a network policy drops what the API
-/// server sends, it is silent for half a minute. A `JobManager` that is busy starting takes some seconds too, so the
+/// server sends, it cannot be reached for half a minute. A `JobManager` that is busy starting takes some seconds too, so the
 /// proxy is not given up then: whichever way answers first is taken.
 const ALONE: Duration = Duration::from_secs(3);
 
@@ -107,7 +105,7 @@ impl<P: Transport, F: Transport> Auto<P, F> {
         self.in_turn(request, self.way.load(Ordering::Relaxed)).await
     }
 
-    /// A GET by the proxy; by the port-forward too where the proxy fails or is silent. The first answer decides.
+    /// A GET by the proxy; by the port-forward too where the proxy fails or cannot be reached. The first answer decides.
     async fn race(&self, request: &Request) -> Result<Answer, TransportError> {
         let mut proxied = self.proxy.send(request);
         let first = tokio::time::timeout(ALONE, &mut proxied).await;
@@ -162,7 +160,7 @@ fn worse(first: TransportError, second: TransportError) -> TransportError {
     if second_tells_more { second } else { first }
 }
 
-/// Whether the other way may do better, and may be taken without asking Flink for the same thing twice.
+/// Returns whether the other way may do better, and may be taken without asking Flink for the same thing twice.
 fn another_way_may_help(error: &TransportError, request: &Request) -> bool {
     match error {
         TransportError::Forbidden { .. } | TransportError::NotSent { .. } => true,

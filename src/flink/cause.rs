@@ -1,4 +1,4 @@
-//! What a person needs of a Java stack trace: one line. Flink answers errors with traces of tens of kilobytes, whose
+//! What the user needs of a Java stack trace: one line. Flink answers errors with traces of tens of kilobytes, whose
 //! first line often is a wrapper ("Could not execute application.") and whose root cause is many lines down.
 
 /// The longest line that is shown, in characters.
@@ -57,7 +57,7 @@ impl Exception {
     }
 }
 
-/// Whether the word is a Java class with its package.
+/// Returns whether the word is a Java class with its package.
 fn is_class(word: &str) -> bool {
     let last = word.rsplit('.').next().unwrap_or_default();
     word.contains('.')
@@ -128,7 +128,7 @@ pub fn savepoint_in(trace: &str) -> Option<String> {
     (!path.is_empty()).then(|| path.to_owned())
 }
 
-/// Whether a trace names an exception of this class, given without its package.
+/// Returns whether a trace names an exception of this class, given without its package.
 pub fn names_class(trace: &str, class: &str) -> bool {
     trace.match_indices(class).any(|(at, _)| trace[..at].ends_with(['.', '$']))
 }

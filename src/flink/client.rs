@@ -27,7 +27,6 @@ pub struct Deadlines {
     pub change: Duration,
     /// `run` and `plan`, which carry out `main()`.
     pub main: Duration,
-    /// An upload.
     pub upload: Duration,
 }
 
@@ -87,7 +86,7 @@ impl Client {
     }
 
     /// A GET. Tried again, a few times and gently, where Flink cannot be reached; what Flink answers, 503 included, is
-    /// handed on at once: whoever waits for something has a loop of their own.
+    /// handed on at once: who waits for something has a loop of their own.
     pub(super) async fn read<T: DeserializeOwned>(&self, path: String) -> Result<T, FlinkError> {
         let request = Request { method: Method::GET, path, payload: Payload::Empty };
         let mut backoff = Backoff::default();

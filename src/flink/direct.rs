@@ -1,4 +1,4 @@
-//! The transport to a URL that a person gave (`--flink-url`): an Ingress, a `NodePort`, a port-forward of their own.
+//! The transport to a URL that the user gave (`--flink-url`): an Ingress, a `NodePort`, a port-forward of their own.
 
 use bytes::{Bytes, BytesMut};
 use futures::future::BoxFuture;

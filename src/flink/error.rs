@@ -16,9 +16,8 @@ pub enum FlinkError {
     Unreachable {
         /// The transport, in words.
         via: String,
-        /// What happened.
         message: String,
-        /// Whether Flink may have seen the request, and acted.
+        /// Flink may have seen the request, and acted.
         may_have_acted: bool,
     },
     /// The API server does not let this user through.
@@ -34,24 +33,14 @@ pub enum FlinkError {
     /// 503: the `JobManager` is up and has no leader, or still recovers its jobs. It knows nothing at this time: not
     /// even that a job does not exist.
     #[error("Flink's JobManager is starting or recovering: {message}")]
-    Recovering {
-        /// Flink's words.
-        message: String,
-    },
+    Recovering { message: String },
     /// Flink itself says that there is no such thing (404).
     #[error("Flink does not know it ({request}): {message}")]
-    NotFound {
-        /// Method and path.
-        request: String,
-        /// Flink's words.
-        message: String,
-    },
+    NotFound { request: String, message: String },
     /// Flink refused, or failed at, the request (any other 4xx and 5xx).
     #[error("Flink refused ({status}): {message}")]
     Refused {
-        /// Method and path.
         request: String,
-        /// The HTTP status.
         status: u16,
         /// One line of Flink's cause.
         message: String,
@@ -61,17 +50,14 @@ pub enum FlinkError {
     /// No answer in time. Flink may have seen the request, and acted.
     #[error("Flink gave no answer within {} s ({request})", after.as_secs_f32())]
     Deadline {
-        /// Method and path.
         request: String,
-        /// The deadline.
         after: Duration,
-        /// Whether the request changes something.
+        /// The request changes something.
         may_have_acted: bool,
     },
     /// What answered is not Flink's REST API, or not as this client knows it.
     #[error("the answer is not one of Flink's REST API ({request}): {message}")]
     Body {
-        /// Method and path.
         request: String,
         /// What is wrong with it.
         message: String,
@@ -85,7 +71,6 @@ pub enum FlinkError {
     /// The operation is no longer ours: nothing was sent.
     #[error("not sent ({request}): {message}")]
     Fenced {
-        /// Method and path.
         request: String,
         /// Why the fence did not let it through.
         message: String,
@@ -104,7 +89,6 @@ pub enum Refusal {
     /// The job's (or, since Flink 2.3, its application's) id runs already or has ended; with high availability Flink
     /// remembers that over a restart.
     DuplicateId,
-    /// Anything else.
     Other,
 }
 
@@ -160,7 +144,7 @@ impl FlinkError {
         }
     }
 
-    /// Whether Flink may have acted on the request although there was no (good) answer. What it refused with an error
+    /// Returns whether Flink may have acted on the request although there was no (good) answer. What it refused with an error
     /// of its own counts too: `run` answers 400 or 500 with the job running, when `main()` waits for its result.
     pub fn may_have_acted(&self) -> bool {
         match self {
@@ -177,12 +161,12 @@ impl FlinkError {
         }
     }
 
-    /// Whether the same look a little later may well succeed: a loop that waits for something goes on.
+    /// Returns whether the same look a little later may well succeed: a loop that waits for something goes on.
     pub fn is_passing(&self) -> bool {
         matches!(self, Self::Unreachable { .. } | Self::Recovering { .. } | Self::Deadline { .. })
     }
 
-    /// Whether Flink itself said that there is no such thing.
+    /// Returns whether Flink itself said that there is no such thing.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::NotFound { .. })
     }

@@ -8,9 +8,7 @@ use crate::id::JobId;
 /// What one look at a job shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Health {
-    /// Its state, fresh.
     pub state: JobState,
-    /// Its tasks, fresh.
     pub tasks: Tasks,
     /// The tasks that its graph plans; 0 while it initializes. Up to 3 s old, as are the fields below.
     pub planned_tasks: u32,
@@ -28,7 +26,7 @@ pub struct Health {
 }
 
 impl Health {
-    /// Whether the job runs with all the tasks that its graph plans.
+    /// Returns whether the job runs with all the tasks that its graph plans.
     pub fn is_fully_running(&self) -> bool {
         self.state == JobState::Running && self.tasks.all_running() && self.tasks.total == self.planned_tasks
     }

@@ -46,42 +46,33 @@ pub enum StartError {
     /// The request certainly did not reach Flink.
     #[error("job {job} was not started: {source}")]
     NotSent {
-        /// The job's id.
         job: JobId,
-        /// Why.
         #[source]
         source: FlinkError,
     },
     /// Flink refused it and does not know the id: it does not run.
     #[error("job {job} was not started: {cause}")]
     Refused {
-        /// The job's id.
         job: JobId,
         /// One line of Flink's cause.
         cause: String,
     },
     /// Flink refuses the id as used and lists no such job: it ran before and ended, and the `JobManager` restarted since.
     #[error("job {job} ran before and has ended: Flink does not run the same id twice")]
-    IdUsed {
-        /// The job's id.
-        job: JobId,
-    },
+    IdUsed { job: JobId },
     /// It was started and ended at once.
     #[error("job {job} {state}: {cause}")]
     Ended {
         /// The job's id, used up now.
         job: JobId,
-        /// Its last state.
         state: JobState,
         /// One line of the root exception, or of what `run` answered.
         cause: String,
     },
-    /// Whether it runs is not known: Flink stayed silent. Look the id up later; start no other in its place.
+    /// It runs is not known: Flink stayed silent. Look the id up later; start no other in its place.
     #[error("whether job {job} runs is not known: {source}")]
     Uncertain {
-        /// The job's id.
         job: JobId,
-        /// The last error.
         #[source]
         source: FlinkError,
     },
@@ -99,7 +90,7 @@ pub async fn start(
     if !request.application {
         return ask(client, jar, request, silence).await;
     }
-    // A run that died may have started it.
+    // An interrupted run may have started it.
     if let Some(error) = ended_without_job(client, job).await {
         return Err(error);
     }

@@ -206,7 +206,7 @@ impl Client {
         Ok(reply.decode::<Answer>()?.request_id)
     }
 
-    /// Whether the savepoint is deleted: `Ok(true)` yes, `Ok(false)` Flink is at it.
+    /// Returns whether the savepoint is deleted: `Ok(true)` yes, `Ok(false)` Flink is at it.
     pub async fn disposal(&self, trigger: TriggerId) -> Result<bool, FlinkError> {
         let path = format!("/savepoint-disposal/{trigger}");
         let answer: Operation = self.read(path.clone()).await?;

@@ -27,7 +27,7 @@ use super::transport::{Answer, MAX_ANSWER, Payload, Request, Transport, Transpor
 type Body = UnsyncBoxBody<Bytes, io::Error>;
 
 /// A port-forward to whichever ready Pod the selector finds. Best given a kube client without a read timeout: an idle
-/// connection is opened again when it has been broken off, but a long upload is silent from the other side.
+/// connection is opened again when it has been broken off, but a long upload cannot be reached from the other side.
 pub struct PortForward {
     client: kube::Client,
     namespace: String,
@@ -168,7 +168,7 @@ fn broken(connection: &Connection, message: &str) -> TransportError {
     TransportError::Broken { message: format!("the port-forward to Pod {}: {message}", connection.pod) }
 }
 
-/// What the API server's refusal of a port-forward means. Flink has seen nothing in any case.
+/// Returns what the API server's refusal of a port-forward means. Flink has seen nothing in any case.
 fn refused(error: &kube::Error, right: &str) -> TransportError {
     use kube::client::UpgradeConnectionError::ProtocolSwitch;
     match error {

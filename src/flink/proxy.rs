@@ -100,7 +100,7 @@ fn said_by_api_server(status: StatusCode, body: &[u8]) -> Option<Said> {
     }
 }
 
-/// What the API server's refusal means for the request.
+/// Returns what the API server's refusal means for the request.
 fn refused(method: &Method, said: Said) -> TransportError {
     let Said { message, code, .. } = said;
     // "dial tcp 10.0.0.1:8081: connect: connection refused": no connection, so nothing was sent. Any other trouble on

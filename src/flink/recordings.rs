@@ -355,7 +355,7 @@ async fn a_trigger_that_is_accepted_says_nothing_yet() {
     client.trigger_savepoint(job(), &request).await.unwrap();
 }
 
-/// What comes of a stop, where Flink accepts it and answers like this from then on.
+/// Returns what comes of a stop, where Flink accepts it and answers like this from then on.
 async fn stop_told(answers: &[(String, &'static str)]) -> Result<String, StopError> {
     let mut all = vec![(on_job("POST", "/stop"), "stop-accepted")];
     all.extend_from_slice(answers);

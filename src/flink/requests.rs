@@ -47,13 +47,12 @@ impl FromStr for SavepointFormat {
 /// A savepoint to take, by stopping the job or beside it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize)]
 pub struct StopRequest {
-    /// Chosen by us and written down before it is sent: the answer is asked for under it.
+    /// Chosen by us and recorded before it is sent: the answer is asked for under it.
     pub trigger: TriggerId,
     /// A directory of its own for this trigger, as a URI, so that a savepoint whose answer is lost can be found.
     pub directory: String,
-    /// The savepoint's format.
     pub format: SavepointFormat,
-    /// Whether windows are ended first: right only for a job that will never go on.
+    /// Windows are ended first: right only for a job that will never go on.
     pub drain: bool,
 }
 
@@ -103,7 +102,6 @@ impl StopRequest {
 pub struct Program {
     /// The class with `main()`; the jar's manifest names it where this does not.
     pub entry_class: Option<String>,
-    /// `main()`'s arguments.
     pub args: Vec<String>,
     /// The default parallelism; the cluster's where absent.
     pub parallelism: Option<u32>,
@@ -112,13 +110,12 @@ pub struct Program {
 /// A job to start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunRequest {
-    /// The id that the job will have: chosen by us and written down before it is sent, so that it can be looked up.
+    /// The id that the job will have: chosen by us and recorded before it is sent, so that it can be looked up.
     pub job: JobId,
-    /// The program.
     pub program: Program,
     /// The savepoint or checkpoint to start from.
     pub savepoint: Option<String>,
-    /// Whether state that no operator takes may be dropped.
+    /// State that no operator takes may be dropped.
     pub allow_non_restored_state: bool,
     /// `main()` is an application of the job's id, which Flink runs by itself (Flink 2.3 and later).
     pub application: bool,
@@ -139,7 +136,7 @@ impl Program {
 }
 
 impl RunRequest {
-    /// What is asked of the jar: `run`, or `run-application`, which answers before `main()` has run.
+    /// Returns what is asked of the jar: `run`, or `run-application`, which answers before `main()` has run.
     pub(super) fn verb(&self) -> &'static str {
         if self.application { "run-application" } else { "run" }
     }

@@ -16,7 +16,7 @@ pub trait Rest {
     /// `TaskManagers`, slots and Flink's version.
     async fn overview(&self) -> Result<Overview, FlinkError>;
 
-    /// What this REST API lets be done.
+    /// Returns what this REST API lets be done.
     async fn config(&self) -> Result<Config, FlinkError>;
 
     /// All jobs that this `JobManager` knows, also those that ended since it started.
@@ -50,7 +50,7 @@ pub trait Rest {
     /// Asks for a savepoint beside the running job.
     async fn trigger_savepoint(&self, job: JobId, request: &StopRequest) -> Result<(), FlinkError>;
 
-    /// What became of a trigger. [`FlinkError::NotFound`]: this `JobManager` does not know it, or no longer (an answer
+    /// Returns what became of a trigger. [`FlinkError::NotFound`]: this `JobManager` does not know it, or no longer (an answer
     /// is kept for `rest.async.store-duration`, five minutes).
     async fn savepoint(&self, job: JobId, trigger: TriggerId) -> Result<SavepointStatus, FlinkError>;
 

@@ -24,10 +24,9 @@ const RUNS_ON_FOR: Duration = Duration::from_secs(5);
 /// For how long a job may be on its way to nowhere (restarting again and again) until it counts as going on.
 const GOES_ON_FOR: Duration = Duration::from_mins(1);
 
-/// What is being waited for. Its Display is one line for a person.
+/// What is being waited for. Its Display is one line for the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiting {
-    /// For how long.
     pub elapsed: Duration,
     /// Why it is not over.
     pub why: Why,
@@ -76,7 +75,6 @@ pub enum StopError {
     FailedWhileStopping {
         /// One line of Flink's cause.
         cause: String,
-        /// The savepoint.
         location: String,
     },
     /// This `JobManager` does not know the trigger (it restarted, or the request never arrived, or the answer
@@ -86,9 +84,7 @@ pub enum StopError {
         "Flink does not know the savepoint trigger {trigger}; if a savepoint was written it is in {directory}"
     )]
     Forgotten {
-        /// The trigger.
         trigger: TriggerId,
-        /// The trigger's directory.
         directory: String,
         /// The job's state, where Flink knows the job.
         state: Option<JobState>,
@@ -100,7 +96,7 @@ pub enum StopError {
 }
 
 impl StopError {
-    /// Whether it is certain that the job was not stopped by this.
+    /// Returns whether it is certain that the job was not stopped by this.
     pub fn leaves_job_running(&self) -> bool {
         match self {
             Self::NotBegun(_) | Self::Failed { .. } => true,
@@ -117,7 +113,6 @@ impl StopError {
 /// How a job ended, or did not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
-    /// Terminal.
     Ended(JobState),
     /// Its `JobManager` restarted and does not know it: a job that has ended is not brought back.
     Gone,
@@ -126,7 +121,7 @@ pub enum End {
     RunsOn,
 }
 
-/// Triggers a stop with savepoint, once, and waits until the savepoint is written: gives its path, to be written down
+/// Triggers a stop with savepoint, once, and waits until the savepoint is written: gives its path, to be recorded
 /// at once. Then [`await_end`].
 pub async fn stop_with_savepoint(
     client: &impl Rest,
@@ -173,7 +168,7 @@ pub async fn take(
     follow(client, job, request, tick).await
 }
 
-/// Whether a trigger may be under way: after an error that leaves it open the trigger is followed all the same.
+/// Returns whether a trigger may be under way: after an error that leaves it open the trigger is followed all the same.
 fn begun(sent: Result<(), FlinkError>) -> Result<(), StopError> {
     match sent {
         // Flink's own refusal is definite here, unlike that of `run`.
@@ -291,7 +286,7 @@ pub async fn await_end(client: &impl Rest, job: JobId, tick: &mut Tick<'_>) -> R
     }
 }
 
-/// Whether all the job's tasks have been running for a while.
+/// Returns whether all the job's tasks have been running for a while.
 async fn runs_on(client: &impl Rest, job: JobId, since: &mut Option<Instant>) -> bool {
     let runs = matches!(client.find(job).await, Ok(Some(job)) if job.is_fully_running());
     if !runs {
@@ -318,12 +313,12 @@ pub(crate) fn normal(path: &str) -> String {
     }
 }
 
-/// Whether two paths name the same savepoint.
+/// Returns whether two paths name the same savepoint.
 pub fn same_path(one: &str, other: &str) -> bool {
     normal(one) == normal(other)
 }
 
-/// Whether a path lies in a directory.
+/// Returns whether a path lies in a directory.
 pub fn is_under(path: &str, directory: &str) -> bool {
     normal(path).strip_prefix(&normal(directory)).is_some_and(|rest| rest.starts_with('/'))
 }

@@ -7,7 +7,7 @@ use std::sync::Once;
 pub fn init() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        // An error says that somebody was first, which is just as good.
+        // An error says that another client was first, which is just as good.
         drop(rustls::crypto::ring::default_provider().install_default());
     });
 }

@@ -15,7 +15,6 @@ pub const MAX_ANSWER: usize = 16 * 1024 * 1024;
 /// A request to Flink's REST API.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// The method.
     pub method: Method,
     /// Path and query, percent-encoded, with a leading slash.
     pub path: String,
@@ -32,9 +31,7 @@ impl fmt::Display for Request {
 /// What a request carries.
 #[derive(Clone, Debug)]
 pub enum Payload {
-    /// Nothing.
     Empty,
-    /// A JSON document.
     Json(Bytes),
     /// A jar, as the multipart field `jarfile`.
     Jar(Jar),
@@ -52,7 +49,6 @@ pub struct Jar {
 /// Where the bytes of a jar are.
 #[derive(Clone)]
 pub enum Content {
-    /// In memory.
     Bytes(Bytes),
     /// In a file, which is read as it is sent wherever the transport can stream.
     File(PathBuf),
@@ -70,7 +66,6 @@ impl fmt::Debug for Content {
 /// What came back, from Flink itself.
 #[derive(Clone, Debug)]
 pub struct Answer {
-    /// The HTTP status.
     pub status: StatusCode,
     /// The whole body, of at most [`MAX_ANSWER`] bytes.
     pub body: Bytes,
@@ -89,22 +84,13 @@ pub enum TransportError {
     },
     /// There is nothing to talk to: no such Service, no ready Pod behind it. Flink has seen nothing.
     #[error("{message}")]
-    NoBackend {
-        /// What is missing.
-        message: String,
-    },
+    NoBackend { message: String },
     /// No connection to Flink came about. Flink has seen nothing.
     #[error("{message}")]
-    NotSent {
-        /// What went wrong.
-        message: String,
-    },
+    NotSent { message: String },
     /// The connection broke after the request may have reached Flink: it may have acted on it.
     #[error("{message}")]
-    Broken {
-        /// What went wrong.
-        message: String,
-    },
+    Broken { message: String },
     /// The answer is larger than [`MAX_ANSWER`]. Flink has acted.
     #[error("the answer is larger than {limit} bytes")]
     TooLarge {
@@ -114,16 +100,14 @@ pub enum TransportError {
     /// What is to be sent cannot be read. Flink has seen nothing whole.
     #[error("cannot read {path}: {source}", path = path.display())]
     Content {
-        /// The file.
         path: PathBuf,
-        /// Why.
         #[source]
         source: std::sync::Arc<std::io::Error>,
     },
 }
 
 impl TransportError {
-    /// Whether it is certain that Flink has not seen the request.
+    /// Returns whether it is certain that Flink has not seen the request.
     pub fn certainly_not_sent(&self) -> bool {
         match self {
             Self::Forbidden { .. } | Self::NoBackend { .. } | Self::NotSent { .. } | Self::Content { .. } => {

@@ -11,13 +11,11 @@ use crate::id::JobId;
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Overview {
-    /// Registered `TaskManagers`.
     pub taskmanagers: u32,
     /// Slots of all of them.
     pub slots_total: u32,
     /// Slots that no job holds.
     pub slots_available: u32,
-    /// Flink's version: "2.3.0".
     pub flink_version: String,
 }
 
@@ -25,7 +23,6 @@ pub struct Overview {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Config {
-    /// Flink's version: "2.3.0".
     pub flink_version: String,
     /// For how long Flink answers a job's details from its cache (`web.refresh-interval`).
     #[serde(default)]
@@ -41,7 +38,6 @@ pub struct Config {
 pub struct Features {
     /// `web.submit.enable`: jars can be uploaded and run.
     pub web_submit: bool,
-    /// `web.cancel.enable`.
     pub web_cancel: bool,
 }
 
@@ -57,11 +53,9 @@ pub enum JobState {
     Running,
     /// On its way to failed.
     Failing,
-    /// Failed for good.
     Failed,
     /// On its way to canceled.
     Cancelling,
-    /// Canceled.
     Canceled,
     /// Ended well, a stop with savepoint included.
     Finished,
@@ -77,7 +71,7 @@ pub enum JobState {
 }
 
 impl JobState {
-    /// Whether the job has ended for good: nothing of it will run again.
+    /// Returns whether the job has ended for good: nothing of it will run again.
     pub fn is_terminal(self) -> bool {
         matches!(self, Self::Failed | Self::Canceled | Self::Finished)
     }
@@ -109,7 +103,7 @@ pub struct Application {
     pub name: String,
     /// Its state; it may say RUNNING for some seconds after its job has ended.
     pub state: JobState,
-    /// Whether it has submitted a job.
+    /// It has submitted a job.
     pub has_jobs: bool,
 }
 
@@ -117,32 +111,25 @@ pub struct Application {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Tasks {
-    /// All of them.
     pub total: u32,
     /// Running, with their state restored.
     pub running: u32,
-    /// Restoring their state.
     pub initializing: u32,
-    /// Being deployed.
     pub deploying: u32,
     /// Waiting for a slot.
     pub scheduled: u32,
-    /// Made.
     pub created: u32,
     /// Waiting after a recovery.
     pub reconciling: u32,
-    /// Ended well.
     pub finished: u32,
     /// On their way to canceled.
     pub canceling: u32,
-    /// Canceled.
     pub canceled: u32,
-    /// Failed.
     pub failed: u32,
 }
 
 impl Tasks {
-    /// Whether there are tasks, and all of them run. Tasks that finished count as running: a bounded source that is
+    /// Returns whether there are tasks, and all of them run. Tasks that finished count as running: a bounded source that is
     /// read to its end does not keep a job from a savepoint.
     pub fn all_running(&self) -> bool {
         self.running > 0 && self.running + self.finished == self.total
@@ -152,17 +139,13 @@ impl Tasks {
 /// A job as `GET /jobs/overview` lists it. This answer is fresh, unlike [`JobDetail`].
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct JobOverview {
-    /// The job's id.
     #[serde(rename = "jid")]
     pub id: JobId,
     /// The job's name, given by its `main()`.
     pub name: String,
-    /// Its state.
     pub state: JobState,
-    /// Its tasks.
     #[serde(default)]
     pub tasks: Tasks,
-    /// When it started.
     #[serde(rename = "start-time", deserialize_with = "time")]
     pub start_time: Option<u64>,
     /// When it ended, if it has.
@@ -171,7 +154,7 @@ pub struct JobOverview {
 }
 
 impl JobOverview {
-    /// Whether the job runs and all its tasks do, so that a savepoint can be taken.
+    /// Returns whether the job runs and all its tasks do, so that a savepoint can be taken.
     pub fn is_fully_running(&self) -> bool {
         self.state == JobState::Running && self.tasks.all_running()
     }
@@ -180,14 +163,10 @@ impl JobOverview {
 /// `GET /jobs/{id}`: up to `web.refresh-interval` (3 s) old.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct JobDetail {
-    /// The job's id.
     #[serde(rename = "jid")]
     pub id: JobId,
-    /// The job's name.
     pub name: String,
-    /// Its state.
     pub state: JobState,
-    /// When it started.
     #[serde(rename = "start-time", deserialize_with = "time")]
     pub start_time: Option<u64>,
     /// When it ended, if it has.
@@ -208,9 +187,7 @@ impl JobDetail {
 /// A vertex of a running job.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Vertex {
-    /// Its id.
     pub id: String,
-    /// Its name.
     pub name: String,
     /// How many subtasks it has.
     pub parallelism: u32,
@@ -254,14 +231,10 @@ pub struct PastCheckpoint {
 /// How many checkpoints and savepoints, since the `JobManager` has the job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 pub struct CheckpointCounts {
-    /// Restores.
     #[serde(default)]
     pub restored: u64,
-    /// Triggered.
     pub total: u64,
-    /// Under way.
     pub in_progress: u64,
-    /// Completed, savepoints included.
     pub completed: u64,
     /// Failed, or never begun: the first triggers can come before all tasks run.
     pub failed: u64,
@@ -273,7 +246,6 @@ pub struct CheckpointCounts {
 pub struct LatestCheckpoints {
     /// The newest completed checkpoint.
     pub completed: Option<CompletedCheckpoint>,
-    /// The newest savepoint.
     pub savepoint: Option<CompletedCheckpoint>,
     /// The newest that failed.
     pub failed: Option<FailedCheckpoint>,
@@ -286,9 +258,8 @@ pub struct LatestCheckpoints {
 pub struct CompletedCheckpoint {
     /// Its number within the job.
     pub id: u64,
-    /// Where it is.
     pub external_path: Option<String>,
-    /// Whether it is a savepoint.
+    /// It is a savepoint.
     #[serde(default)]
     pub is_savepoint: bool,
     /// When it was triggered.
@@ -305,7 +276,7 @@ pub struct CompletedCheckpoint {
     /// How long it took, milliseconds.
     #[serde(default)]
     pub end_to_end_duration: u64,
-    /// Whether Flink has deleted it since.
+    /// Flink has deleted it since.
     #[serde(default)]
     pub discarded: bool,
 }
@@ -315,10 +286,8 @@ pub struct CompletedCheckpoint {
 pub struct FailedCheckpoint {
     /// Its number within the job.
     pub id: u64,
-    /// When it failed.
     #[serde(default)]
     pub failure_timestamp: u64,
-    /// Why.
     #[serde(default)]
     pub failure_message: Option<String>,
 }
@@ -326,11 +295,9 @@ pub struct FailedCheckpoint {
 /// What a job was restored from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RestoredFrom {
-    /// The checkpoint's number.
     pub id: u64,
-    /// When.
     pub restore_timestamp: u64,
-    /// Whether it is a savepoint.
+    /// It is a savepoint.
     pub is_savepoint: bool,
     /// Where it is, as Flink writes it (`file:/…` where `file:///…` was given): compare with
     /// [`super::savepoint::same_path`].
@@ -340,13 +307,13 @@ pub struct RestoredFrom {
 /// `GET /jobs/{id}/checkpoints/config`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckpointConfig {
-    /// Whether the job takes checkpoints at all.
+    /// The job takes checkpoints at all.
     pub enabled: bool,
     /// Milliseconds from one to the next; `None` without checkpointing.
     pub interval_ms: Option<u64>,
     /// After how many milliseconds a checkpoint, and a savepoint, is given up.
     pub timeout_ms: u64,
-    /// Whether the newest checkpoint outlives a cancel.
+    /// The newest checkpoint outlives a cancel.
     pub retained: bool,
 }
 
@@ -381,16 +348,13 @@ impl From<RawCheckpointConfig> for CheckpointConfig {
 /// How often a job failed since its `JobManager` has it, as far as Flink remembers (16 times), and why last.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Failures {
-    /// How often.
     pub count: u64,
-    /// The newest.
     pub newest: Option<RootException>,
 }
 
 /// Why a job failed last.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RootException {
-    /// When.
     pub at: Option<u64>,
     /// One line: what failed, and the root cause.
     pub first_line: String,
@@ -403,7 +367,6 @@ pub struct RootException {
 pub struct JarInfo {
     /// Its id: `<uuid>_<name>.jar`, or the file's name.
     pub id: String,
-    /// Its name.
     pub name: String,
     /// When it was uploaded.
     pub uploaded: u64,
@@ -412,9 +375,7 @@ pub struct JarInfo {
 /// What a program would run (`POST /jars/{id}/plan`).
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Plan {
-    /// The job's name.
     pub name: String,
-    /// Its vertices.
     #[serde(default)]
     pub nodes: Vec<PlanNode>,
 }
@@ -422,7 +383,6 @@ pub struct Plan {
 /// A vertex of a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct PlanNode {
-    /// Its id.
     pub id: String,
     /// How many subtasks it will have.
     pub parallelism: u32,
@@ -441,7 +401,6 @@ fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Er
 pub enum SavepointStatus {
     /// Flink is at it.
     InProgress,
-    /// Written.
     Completed {
         /// Its path, as Flink writes it.
         location: String,

@@ -42,19 +42,17 @@ pub struct Descriptor {
     pub ha_selector: String,
     /// How many TaskManagers register.
     pub task_managers: u32,
-    /// Slots of each.
     pub slots_per_task_manager: u32,
     /// The parallelism of jobs that name none: Flink's `jars/run` takes 1 then, whatever `parallelism.default` says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parallelism: Option<u32>,
-    /// Whether Flink starts a job with what slots there are (`jobmanager.scheduler: adaptive`, `scheduler-mode: reactive`).
+    /// Flink starts a job with what slots there are (`jobmanager.scheduler: adaptive`, `scheduler-mode: reactive`).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub adaptive_scheduler: bool,
-    /// Flink's version.
     pub flink_version: String,
-    /// Whether state outlives the Pods.
+    /// State outlives the Pods.
     pub durable: bool,
-    /// Whether running jobs outlive a JobManager.
+    /// Running jobs outlive a JobManager.
     pub high_availability: bool,
     /// The claim of the release that holds its state, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -76,9 +74,7 @@ pub struct Descriptor {
 /// A Service and a port of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ServicePort {
-    /// The Service's name.
     pub name: String,
-    /// The port's number.
     pub port: u16,
 }
 
@@ -96,13 +92,11 @@ pub struct DeclaredJob {
     /// The class with `main()`; the jar's manifest names it where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entry_class: Option<String>,
-    /// Its arguments.
     #[serde(default)]
     pub args: Vec<String>,
-    /// Its default parallelism.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parallelism: Option<u32>,
-    /// Whether state that no operator takes may be dropped.
+    /// State that no operator takes may be dropped.
     #[serde(default)]
     pub allow_non_restored_state: bool,
     /// Who runs its `main()`.
@@ -119,12 +113,12 @@ impl Descriptor {
         self.control.traits()
     }
 
-    /// Whether jobs are submitted to it, any number of them.
+    /// Returns whether jobs are submitted to it, any number of them.
     pub fn takes_submissions(&self) -> bool {
         self.kind == LayoutKind::Session
     }
 
-    /// Whether it is there for one job, whose life is the release's.
+    /// Returns whether it is there for one job, whose life is the release's.
     pub fn is_of_one_job(&self) -> bool {
         self.kind == LayoutKind::Job
     }

@@ -22,13 +22,10 @@ const MAX_JOB_NAME: usize = 40;
 pub struct JobRow {
     /// Its name in the release; Flink's for a job that the release does not know.
     pub name: String,
-    /// Its id.
     pub id: Option<String>,
     /// Flink's state, or the record's where Flink does not know it.
     pub state: String,
-    /// Tasks that run.
     pub running_tasks: u32,
-    /// All tasks.
     pub total_tasks: u32,
     /// Milliseconds since the epoch.
     pub started: Option<u64>,
@@ -39,7 +36,6 @@ pub struct JobRow {
     pub generation: Option<String>,
     /// The savepoint that it was restored from.
     pub restored_from: Option<String>,
-    /// Its jar.
     pub jar: Option<String>,
 }
 
@@ -111,7 +107,7 @@ fn rows(situation: &Situation, base: &Record) -> Vec<JobRow> {
     rows
 }
 
-/// What the record says, where Flink does not know the job; `UNKNOWN` where it should run.
+/// Returns what the record says, where Flink does not know the job; `UNKNOWN` where it should run.
 fn recorded_state(job: &JobRecord, situation: &Situation) -> String {
     match (situation.live_of(job), job.state) {
         (_, JobState::Running) if job.ended_by.is_some() => "STOPPED".to_owned(),

@@ -62,7 +62,6 @@ pub(crate) struct Situation {
     pub base: Option<Record>,
     /// Its objects, under the generation that runs it.
     pub objects: Vec<Object>,
-    /// Its descriptor.
     pub descriptor: Option<Descriptor>,
     /// Numbers of the generations that have objects in the cluster.
     pub generations: BTreeSet<u32>,
@@ -224,7 +223,7 @@ impl Situation {
         }
     }
 
-    /// What Flink says about the generation that a job runs in.
+    /// Returns what Flink says about the generation that a job runs in.
     pub fn live_of(&self, job: &JobRecord) -> &Live {
         match self.place_of(job) {
             None => &self.live,

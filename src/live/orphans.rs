@@ -13,7 +13,6 @@ use crate::render::Object;
 /// A generation beside the one that runs.
 #[derive(Clone)]
 pub(crate) struct Orphan {
-    /// Its number.
     pub number: u32,
     /// Its objects, as they live.
     pub objects: Vec<Object>,

@@ -17,7 +17,7 @@ pub(crate) async fn operation_in_progress(context: &Context, name: &str) -> Resu
     Ok(Some(format!("an operation by {} (since {}) {state}: {position}", held.holder, held.since)))
 }
 
-/// What an operation object holds, in words.
+/// Returns what an operation object holds, in words.
 fn position(pending: Option<&Pending>) -> String {
     pending.map_or_else(|| "its journal cannot be read".to_owned(), Pending::position)
 }

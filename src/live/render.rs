@@ -23,7 +23,7 @@ pub(crate) fn objects_of(record: &Record) -> Result<Vec<Object>, Cause> {
     }
 }
 
-/// What the templates are told of the start of the record's standalone job: its id, and the state that it is restored from.
+/// Returns what the templates are told of the start of the record's standalone job: its id, and the state that it is restored from.
 pub(crate) fn start_of(jobs: &[JobRecord]) -> (Value, Option<SavepointContext>) {
     let Some((job, id)) =
         jobs.iter().find(|job| job.mode.starts_with_pods()).and_then(|job| Some((job, job.id?)))

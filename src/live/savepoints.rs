@@ -15,7 +15,6 @@ use crate::release::{Origin, Savepoint, StateFormat};
 pub struct SavepointRow {
     /// The revision whose job it is of.
     pub revision: u32,
-    /// The job.
     pub job: String,
     /// `stop` (it ended the revision's job), `trigger` (the job went on) or `checkpoint` (left by the job as a later
     /// revision had it, which did not stay).
@@ -29,7 +28,6 @@ pub struct SavepointRow {
     /// The job was drained: its windows ended before the savepoint was taken.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub drained: bool,
-    /// Where it is.
     pub path: String,
     /// Revisions whose job was restored from it.
     pub restored_by: Vec<u32>,

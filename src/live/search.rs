@@ -26,7 +26,7 @@ pub(crate) async fn search(context: &Context, descriptor: &Descriptor, directory
     }
 }
 
-/// Whether a job has finished by itself, of which the job result store's files begin with that; `None` where no Pod can look.
+/// Returns whether a job has finished by itself, of which the job result store's files begin with that; `None` where no Pod can look.
 pub(crate) async fn has_finished(context: &Context, descriptor: &Descriptor, files: &str) -> Option<bool> {
     match printed(context, descriptor, FINISHED, files).await?.trim() {
         "finished" => Some(true),
@@ -35,12 +35,12 @@ pub(crate) async fn has_finished(context: &Context, descriptor: &Descriptor, fil
     }
 }
 
-/// Whether there is certainly no savepoint or checkpoint at a path; `false` where no Pod can look.
+/// Returns whether there is certainly no savepoint or checkpoint at a path; `false` where no Pod can look.
 pub(crate) async fn is_missing(context: &Context, descriptor: &Descriptor, path: &str) -> bool {
     printed(context, descriptor, MISSING, path).await.is_some_and(|printed| printed.trim() == "missing")
 }
 
-/// What a script prints about a place in the storage, in the first Pod that can run it.
+/// Returns what a script prints about a place in the storage, in the first Pod that can run it.
 async fn printed(context: &Context, descriptor: &Descriptor, script: &str, place: &str) -> Option<String> {
     let place = local(place)?;
     for selector in [&descriptor.job_manager_selector, &descriptor.task_manager_selector] {

@@ -26,7 +26,6 @@ pub(crate) struct UnmanagedJob {
     pub id: JobId,
     /// The ConfigMap that has its entries.
     config_map: String,
-    /// Their keys.
     keys: Vec<String>,
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ControlTraits {
-    /// The id of a job is chosen by whoever asks for its start; else it is assigned, and learnt afterwards.
+    /// The id of a job is chosen by who asks for its start; else it is assigned, and learnt afterwards.
     pub chooses_job_id: bool,
     /// Applying the objects starts the job: nothing can be started by request.
     pub starts_with_pods: bool,

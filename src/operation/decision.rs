@@ -40,7 +40,6 @@ pub enum Strategy {
     /// Both generations up, jobs move between them, the old one goes last.
     #[default]
     Warm,
-    /// Stop, replace, start.
     Recreate,
 }
 
@@ -94,13 +93,11 @@ pub struct Trigger {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StateFrom {
-    /// From the start.
     Nothing,
     /// From the savepoint with which this operation stopped it, or the checkpoint that it left.
     ItsStop,
     /// From the checkpoint that it left when it was stopped; where it had completed none, from this path, or from the start.
     ItsStopOr(Option<String>),
-    /// From this path.
     Path(String),
 }
 
@@ -110,7 +107,7 @@ pub enum StateFrom {
 pub enum StartId {
     /// Chosen when the operation was decided, so that asking again is safe.
     Chosen(JobId),
-    /// Assigned by whoever starts the job, and learnt afterwards ([`Event::Identified`]). What was chosen is a nonce, by
+    /// Assigned by who starts the job, and learnt afterwards ([`Event::Identified`]). What was chosen is a nonce, by
     /// which the same submission is known again.
     Assigned(Id),
 }
@@ -127,7 +124,6 @@ pub struct Start {
 /// What was decided about an operation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decided {
-    /// Which command.
     pub kind: Kind,
     /// The revision that ran when the operation began.
     pub from: Option<u32>,
@@ -149,12 +145,12 @@ pub struct Decided {
     /// What may be counted on in the new one.
     #[serde(default)]
     pub destination: ControlTraits,
-    /// Whether a failure before the first completed checkpoint is undone.
+    /// A failure before the first completed checkpoint is undone.
     pub rollback_on_failure: bool,
     /// Of several jobs only those are reverted that fail; the others move on.
     #[serde(default)]
     pub keep_going: bool,
-    /// Whether the operation waits for Pods and jobs.
+    /// The operation waits for Pods and jobs.
     pub wait: bool,
     /// Uninstall: the records and the volume go too.
     #[serde(default)]

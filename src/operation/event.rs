@@ -28,7 +28,6 @@ pub enum Event {
     RemoveBegun(Target),
     /// All of a generation is gone.
     Removed(Target),
-    /// Applying has begun.
     ApplyBegun(Target),
     /// The objects are applied.
     Applied(Target),
@@ -50,7 +49,7 @@ pub enum Event {
     Ended(usize),
     /// The new job completed a checkpoint while it was being ended, and left it here.
     Left(usize, String),
-    /// The stable Service leads to the new generation.
+    /// The Service is switched to the new generation.
     Switched,
     /// A generation stays: an unmanaged job runs in it.
     Kept(Target),
@@ -60,7 +59,6 @@ pub enum Event {
     Deleted,
     /// The decision is recorded.
     Committed,
-    /// A step failed.
     Failed(Setback),
     /// The records say how it ended.
     Closed(Outcome),

@@ -45,7 +45,7 @@ pub struct Forward {
     pub applied: bool,
     /// The new generation answers and has its TaskManagers.
     pub ready: bool,
-    /// The stable Service leads to the new generation.
+    /// The Service is switched to the new generation.
     pub switched: bool,
     /// The old generation is kept, because an unmanaged job runs in it.
     pub old_kept: bool,
@@ -190,13 +190,13 @@ impl Journal {
         self.is_warm() || self.decided.pods == Pods::Same
     }
 
-    /// Whether the jobs that did not fail go on.
+    /// Returns whether the jobs that did not fail go on.
     pub(super) fn keeps_going(&self) -> bool {
         let decided = &self.decided;
         decided.keep_going && !self.forward.halted && decided.rollback_on_failure && self.is_job_by_job()
     }
 
-    /// Whether what was done is undone from here on.
+    /// Returns whether what was done is undone from here on.
     pub fn goes_back(&self) -> bool {
         self.forward.setback.is_some() && !self.keeps_going()
     }
@@ -207,7 +207,7 @@ impl Journal {
         *strategy == Strategy::Warm && *pods == Pods::New && old.is_some()
     }
 
-    /// Whether it is not known how a stop ended.
+    /// Returns whether it is not known how a stop ended.
     pub fn is_uncertain(&self) -> bool {
         self.jobs.iter().any(JobMove::is_uncertain)
     }
@@ -257,7 +257,7 @@ impl Journal {
         (job.start_asked, job.started, job.checkpointed) = (true, true, true);
     }
 
-    /// Whether the generation that ran when the operation began is still the one in charge: nothing was started beside it.
+    /// Returns whether the generation that ran when the operation began is still the one in charge: nothing was started beside it.
     pub fn leaves_old_in_charge(&self) -> bool {
         self.forward.committed.is_none()
             && self.decided.old.is_some_and(|old| old != self.decided.new)
@@ -265,7 +265,7 @@ impl Journal {
             && !self.jobs.iter().any(JobMove::is_moved)
     }
 
-    /// Whether the revision that ran when a failed operation began stays in charge: each job that was stopped runs again as it
+    /// Returns whether the revision that ran when a failed operation began stays in charge: each job that was stopped runs again as it
     /// did, or at least one job does. Where others run as the new revision has them, the old one's record says where.
     pub fn stays_with_old(&self) -> bool {
         let returned = |job: &JobMove| !job.forward.stopped || job.revert.started || job.forward.finished;

@@ -7,7 +7,6 @@ pub enum Look {
     Found(String),
     /// The job has finished by itself; Flink deletes the checkpoints of such a job.
     Finished,
-    /// Nothing is.
     Nothing,
     /// Nobody could look, or there is more than one answer.
     Unknown,

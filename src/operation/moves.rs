@@ -154,12 +154,12 @@ impl JobMove {
         [self.decided.old, self.new_id(), self.reverted_id()].into_iter().flatten()
     }
 
-    /// Whether it is not known how its stop ended.
+    /// Returns whether it is not known how its stop ended.
     pub fn is_uncertain(&self) -> bool {
         self.forward.stop_asked && !self.forward.stopped
     }
 
-    /// Whether it is stopped in such a way that its state is somewhere afterwards.
+    /// Returns whether it is stopped in such a way that its state is somewhere afterwards.
     pub fn leaves_state(&self) -> bool {
         matches!(self.decided.stop, Some(Stop::Savepoint { .. } | Stop::LatestCheckpoint))
     }
@@ -170,12 +170,12 @@ impl JobMove {
         !self.forward.stopped || self.forward.finished || self.revert_start().is_some_and(known)
     }
 
-    /// Whether nothing reverts it: its new state counts by now, or there is none that it could be started from.
+    /// Returns whether nothing reverts it: its new state counts by now, or there is none that it could be started from.
     pub(super) fn stays(&self) -> bool {
         self.forward.checkpointed || !self.can_be_reverted()
     }
 
-    /// Whether the state that it has when it is stopped is not what it is started from: it is there for a revert only.
+    /// Returns whether the state that it has when it is stopped is not what it is started from: it is there for a revert only.
     pub fn gives_up_its_state(&self) -> bool {
         self.start().is_some_and(|start| matches!(start.from, StateFrom::Path(_)))
     }
@@ -190,12 +190,12 @@ impl JobMove {
         }
     }
 
-    /// Whether it runs, or may run, as the new revision has it.
+    /// Returns whether it runs, or may run, as the new revision has it.
     pub fn is_moved(&self) -> bool {
         self.start().is_some() && self.forward.start_asked && !self.revert.ended
     }
 
-    /// Whether it runs where and as it did when the operation began, or runs so again, or may.
+    /// Returns whether it runs where and as it did when the operation began, or runs so again, or may.
     pub fn is_as_it_was(&self) -> bool {
         let runs = !self.forward.stopped || self.revert.started || self.revert.asked;
         self.decided.old.is_some() && !self.forward.finished && runs

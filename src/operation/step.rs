@@ -24,7 +24,6 @@ pub enum Step {
     Apply(Target),
     /// Wait until the generation answers and its TaskManagers have registered.
     AwaitReady(Target),
-    /// Start a job.
     Start(usize, Target),
     /// Wait until a job is past the health gate.
     AwaitHealthy(usize, Target),
@@ -34,7 +33,6 @@ pub enum Step {
     Prune(Target),
     /// Delete the release's objects.
     Delete,
-    /// Record the decision.
     Commit,
     /// Write into the records how it ended.
     Close(Outcome),
@@ -85,7 +83,7 @@ impl Step {
 }
 
 impl Journal {
-    /// What the operation was doing, in words, for whoever finds the journal of an interrupted run.
+    /// Returns what the operation was doing, in words, for who finds the journal of an interrupted run.
     pub fn position(&self) -> String {
         match next(self) {
             Step::Done(_) => "it had ended and only its own object was left".to_owned(),
@@ -145,7 +143,7 @@ fn revert_failed(journal: &Journal) -> Option<Step> {
     })
 }
 
-/// Whether nothing is left to do on a job's revert.
+/// Returns whether nothing is left to do on a job's revert.
 fn is_reverted(job: &JobMove) -> bool {
     if job.stays() {
         return true; // it stays where it is

@@ -12,9 +12,7 @@ pub enum PackageError {
     /// A layout does not render what its kind in `package.yaml` says.
     #[error("the layout `{layout}` is of the kind {kind} in package.yaml, and {reason}")]
     Rendered {
-        /// The layout.
         layout: String,
-        /// Its kind.
         kind: &'static str,
         /// What does not fit.
         reason: String,
@@ -30,30 +28,22 @@ pub enum PackageError {
     Metadata {
         /// The field, as `layouts.session`.
         field: String,
-        /// What is wrong.
         message: String,
     },
     /// `values.yaml` is not a map.
     #[error("values.yaml: a map of values is expected, found {found}")]
-    DefaultsNotAMap {
-        /// Its kind.
-        found: &'static str,
-    },
+    DefaultsNotAMap { found: &'static str },
     /// `values.schema.json` is not JSON.
     #[error(transparent)]
     Schema(#[from] super::SchemaError),
     /// A layout is declared and has no files.
     #[error("package.yaml declares the layout `{layout}`, and there is no file in layouts/{layout}/")]
-    EmptyLayout {
-        /// The layout.
-        layout: String,
-    },
+    EmptyLayout { layout: String },
     /// The package has no layout of that name.
     #[error("the package {package} has no layout `{layout}`; it has: {}", available.join(", "))]
     UnknownLayout {
         /// What was asked for.
         layout: String,
-        /// The package's name.
         package: String,
         /// The layouts there are.
         available: Vec<String>,
@@ -61,7 +51,6 @@ pub enum PackageError {
     /// No layout was named, and the package names no default.
     #[error("the package {package} has no default layout: add --layout with one of {}", available.join(", "))]
     NoDefaultLayout {
-        /// The package's name.
         package: String,
         /// The layouts there are.
         available: Vec<String>,
@@ -74,12 +63,7 @@ pub enum PackageError {
     },
     /// The root folder of an archive is not called as the package.
     #[error("the archive's folder is called `{root}`, and the package in it `{name}`")]
-    RootName {
-        /// The folder.
-        root: String,
-        /// The package's name.
-        name: String,
-    },
+    RootName { root: String, name: String },
     /// The archive is refused.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
@@ -93,15 +77,11 @@ pub enum PackageError {
     /// A folder holds something that is neither a file nor a folder.
     #[error("{}: {kind} cannot be part of a package: only files and folders can", path.display())]
     NotAFile {
-        /// Where.
         path: PathBuf,
         /// What it is: "a symbolic link".
         kind: &'static str,
     },
     /// A file's name is not UTF-8.
     #[error("{}: the name is not UTF-8", path.display())]
-    Name {
-        /// Where.
-        path: PathBuf,
-    },
+    Name { path: PathBuf },
 }

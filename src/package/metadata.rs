@@ -12,9 +12,7 @@ use crate::version::{Range, parse_version};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Metadata {
-    /// Always [`super::API_VERSION`].
     pub api_version: String,
-    /// A DNS label.
     pub name: String,
     /// `SemVer` 2, three numbers.
     pub version: Version,
@@ -26,10 +24,8 @@ pub struct Metadata {
     /// The Kubernetes versions that it supports.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kube_version: Option<Range>,
-    /// One line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// A web page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub home: Option<String>,
     /// Where its source is.
@@ -47,7 +43,6 @@ pub struct Metadata {
     /// No longer to be installed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub deprecated: bool,
-    /// Anything else.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
     /// The ways to deploy it; at least one.
@@ -67,9 +62,7 @@ pub struct Metadata {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Layout {
-    /// What is deployed.
     pub kind: LayoutKind,
-    /// One line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
 }
@@ -104,12 +97,10 @@ impl LayoutKind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Maintainer {
-    /// The name.
     pub name: String,
     /// An address to write to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
-    /// A web page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
 }
@@ -118,7 +109,6 @@ pub struct Maintainer {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Dependency {
-    /// Its name.
     pub name: String,
     /// Which versions will do.
     pub version: Range,
@@ -134,7 +124,7 @@ pub struct Dependency {
 }
 
 impl Metadata {
-    /// What the types do not check.
+    /// Returns what the types do not check.
     pub(super) fn check(&self) -> Result<(), PackageError> {
         let error =
             |field: &str, message: String| PackageError::Metadata { field: field.to_owned(), message };

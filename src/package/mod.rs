@@ -35,7 +35,6 @@ const SCHEMA: &str = "values.schema.json";
 /// A package whose metadata is read and whose shape is checked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Package {
-    /// What `package.yaml` says.
     pub metadata: Metadata,
     files: BTreeMap<String, Vec<u8>>,
     defaults: Value,

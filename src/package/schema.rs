@@ -17,16 +17,10 @@ use crate::values::kind;
 pub enum SchemaError {
     /// The package's own schema cannot be used.
     #[error("values.schema.json: {message}")]
-    Unreadable {
-        /// Why.
-        message: String,
-    },
+    Unreadable { message: String },
     /// What does not fit, in the order of the paths.
     #[error("{}", listed(violations))]
-    Violations {
-        /// At least one.
-        violations: Vec<Violation>,
-    },
+    Violations { violations: Vec<Violation> },
 }
 
 /// One place where the values do not fit.
@@ -81,7 +75,7 @@ impl Schema {
     pub(super) fn begin(text: &str) -> Self {
         let schema = Self { text: text.into(), document: Arc::default(), validator: Arc::default() };
         let ours = schema.clone();
-        // Where no thread is to be had, whoever needs it first makes it.
+        // Where no thread is to be had, who needs it first makes it.
         let _ = std::thread::Builder::new().name("schema".to_owned()).spawn(move || {
             let _ = ours.validator();
         });

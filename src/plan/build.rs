@@ -98,7 +98,6 @@ struct Draft<'a> {
 
 /// What shall be, rendered under the generation that will run it.
 struct Rendered {
-    /// The generation's number.
     number: u32,
     pods: Pods,
     objects: Vec<Object>,
@@ -195,7 +194,7 @@ impl Draft<'_> {
         Ok(render::render(&self.desired.package, &inputs)?)
     }
 
-    /// Whether a job that only new Pods can start is to start again though nothing else changes: from state that was named, or
+    /// Returns whether a job that only new Pods can start is to start again though nothing else changes: from state that was named, or
     /// because it has failed.
     fn starts_again(&self) -> bool {
         let situation = self.situation;
@@ -297,7 +296,7 @@ impl Draft<'_> {
         })
     }
 
-    /// Whether the release is as it is asked for, but for its jobs.
+    /// Returns whether the release is as it is asked for, but for its jobs.
     fn is_unchanged(&self, target: &Rendered, record: &Record, objects: &ObjectChanges) -> bool {
         let ObjectChanges { create, change, delete } = objects;
         self.situation.base.as_ref().is_some_and(|base| {

@@ -15,11 +15,8 @@ use crate::render::Object;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Demand {
-    /// Pods.
     pub pods: u32,
-    /// Cores.
     pub cpu: f64,
-    /// Bytes.
     pub memory: f64,
     #[serde(skip)]
     limits_cpu: f64,

@@ -37,7 +37,6 @@ pub enum StrategyChoice {
     /// Two generations side by side.
     #[default]
     Warm,
-    /// Stop, replace, start.
     Recreate,
     /// Warm where there is room for two generations, else the strategy recreate.
     Auto,
@@ -46,7 +45,6 @@ pub enum StrategyChoice {
 /// What every change has in common.
 #[derive(Clone, Debug)]
 pub struct ChangeOptions {
-    /// The release.
     pub name: String,
     /// Where state comes from, if the user has said so.
     pub choice: Option<StateChoice>,
@@ -146,12 +144,12 @@ pub(crate) enum Only {
 }
 
 impl Desired {
-    /// Whether a job is stopped and not started.
+    /// Returns whether a job is stopped and not started.
     pub(super) fn stops(&self, job: &str) -> bool {
         matches!(&self.only, Some(Only::Stop(name)) if name == job)
     }
 
-    /// Whether a job is none of those that are meant.
+    /// Returns whether a job is none of those that are meant.
     pub(super) fn leaves(&self, job: &str) -> bool {
         matches!(&self.only, Some(Only::Start(name) | Only::Stop(name)) if name != job)
     }
@@ -176,11 +174,8 @@ pub struct Plan {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Summary {
-    /// Which command.
     pub operation: Kind,
-    /// The release.
     pub release: String,
-    /// Its namespace.
     pub namespace: String,
     /// The revision that runs.
     pub from_revision: Option<u32>,
@@ -188,11 +183,8 @@ pub struct Summary {
     pub to_revision: u32,
     /// `name-version` of the package.
     pub package: String,
-    /// The layout.
     pub layout: String,
-    /// Nothing would change.
     pub unchanged: bool,
-    /// Whether Pods are replaced.
     pub new_pods: bool,
     /// How new Pods take the place of old ones; absent where none do.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -223,11 +215,8 @@ pub struct Summary {
 /// Objects by what happens to them.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct ObjectChanges {
-    /// Made.
     pub create: Vec<String>,
-    /// Changed in place.
     pub change: Vec<String>,
-    /// Deleted.
     pub delete: Vec<String>,
 }
 
@@ -235,7 +224,6 @@ pub struct ObjectChanges {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct JobChange {
-    /// Its name.
     pub name: String,
     /// Its id now, if it runs.
     pub id: Option<String>,
@@ -251,7 +239,6 @@ pub struct JobChange {
 /// An object that changes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ObjectDiff {
-    /// Which.
     pub object: String,
     /// A unified diff, `-` for the line as it is and `+` for what it will be.
     pub diff: String,

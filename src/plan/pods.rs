@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::ObjectChanges;
 use crate::render::{Object, ObjectKey};
 
-/// Whether two sets of objects mean the same Pods: the generation's objects are equal but for their own labels and
+/// Returns whether two sets of objects mean the same Pods: the generation's objects are equal but for their own labels and
 /// annotations and for the number of TaskManagers.
 pub(super) fn same_pods(new: &[Object], old: &[Object]) -> bool {
     let of_generation = |objects: &[Object]| -> BTreeMap<ObjectKey, Value> {

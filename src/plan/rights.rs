@@ -7,13 +7,9 @@ use crate::failure::{Cause, Failure, NextStep};
 /// Verbs that change something, by what they need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verb {
-    /// `install`.
     Install,
-    /// `upgrade`.
     Upgrade,
-    /// `rollback`.
     Rollback,
-    /// `uninstall`.
     Uninstall,
     /// `job …`, `savepoint trigger`.
     Jobs,

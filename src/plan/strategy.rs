@@ -10,7 +10,7 @@ use crate::flink::Access;
 use crate::live::{Live, Situation};
 use crate::operation::Strategy;
 
-/// What the user asks for, now or by `upgrade.strategy`.
+/// Returns what the user asks for, now or by `upgrade.strategy`.
 pub(super) fn wanted_strategy(options: &ChangeOptions, values: &Value) -> StrategyChoice {
     options.strategy.unwrap_or(match values.pointer("/upgrade/strategy").and_then(Value::as_str) {
         Some("recreate") => StrategyChoice::Recreate,

@@ -34,21 +34,14 @@ pub enum ReleaseError {
     /// The release has no such revision.
     #[error("release {name} has no revision {revision} in namespace {namespace}")]
     NoRevision {
-        /// The release.
         name: String,
-        /// Its namespace.
         namespace: String,
         /// The revision asked for.
         revision: u32,
     },
-    /// The revision is there already: somebody else wrote it.
+    /// The revision is there already: another client wrote it.
     #[error("release {name} has a revision {revision} already")]
-    RevisionExists {
-        /// The release.
-        name: String,
-        /// The revision.
-        revision: u32,
-    },
+    RevisionExists { name: String, revision: u32 },
     /// A Secret that another one names, or that belongs between two others, is missing.
     #[error("a part of what is recorded is missing: Secret {secret}")]
     PartMissing {
@@ -57,10 +50,7 @@ pub enum ReleaseError {
     },
     /// A Secret does not hold what was written with the others.
     #[error("the Secret {secret} is damaged: it does not have the recorded SHA-256")]
-    Torn {
-        /// The Secret.
-        secret: String,
-    },
+    Torn { secret: String },
     /// A later version of this program wrote it.
     #[error(
         "{what} was written by kubectl-flink {written_by} in format {format}, which this version does not know: \
@@ -83,7 +73,6 @@ pub enum ReleaseError {
     /// A Secret that looks like a record is none.
     #[error("the Secret {secret} is not a release record: {field} is missing or wrong")]
     Metadata {
-        /// The Secret.
         secret: String,
         /// The label, annotation or key.
         field: String,
@@ -93,7 +82,6 @@ pub enum ReleaseError {
     Encode {
         /// The object, in words.
         what: String,
-        /// Why.
         reason: String,
     },
     /// Its bytes cannot be read.
@@ -101,13 +89,12 @@ pub enum ReleaseError {
     Decode {
         /// The object, in words.
         what: String,
-        /// Where and why.
         reason: String,
     },
 }
 
 impl ReleaseError {
-    /// Whether the API server could not be reached at all.
+    /// Returns whether the API server could not be reached at all.
     pub fn is_unreachable(&self) -> bool {
         matches!(self, Self::Cluster(error) if error.is_unreachable())
     }

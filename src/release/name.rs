@@ -7,7 +7,6 @@ pub const MAX_LENGTH: usize = 40;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("bad release name {name:?}: {reason}")]
 pub struct NameError {
-    /// The name.
     pub name: String,
     /// What is wrong with it.
     pub reason: String,

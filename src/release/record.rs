@@ -83,7 +83,6 @@ impl FromStr for Status {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PackageRef {
-    /// Its name.
     pub name: String,
     /// Its version, by semver.org 2.0.
     pub version: String,
@@ -98,9 +97,7 @@ pub struct PackageRef {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Record {
-    /// The release.
     pub name: String,
-    /// Its namespace.
     pub namespace: String,
     /// Eight hex digits, chosen at the first install and the same in every revision: part of the path on a storage that
     /// several clusters may share.
@@ -115,7 +112,6 @@ pub struct Record {
     pub created: Timestamp,
     /// When it was last changed. May change.
     pub updated: Timestamp,
-    /// The package.
     pub package: PackageRef,
     /// The package's archive (`.tgz`); stored once for all revisions that were made from it.
     #[serde(skip)]
@@ -128,11 +124,9 @@ pub struct Record {
     pub values: Value,
     /// The capabilities that were rendered with.
     pub capabilities: Capabilities,
-    /// The rendered objects.
     pub manifest: String,
-    /// The rendered notes.
     pub notes: String,
-    /// The number of the generation that runs it. May change: a way back in the classic order takes a new one.
+    /// The number of the generation that runs it. May change: a revert by recreate takes a new one.
     pub generation: u32,
     /// The jobs. What they were restored from and ended by may change, and their states.
     pub jobs: Vec<JobRecord>,
@@ -157,7 +151,6 @@ pub struct JobRecord {
     /// The class with `main()`; absent where the jar's manifest names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entry_class: Option<String>,
-    /// The program's arguments.
     #[serde(default)]
     pub args: Vec<String>,
     /// The default parallelism given to the program.
@@ -169,7 +162,6 @@ pub struct JobRecord {
     /// Who runs its `main()`, and for how long.
     #[serde(default, skip_serializing_if = "JobMode::is_default")]
     pub mode: JobMode,
-    /// Where it stands.
     pub state: JobState,
     /// Where it runs and what from, if that is not as the revision itself has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -188,7 +180,6 @@ pub struct JobRecord {
 /// may be the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Elsewhere {
-    /// The generation's number.
     pub generation: u32,
     /// The revision that failed: its package has the job's jar.
     pub revision: u32,
@@ -208,17 +199,17 @@ pub enum JobMode {
 }
 
 impl JobMode {
-    /// Whether the job begins with its Pods, so that no request starts it.
+    /// Returns whether the job begins with its Pods, so that no request starts it.
     pub fn starts_with_pods(self) -> bool {
         self == Self::Standalone
     }
 
-    /// Whether its `main()` is an application of its own, and may still be about to submit the job.
+    /// Returns whether its `main()` is an application of its own, and may still be about to submit the job.
     pub fn is_application(self) -> bool {
         self == Self::Application
     }
 
-    /// Whether it is the one that is not named.
+    /// Returns whether it is the one that is not named.
     #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
     pub fn is_default(&self) -> bool {
         *self == Self::default()
@@ -233,9 +224,7 @@ pub enum JobState {
     Running,
     /// Ended with a savepoint.
     Stopped,
-    /// Ended without one.
     Canceled,
-    /// Ended by itself.
     Finished,
     /// Ended by an error.
     Failed,
@@ -267,31 +256,22 @@ impl Record {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Summary {
-    /// The release.
     pub name: String,
-    /// Its namespace.
     pub namespace: String,
     /// 1, 2, 3 …
     pub revision: u32,
-    /// Where it stands.
     pub status: Status,
-    /// The package's name.
     pub package: String,
-    /// The package's version.
     pub version: String,
-    /// The Flink version.
     pub flink_version: String,
-    /// The layout.
     pub layout: String,
     /// The generation that runs it.
     pub generation: u32,
-    /// For people.
     pub description: String,
     /// When it was first written.
     pub created: Timestamp,
     /// When it was last changed.
     pub updated: Timestamp,
-    /// What made it.
     pub operation: String,
     /// The release's part of a path on a storage that several clusters may share.
     pub storage_id: String,

@@ -80,7 +80,7 @@ impl Ledgers {
         }
     }
 
-    /// Writes down that the files of these are deleted, or may be. One that it does not know is as good.
+    /// Records that the files of these are deleted, or may be. One that it does not know is as good.
     pub(super) async fn dispose(&self, release: &str, paths: &[String]) -> Result<(), ReleaseError> {
         let paths: BTreeSet<String> = paths.iter().map(|path| normal(path)).collect();
         let is_named =

@@ -175,7 +175,7 @@ impl Store {
         self.packages.keep_only(name, &named.collect::<Result<_, _>>()?).await
     }
 
-    /// Removes all that is recorded of a release. The newest revision goes last of those: whoever goes on after a death
+    /// Removes all that is recorded of a release. The newest revision goes last of those: who goes on after a death
     /// in between still finds what the operation was about.
     pub async fn delete_release(&self, name: &str) -> Result<(), ReleaseError> {
         self.ledgers.delete(name).await?;

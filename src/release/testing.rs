@@ -22,7 +22,6 @@ pub(super) type Server = Arc<Mutex<Secrets>>;
 pub(super) struct Secrets {
     pub(super) all: BTreeMap<String, Value>,
     pub(super) fault: Option<Fault>,
-    /// The server's `Date`.
     pub(super) date: String,
     writes: u64,
 }

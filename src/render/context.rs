@@ -18,17 +18,13 @@ pub struct Capabilities {
 /// All that a rendering depends on, besides the package.
 #[derive(Debug, Clone)]
 pub struct Inputs<'a> {
-    /// The merged values.
     pub values: &'a Value,
-    /// The release.
     pub release: ReleaseContext,
-    /// The layout's name.
     pub layout: &'a str,
     /// What the cluster can do.
     pub capabilities: &'a Capabilities,
     /// Set only where state is to be restored.
     pub savepoint: Option<SavepointContext>,
-    /// The generation.
     pub cluster: ClusterContext,
     /// The ids that are fixed for this revision: a map, or null.
     pub job: Value,
@@ -38,18 +34,14 @@ pub struct Inputs<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ReleaseContext {
-    /// Its name.
     pub name: String,
-    /// Its namespace.
     pub namespace: String,
     /// The revision, from 1.
     pub revision: u32,
     /// In templates `release.storageId`: eight hex digits that stay the same for as long as the release is on record, and
     /// that no other release has, in whatever cluster.
     pub storage_id: String,
-    /// In templates `release.isInstall`.
     pub is_install: bool,
-    /// In templates `release.isUpgrade`.
     pub is_upgrade: bool,
 }
 
@@ -59,7 +51,7 @@ pub struct ReleaseContext {
 pub struct SavepointContext {
     /// The savepoint's path, or the placeholder of one not yet taken.
     pub path: String,
-    /// Whether state that no operator claims may be dropped.
+    /// State that no operator claims may be dropped.
     pub allow_non_restored_state: bool,
     /// A number that is new for each restore (the operator's `savepointRedeployNonce`).
     pub nonce: u64,
@@ -71,7 +63,6 @@ pub struct SavepointContext {
 pub struct ClusterContext {
     /// As [`super::generation_name`] makes it.
     pub name: String,
-    /// From 1.
     pub number: u32,
 }
 

@@ -172,7 +172,7 @@ fn start(job: Job, limits: &Limits) -> Result<(Running, mpsc::Sender<Given>), Re
 }
 
 impl Running {
-    /// What the next template wrote, the moment it is written; `None` after the last.
+    /// Returns what the next template wrote, the moment it is written; `None` after the last.
     fn next(&self) -> Result<Option<Text>, RenderError> {
         match self.texts.recv_timeout(self.end.saturating_duration_since(Instant::now())) {
             Ok(result) => result,
@@ -204,7 +204,7 @@ impl Job {
         texts: &mpsc::Sender<Result<Option<Text>, RenderError>>,
     ) -> Result<(), RenderError> {
         let read = self.tera.add_raw_templates(self.sources.iter());
-        // Where nothing comes, whoever began has failed and says so itself.
+        // Where nothing comes, who began has failed and says so itself.
         let Given { names, context } = given.recv().map_err(|error| thread_error(&error))?;
         read.map_err(|error| self.describe(&error, "the templates", &names))?;
         self.check_variables(&names)?;
@@ -264,7 +264,7 @@ impl Job {
     fn located(&self, report: &ReportError, names: &BTreeMap<String, Names>) -> TemplateError {
         let span = report.span();
         let source = self.sources.get(report.filename()).map_or("", String::as_str);
-        // Tera points at the field; what a person looks for is the whole path up to it.
+        // Tera points at the field; what the user looks for is the whole path up to it.
         let holds = |at: &&Reference| at.span.start <= span.range.start && span.range.end <= at.span.end;
         let names = names.get(report.filename());
         let path = names.and_then(|names| names.references.iter().find(holds));

@@ -12,14 +12,10 @@ use crate::yaml::YamlError;
 pub enum RenderError {
     /// A template is wrong, or it refused the values.
     #[error("{}", joined(errors))]
-    Templates {
-        /// At least one.
-        errors: Vec<TemplateError>,
-    },
+    Templates { errors: Vec<TemplateError> },
     /// What a template wrote is not YAML.
     #[error("{template}: what it renders is not YAML, line {} of it: {}\n{shown}", source.line, source.message)]
     NotYaml {
-        /// The template.
         template: String,
         /// The line that was rendered, and a caret.
         shown: String,
@@ -29,19 +25,15 @@ pub enum RenderError {
     /// A rendered document is no Kubernetes object.
     #[error("{template}: document {number} of what it renders is no Kubernetes object: {missing}")]
     NotAnObject {
-        /// The template.
         template: String,
         /// Which document, from 1.
         number: usize,
-        /// What it lacks.
         missing: &'static str,
     },
     /// Two templates render the same object.
     #[error("{object} is rendered twice: by {first} and by {second}")]
     Duplicate {
-        /// The object.
         object: Box<ObjectKey>,
-        /// One template.
         first: String,
         /// The other, or the same.
         second: String,
@@ -51,24 +43,17 @@ pub enum RenderError {
     Package(#[from] PackageError),
     /// Rendering took too long.
     #[error("the templates were not rendered within {} s: is there a loop without an end?", deadline.as_secs())]
-    Deadline {
-        /// The time allowed.
-        deadline: Duration,
-    },
+    Deadline { deadline: Duration },
     /// Too much was written.
     #[error("{template}: it renders more than {} MiB", limit >> 20)]
     TooLarge {
-        /// The template.
         template: String,
         /// The limit in bytes, for all templates together.
         limit: usize,
     },
     /// The thread could not be started, or it died.
     #[error("the templates could not be rendered: {message}")]
-    Thread {
-        /// Why.
-        message: String,
-    },
+    Thread { message: String },
 }
 
 /// One place in a template that is wrong.
@@ -80,7 +65,6 @@ pub struct TemplateError {
     pub line: usize,
     /// The column in characters, from 1; 0 where it is not known.
     pub column: usize,
-    /// What is wrong.
     pub message: String,
     /// The line; empty where it is not known.
     pub text: String,
@@ -88,7 +72,7 @@ pub struct TemplateError {
     pub width: usize,
     /// The places that led here, nearest first, as `layouts/session/a.yaml:3:7`.
     pub called_from: Vec<String>,
-    /// The template called `fail`: the package refuses the values, in words for the person who gave them.
+    /// The template called `fail`: the package refuses the values, in words for the user who gave them.
     pub refused: bool,
 }
 

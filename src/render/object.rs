@@ -18,14 +18,11 @@ pub struct Object {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ObjectKey {
-    /// As `apps/v1`.
     pub api_version: String,
-    /// As `Deployment`.
     pub kind: String,
     /// Where the object names one itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
-    /// Its name.
     pub name: String,
 }
 
@@ -39,17 +36,13 @@ impl fmt::Display for ObjectKey {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Phase {
-    /// Namespaces.
     Namespaces,
-    /// `CustomResourceDefinition`s.
     Crds,
     /// `ServiceAccount`s, roles and their bindings, quotas and policies.
     Accounts,
     /// `ConfigMap`s, Secrets, storage classes, volumes and claims.
     Config,
-    /// Services.
     Services,
-    /// What runs Pods.
     Workloads,
     /// All else, custom resources among it.
     Rest,
@@ -91,7 +84,7 @@ impl Object {
         self.label(super::GENERATION_LABEL)?.parse().ok()
     }
 
-    /// Who it is.
+    /// Returns who it is.
     pub fn key(&self) -> ObjectKey {
         ObjectKey {
             api_version: self.api_version().to_owned(),

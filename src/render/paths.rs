@@ -12,7 +12,6 @@ use crate::package::closest;
 pub(super) struct Known<'a> {
     /// The merged values, and the package's defaults: a user's `null` may have deleted a key.
     pub(super) values: [&'a Value; 2],
-    /// The package's schema.
     pub(super) schema: Option<&'a Value>,
     /// The context, of which everything but `values`, `job` and `savepoint` has fixed fields.
     pub(super) context: &'a Value,
@@ -99,7 +98,7 @@ fn unknown_value(reference: &Reference, known: &Known) -> Option<String> {
     None
 }
 
-/// Whether any key may be below: a map for free use, as `podLabels`.
+/// Returns whether any key may be below: a map for free use, as `podLabels`.
 fn open(values: &[&Value], schemas: &[&Value], has_schema: bool) -> bool {
     let has = |key: &str| schemas.iter().any(|schema| schema.get(key).is_some());
     let more = |wanted: fn(&Value) -> bool| {

@@ -10,7 +10,6 @@ use std::ops::Range;
 /// A literal path: `values.image.tag`, `values["image"].tag`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Reference {
-    /// The first name.
     pub(super) root: String,
     /// What follows, up to the first index that is computed.
     pub(super) path: Vec<String>,

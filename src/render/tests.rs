@@ -53,7 +53,7 @@ fn rendered(files: &[(&str, &str)]) -> Result<Rendered, RenderError> {
     with_inputs(package.default_values(), |inputs| render(&package, inputs))
 }
 
-/// What a template writes, as the value of the one key of a `ConfigMap`.
+/// Returns what a template writes, as the value of the one key of a `ConfigMap`.
 fn written(template: &str) -> Value {
     let text = format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: x}}\ndata:\n{template}\n");
     rendered(&[("layouts/session/a.yaml", &text), ("files/f.txt", "text\n")])

@@ -35,8 +35,28 @@ pub async fn run(
         return Ok(Report::unchanged(&shown.operation));
     }
     refuse_missing_choice(shown)?;
-    let made_namespace = shown.options.create_namespace
-        && context.cluster.create_namespace(&context.namespace).await.map_err(Cause::from)?;
+    let made = if shown.options.create_namespace {
+        context.cluster.create_namespace(&context.namespace).await.map_err(Cause::from)?
+    } else {
+        None
+    };
+    let decided = plan_under_lock(context, shown, planner).await;
+    if let (Err(_), Some(uid)) = (&decided, &made) {
+        context.cluster.delete_namespace(&context.namespace, uid).await.ok();
+    }
+    let (lock, plan) = decided?;
+    let changes = plan.summary.objects;
+    let mut report = carry_out(context, lock, plan.operation, observer, cancellation).await?;
+    report.objects = changes;
+    Ok(report)
+}
+
+/// Takes the lock, and plans again what was shown; refused where the release has changed since.
+async fn plan_under_lock(
+    context: &Context,
+    shown: &Plan,
+    planner: impl AsyncFn() -> Result<Plan, Failure>,
+) -> Result<(Lock, Plan), Failure> {
     let name = &shown.options.name;
     let journal = Journal { begun: false, ..shown.operation.journal.clone() };
     let acquired = Lock::acquire(&context.store, name, &context.holder, &Pending::from(&journal)).await;
@@ -58,20 +78,13 @@ pub async fn run(
         Ok(plan)
     }
     .await;
-    let plan = match decided {
-        Ok(plan) => plan,
+    match decided {
+        Ok(plan) => Ok((lock, plan)),
         Err(failure) => {
             lock.release().await.ok();
-            if made_namespace {
-                context.cluster.delete_namespace(&context.namespace).await.ok();
-            }
-            return Err(failure);
+            Err(failure)
         }
-    };
-    let changes = plan.summary.objects;
-    let mut report = carry_out(context, lock, plan.operation, observer, cancellation).await?;
-    report.objects = changes;
-    Ok(report)
+    }
 }
 
 /// Carries an operation out to its end, under its lock.

@@ -13,6 +13,7 @@ pub(super) struct Ended<'a> {
 }
 
 impl Ended<'_> {
+    /// The failure that names what was left behind.
     pub fn failure(&self, cause: Cause, left_behind: Vec<String>) -> Failure {
         Failure {
             phase: Phase::Failed { left_behind },
@@ -21,6 +22,7 @@ impl Ended<'_> {
         }
     }
 
+    /// The report of an outcome, or the failure with its cause.
     pub fn told(&self, outcome: Outcome, cause: Option<Cause>) -> Result<Report, Failure> {
         let cause = || {
             cause.unwrap_or_else(|| match &self.journal.forward.setback {
@@ -43,7 +45,7 @@ impl Ended<'_> {
         }
     }
 
-    /// What is left after a failure that was not undone, in words.
+    /// Returns what is left after a failure that was not undone, in words.
     pub fn left_behind(&self) -> Vec<String> {
         let mut left = Vec::new();
         if let Some(setback) = &self.journal.revert.setback {

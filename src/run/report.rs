@@ -11,17 +11,13 @@ use crate::site::Operation;
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
-    /// The release.
     pub name: String,
-    /// Its namespace.
     pub namespace: String,
     /// The revision that is the release now.
     pub revision: u32,
-    /// Its status.
     pub status: Status,
     /// `name-version` of its package.
     pub package: String,
-    /// Its layout.
     pub layout: String,
     /// The generation that runs, by number.
     pub generation: u32,
@@ -33,7 +29,6 @@ pub struct Report {
     pub objects: ObjectChanges,
     /// The jobs, as they are now.
     pub jobs: Vec<JobReport>,
-    /// The package's notes.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub notes: String,
 }
@@ -42,9 +37,7 @@ pub struct Report {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct JobReport {
-    /// Its name.
     pub name: String,
-    /// Its id.
     pub id: Option<String>,
     /// Its state in the record.
     pub state: JobState,

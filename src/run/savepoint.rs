@@ -94,7 +94,7 @@ pub(crate) async fn record(
     Ok(SavepointRow::from(&savepoint))
 }
 
-/// What became of one that an interrupted run asked for: Flink is asked, then its directory is looked into, for as long as a wait may
+/// Returns what became of one that an interrupted run asked for: Flink is asked, then its directory is looked into, for as long as a wait may
 /// take. `None`: there is none, or nobody can tell; the revision's description says then where it would be.
 pub(crate) async fn resolve(
     taking: &Taking,

@@ -182,7 +182,7 @@ impl Site<'_> {
     }
 }
 
-/// What stays the release's whole life and leads to the generation in charge: while two are up it changes last.
+/// Returns what stays the release's whole life and leads to the generation in charge: while two are up it changes last.
 fn switches(object: &Object) -> bool {
     let leads = matches!(object.phase(), Phase::Services | Phase::Rest);
     object.generation().is_none() && (leads || object.label(layout::LABEL) == Some("true"))

@@ -9,7 +9,7 @@ use crate::operation::Target;
 use crate::release::{JobRecord, Record};
 
 impl Site<'_> {
-    /// What `main()` is called with.
+    /// Returns what `main()` is called with.
     pub(super) fn program(&self, record: &JobRecord, target: Target) -> Program {
         let of_cluster = self.descriptor(target).and_then(|descriptor| descriptor.parallelism);
         Program {

@@ -5,7 +5,7 @@ use crate::live::jobs::unknown;
 use crate::operation::{JobMove, Stop};
 use crate::release::{JobRecord, JobState, Origin, Record, Savepoint, StateFormat};
 
-/// Writes into a job's record the jar that was given for it, under the id that the new generation lists it by. Whoever
+/// Writes into a job's record the jar that was given for it, under the id that the new generation lists it by. Who
 /// recovers the operation has no jar to give: where none was uploaded before, the job runs from the one on record.
 pub(super) fn keep_jar(moved: &JobMove, job: &mut JobRecord) {
     let uploaded = moved.forward.jar.as_ref().map(|id| format!("upload:{id}")).filter(|jar| *jar != job.jar);

@@ -39,7 +39,6 @@ pub(crate) struct Site<'a> {
     pub operation: Operation,
     /// The running revision's descriptor.
     old: Option<Descriptor>,
-    /// The new revision's.
     new: Option<Descriptor>,
     /// The running revision's objects and descriptor in a generation of its own, for the revert.
     back: Option<(Vec<Object>, Option<Descriptor>)>,
@@ -48,6 +47,7 @@ pub(crate) struct Site<'a> {
 }
 
 impl<'a> Site<'a> {
+    /// The site of one release under its fence.
     pub fn new(
         context: &Context,
         lock: Lock,
@@ -98,7 +98,7 @@ impl<'a> Site<'a> {
         }))
     }
 
-    /// What is the release's and not part of the target: what the records of the other side name, and what lives with the
+    /// Returns what is the release's and not part of the target: what the records of the other side name, and what lives with the
     /// release's label (attempts that failed left it). Claims hold state and stay; a generation goes by [`Step::Remove`].
     async fn not_wanted(&self, target: Target) -> Result<Vec<ObjectKey>, Cause> {
         // A template may leave the namespace out; what lives has one.
@@ -230,7 +230,7 @@ impl World for Site<'_> {
             store.set_status(name, journal.decided.to, Status::Uninstalling, text).await?;
         } else {
             let mut pending = self.operation.record.clone();
-            // The user's own words are there from the start: whoever recovers this run has no others.
+            // The user's own words are there from the start: who recovers this run has no others.
             if self.operation.settings.description.is_none() {
                 pending.description = format!("{} in progress", self.operation.journal.decided.kind);
             }

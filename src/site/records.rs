@@ -195,7 +195,7 @@ impl Site<'_> {
     }
 }
 
-/// What is said of a revision that did not come to be.
+/// Returns what is said of a revision that did not come to be.
 fn went_back(journal: &Journal) -> String {
     let moved: Vec<_> =
         journal.jobs.iter().filter(|job| job.is_moved()).map(|job| job.name.as_str()).collect();

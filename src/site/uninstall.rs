@@ -32,7 +32,7 @@ impl Site<'_> {
         Ok(())
     }
 
-    /// Whether any savepoint is recorded, by this operation or before.
+    /// Returns whether any savepoint is recorded, by this operation or before.
     async fn keeps_state(&self, journal: &Journal) -> Result<bool, Cause> {
         if journal.jobs.iter().any(|job| job.forward.savepoint.is_some()) {
             return Ok(true);

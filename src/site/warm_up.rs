@@ -21,7 +21,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(200);
 
 impl Site<'_> {
-    /// Whether jobs will move to a generation that has just come up, and nobody has switched warm-ups off.
+    /// Returns whether jobs will move to a generation that has just come up, and nobody has switched warm-ups off.
     pub(super) fn wants_warm_up(&self, target: Target) -> bool {
         let journal = &self.operation.journal;
         let off = self.operation.record.values.pointer("/upgrade/warmUp") == Some(&false.into());

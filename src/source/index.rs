@@ -16,7 +16,6 @@ use crate::yaml::{self, YamlError};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Index {
-    /// Always [`API_VERSION`].
     pub api_version: String,
     /// The versions of each package, the newest first.
     pub packages: BTreeMap<String, Vec<Entry>>,
@@ -26,7 +25,6 @@ pub struct Index {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Entry {
-    /// The package's version.
     pub version: Version,
     /// The Flink that it deploys by itself.
     pub flink_version: String,
@@ -36,18 +34,15 @@ pub struct Entry {
     /// The Kubernetes versions that it supports.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kube_version: Option<Range>,
-    /// One line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// Words to find it by.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keywords: Vec<String>,
-    /// Its layouts.
     pub layouts: Vec<String>,
     /// No longer to be installed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub deprecated: bool,
-    /// [`Package::digest`].
     pub digest: String,
     /// Where it is, relative to the index or absolute.
     pub urls: Vec<String>,

@@ -26,11 +26,10 @@ pub enum RepositoryError {
     Unknown {
         /// What was asked for.
         name: String,
-        /// The embedded ones.
         available: Vec<String>,
         /// The one that was probably meant.
         suggestion: Option<String>,
-        /// Whether there is a folder of that name here.
+        /// There is a folder of that name here.
         folder: bool,
     },
     /// The package is there, and not in that version.
@@ -48,10 +47,7 @@ pub enum RepositoryError {
     Range(#[from] VersionError),
     /// Nothing at that path.
     #[error("there is no package at {}: neither a folder nor a .tgz", path.display())]
-    Missing {
-        /// The path.
-        path: PathBuf,
-    },
+    Missing { path: PathBuf },
     /// A repository of a kind that this version cannot read.
     #[error(
         "`{reference}`: packages from a registry are not supported yet: download the .tgz and give its path"
@@ -65,7 +61,6 @@ pub enum RepositoryError {
     Package {
         /// What was asked for.
         reference: String,
-        /// Why.
         source: PackageError,
     },
 }

@@ -47,7 +47,6 @@ pub enum ValuesError {
     /// A values file holds something other than a map.
     #[error("{origin}: a map of values is expected, found {found}")]
     NotAMap {
-        /// The file.
         origin: String,
         /// What it holds, as a kind: "a list".
         found: &'static str,
@@ -114,7 +113,7 @@ fn flagged(flag: &'static str) -> impl Fn(SetError) -> ValuesError {
     move |source| ValuesError::Set { flag, source }
 }
 
-/// What kind of value it is, with its article, for messages.
+/// Returns what kind of value it is, with its article, for messages.
 pub fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",

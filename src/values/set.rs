@@ -18,16 +18,10 @@ const MAX_NESTING: usize = 30;
 pub enum SetError {
     /// There is a key and no `=` after it.
     #[error("the key `{key}` has no value: write `{key}=VALUE`")]
-    NoValue {
-        /// The key.
-        key: String,
-    },
+    NoValue { key: String },
     /// `a={x,y` has no end.
     #[error("the list at `{key}` has no closing `}}`")]
-    OpenList {
-        /// The key.
-        key: String,
-    },
+    OpenList { key: String },
     /// `a[x]`: not a number from 0.
     #[error("`{index}` in `{key}[{index}]` is no index: a number from 0 to {MAX_INDEX} is expected")]
     Index {
@@ -36,7 +30,6 @@ pub enum SetError {
         /// What stands in the brackets.
         index: String,
     },
-    /// `a[0]b=1`.
     #[error("after `{key}[…]` a `=`, a `.` or a `[` is expected")]
     AfterIndex {
         /// The key before the bracket.
@@ -48,7 +41,6 @@ pub enum SetError {
     /// Something below `key` is set, and `key` is already a plain value.
     #[error("`{key}` is already {found}, so nothing below it can be set")]
     Conflict {
-        /// The key.
         key: String,
         /// Its kind: "a string".
         found: &'static str,
@@ -64,7 +56,6 @@ pub enum SetError {
     /// The file of `--set-file` cannot be read.
     #[error("the file for `{key}` cannot be read: {source}")]
     File {
-        /// The key.
         key: String,
         /// Why; names the file where the reader does.
         source: io::Error,
@@ -113,7 +104,7 @@ pub(super) fn literal(text: &str, into: &mut Map<String, Value>) -> Result<(), S
     parser.parse(into)
 }
 
-/// What `--set` makes of a bare value: an integer without a leading zero, a boolean, `null`, else a string.
+/// Returns what `--set` makes of a bare value: an integer without a leading zero, a boolean, `null`, else a string.
 fn recognize(value: String) -> Value {
     if value.eq_ignore_ascii_case("true") {
         return Value::Bool(true);
@@ -197,7 +188,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// What follows `key[index]`.
+    /// Returns what follows `key[index]`.
     fn item(
         &mut self,
         key: &str,
@@ -248,7 +239,7 @@ impl<'a> Parser<'a> {
         number.ok_or(SetError::Index { key: key.to_owned(), index: text })
     }
 
-    /// What follows the `=`.
+    /// Returns what follows the `=`.
     fn value(&mut self, key: &str) -> Result<Value, SetError> {
         if self.json {
             return self.json_value(key);

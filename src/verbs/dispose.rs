@@ -28,7 +28,6 @@ const POLL: Duration = Duration::from_millis(300);
 /// Which savepoints go.
 #[derive(Clone, Debug)]
 pub enum Which {
-    /// These, by path.
     Paths(Vec<String>),
     /// All but the newest so many of each job.
     AllBut(usize),
@@ -40,7 +39,6 @@ pub enum Which {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Plan {
-    /// The release.
     pub name: String,
     /// The savepoints that go, oldest first.
     pub dispose: Vec<SavepointRow>,

@@ -17,17 +17,15 @@ use crate::values;
 pub struct Options {
     /// What every change has in common.
     pub change: ChangeOptions,
-    /// The package.
     pub package: Package,
     /// Its layout; the package's default where absent.
     pub layout: Option<String>,
-    /// The user's values.
     pub user_values: Value,
     /// Capabilities to render with, where the cluster is not asked (`--dry-run=client`).
     pub capabilities: Option<Capabilities>,
 }
 
-/// What can be refused without asking any cluster: the release's name, the layout and the values.
+/// Returns what can be refused without asking any cluster: the release's name, the layout and the values.
 pub fn check(options: &Options) -> Result<(), Failure> {
     crate::release::check_name(&options.change.name)?;
     options.package.layout(options.layout.as_deref())?;

@@ -17,7 +17,6 @@ use crate::run::{self, Report};
 
 /// A release's jobs.
 pub struct Listing {
-    /// A row each.
     pub rows: Vec<JobRow>,
     /// Why the `JobManager` in charge does not say what runs in it: the rows are what records and high availability know.
     pub silent: Option<String>,
@@ -41,13 +40,10 @@ pub struct SubmitOptions {
     pub job: String,
     /// The jar's file name.
     pub jar_name: String,
-    /// Its content.
     pub jar: Vec<u8>,
     /// The class with `main()`.
     pub entry_class: Option<String>,
-    /// Its arguments.
     pub args: Vec<String>,
-    /// Its parallelism.
     pub parallelism: Option<u32>,
 }
 
@@ -153,10 +149,10 @@ pub async fn stop(
         situation.await_recovery(context).await;
         let base = situation.current(context, name)?;
         let mut desired = as_recorded(base)?;
-        let job = match stranger(&situation, base, &options.job) {
-            Some(stranger) => {
-                desired.submitted.push(stranger.clone());
-                stranger.name
+        let job = match unmanaged(&situation, base, &options.job) {
+            Some(unmanaged) => {
+                desired.submitted.push(unmanaged.clone());
+                unmanaged.name
             }
             None => find_job(&situation, base, &options.job)?,
         };
@@ -212,7 +208,7 @@ fn situation_job_runs(situation: &Situation, jobs: &[JobRecord], job: &str) -> b
 
 /// A running job that no record names, by its id: another client submitted it by hand. As a record: its jar is not known, so the
 /// release can stop it and keep its savepoint, but never start it.
-fn stranger(situation: &Situation, base: &Record, wanted: &str) -> Option<JobRecord> {
+fn unmanaged(situation: &Situation, base: &Record, wanted: &str) -> Option<JobRecord> {
     let id: JobId = wanted.parse().ok()?;
     if base.jobs.iter().any(|job| job.id == Some(id)) {
         return None;

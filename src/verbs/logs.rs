@@ -12,12 +12,9 @@ use crate::live::Situation;
 /// Which role's logs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Role {
-    /// The JobManager's.
     #[default]
     JobManager,
-    /// The TaskManagers'.
     TaskManager,
-    /// All.
     All,
 }
 

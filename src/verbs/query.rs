@@ -19,25 +19,18 @@ use crate::render::to_manifest;
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ReleaseRow {
-    /// The release.
     pub name: String,
-    /// Its namespace.
     pub namespace: String,
-    /// The revision.
     pub revision: u32,
     /// When it was made.
     pub created: jiff::Timestamp,
     /// When it last changed.
     pub updated: jiff::Timestamp,
-    /// Its status.
     pub status: Status,
     /// `name-version` of its package.
     pub package: String,
-    /// Flink's version.
     pub flink_version: String,
-    /// Its layout.
     pub layout: String,
-    /// What happened.
     pub description: String,
     /// Paths of the savepoints that there are of the revision's jobs; absent in lists of releases, which read metadata only.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -120,7 +113,6 @@ pub struct StatusReport {
     pub flink: Option<FlinkStatus>,
     /// Why Flink does not answer.
     pub unreachable: Option<String>,
-    /// The jobs.
     pub jobs: Vec<JobStatus>,
     /// The operation in progress, in words.
     pub operation: Option<String>,
@@ -130,11 +122,9 @@ pub struct StatusReport {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FlinkStatus {
-    /// Its version.
     pub version: String,
     /// TaskManagers that have registered.
     pub task_managers: u32,
-    /// Their slots.
     pub slots_total: u32,
     /// Slots without a task.
     pub slots_available: u32,
@@ -147,7 +137,6 @@ pub struct JobStatus {
     /// Name, id, state, tasks.
     #[serde(flatten)]
     pub row: JobRow,
-    /// The newest checkpoint.
     pub last_checkpoint: Option<CheckpointStatus>,
     /// The first line of why it last failed.
     pub root_exception: Option<String>,
@@ -159,14 +148,11 @@ pub struct JobStatus {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CheckpointStatus {
-    /// Its number.
     pub id: u64,
-    /// When it completed.
     pub completed: Option<jiff::Timestamp>,
     /// How long it took.
     #[serde(serialize_with = "milliseconds", rename = "durationMillis")]
     pub duration: Duration,
-    /// Bytes of state.
     pub size: u64,
 }
 
@@ -288,7 +274,6 @@ pub async fn record(context: &Context, name: &str, revision: Option<u32>) -> Res
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct JobSavepoints {
-    /// The job.
     pub job: String,
     /// The savepoint or checkpoint that it was restored from.
     pub restored_from: Option<String>,

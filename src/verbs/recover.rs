@@ -39,20 +39,11 @@ pub enum Recovered {
     /// It was carried out to its end; with `abandon`, recorded.
     Completed(Box<Report>),
     /// It was taking a savepoint, which is recorded now.
-    Savepoint {
-        /// Where it is.
-        path: String,
-    },
+    Savepoint { path: String },
     /// It was deleting savepoints, and these were left.
-    Disposed {
-        /// Where they were.
-        paths: Vec<String>,
-    },
+    Disposed { paths: Vec<String> },
     /// It was undone: the release is as it was before that run.
-    Undone {
-        /// Why, in words.
-        reason: String,
-    },
+    Undone { reason: String },
 }
 
 /// The operation on the release that is on record, going on or left behind, in words. Where that cannot be read for any other
@@ -64,7 +55,7 @@ pub async fn in_the_way(context: &Context, name: &str) -> Result<Option<String>,
     }
 }
 
-/// What is in the way, and what [`recover`] would do next, in words. Changes nothing.
+/// Returns what is in the way, and what [`recover`] would do next, in words. Changes nothing.
 pub async fn left(context: &Context, name: &str) -> Result<Option<String>, Failure> {
     crate::release::check_name(name)?;
     let left = operation_in_progress(context, name).await?;
@@ -133,9 +124,19 @@ pub async fn recover(
     };
     observer.progress(Progress::Begun(go_on(&left, &journal)));
     if options.abandon {
-        write_down(&context.under(&lock), name, &journal, &operation).await?;
-        lock.release().await.map_err(Cause::from)?;
-        operation.record = context.store.get(name, operation.record.revision).await.map_err(Cause::from)?;
+        // By now some of it may be in the records.
+        let midway = |cause: Cause| {
+            let left = "the records, with a part of what is known; the rest is in the operation's journal";
+            Failure::failed(cause, vec![left.to_owned()]).next([NextStep::flink([
+                "recover",
+                name,
+                "--abandon",
+            ])])
+        };
+        let revision = operation.record.revision;
+        record_known(&context.under(&lock), name, &journal, &operation).await.map_err(midway)?;
+        operation.record = context.store.get(name, revision).await.map_err(|error| midway(error.into()))?;
+        lock.release().await.map_err(|error| midway(error.into()))?;
         return Ok(Recovered::Completed(Box::new(Report::of(&operation, &journal))));
     }
     journal.reopen();
@@ -280,8 +281,8 @@ async fn find(context: &Context, name: &str, revision: u32) -> Result<Option<Rec
     }
 }
 
-/// What is known of an interrupted run goes into the records, and nothing else is done.
-async fn write_down(
+/// Returns what is known of an interrupted run goes into the records, and nothing else is done.
+async fn record_known(
     context: &Context,
     name: &str,
     dead: &Journal,

@@ -14,11 +14,9 @@ use crate::run;
 /// What to take a savepoint of.
 #[derive(Clone)]
 pub struct TriggerOptions {
-    /// The release.
     pub name: String,
     /// The job; the only one where absent.
     pub job: Option<String>,
-    /// CANONICAL or NATIVE.
     pub format: String,
 }
 

@@ -10,15 +10,11 @@ use crate::values;
 
 /// What to render.
 pub struct Options {
-    /// The release's name.
     pub name: String,
-    /// Its namespace.
     pub namespace: String,
-    /// The package.
     pub package: Package,
     /// Its layout; the package's default where absent.
     pub layout: Option<String>,
-    /// The user's values.
     pub user_values: Value,
     /// What the cluster offers.
     pub capabilities: Capabilities,

@@ -252,13 +252,13 @@ async fn moves(
         let live = situation.running(job)?;
         Some((leave(situation, job, live), live, situation.descriptor_of(job)))
     });
-    let strangers = situation
+    let unmanaged_jobs = situation
         .live_jobs()
         .into_values()
         .filter(|live| !live.state.is_terminal() && !recorded.iter().any(|job| job.id == Some(live.id)));
     // Each under a name of its own: the release may have a job of that name.
     let mut names: BTreeSet<String> = recorded.iter().map(|job| job.name.clone()).collect();
-    let strangers: Vec<_> = strangers
+    let unmanaged_jobs: Vec<_> = unmanaged_jobs
         .map(|live| {
             let name = record_name(&live.name, live.id, &names);
             names.insert(name.clone());
@@ -268,7 +268,7 @@ async fn moves(
             (job, live, situation.descriptor.as_ref())
         })
         .collect();
-    for (mut job, live, descriptor) in ours.chain(strangers) {
+    for (mut job, live, descriptor) in ours.chain(unmanaged_jobs) {
         let job_name = job.name.clone();
         let action = match options.change.choice {
             Some(StateChoice::Savepoint) => {

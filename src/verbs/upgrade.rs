@@ -16,7 +16,6 @@ pub enum Carry {
     /// The user's, onto the package's new defaults.
     #[default]
     UserValues,
-    /// None (`--reset-values`).
     Nothing,
     /// The user's and the old defaults (`--reuse-values`).
     Everything,

@@ -12,7 +12,7 @@ pub async fn namespace(name: &str) -> Option<(Cluster, String)> {
     let cluster = Cluster::connect(&ConnectOptions::default()).await.unwrap();
     let unique = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis();
     let namespace = format!("t-{name}-{unique}");
-    assert!(cluster.create_namespace(&namespace).await.unwrap());
+    assert!(cluster.create_namespace(&namespace).await.unwrap().is_some());
     Some((cluster, namespace))
 }
 

@@ -58,7 +58,7 @@ pub(super) async fn carry_out(
     Ok(0)
 }
 
-/// Whether the new generation was removed because there was no room for it beside the old one.
+/// Returns whether the new generation was removed because there was no room for it beside the old one.
 fn lacks_room(failure: &Failure) -> bool {
     failure.phase == Phase::Undone && matches!(*failure.cause, Cause::NoRoom { .. })
 }

@@ -116,7 +116,7 @@ pub async fn run(args: &JobArgs, global: &GlobalArgs, output: &Output) -> Result
     Ok(0)
 }
 
-/// A job must not be stopped by somebody who wanted to look.
+/// A job must not be stopped by another client who wanted to look.
 fn refuse_dry_run(change: &ChangeArgs) -> Result<(), CommandError> {
     if change.dry_run.is_none() {
         return Ok(());

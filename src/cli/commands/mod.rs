@@ -57,7 +57,7 @@ fn unconnected(error: ClusterError) -> CommandError {
     if empty { error.hint(NextStep::kubectl_cluster(["config", "view"])) } else { error }
 }
 
-/// Connects for a change of a release, and first completes or undoes what a run that died has left of the last one.
+/// Connects for a change of a release, and first completes or undoes what an interrupted run has left of the last one.
 async fn begin(
     global: &GlobalArgs,
     args: &ChangeArgs,
@@ -99,7 +99,7 @@ async fn begin(
     Ok(context)
 }
 
-/// Who we are, for the holder of a lock: user, host, process.
+/// Returns who we are, for the holder of a lock: user, host, process.
 fn holder() -> String {
     let user =
         std::env::var("USER").or_else(|_| std::env::var("USERNAME")).unwrap_or_else(|_| "unknown".to_owned());

@@ -25,7 +25,7 @@ pub struct RecoverArgs {
     /// Where the savepoint is whose path the run did not read (JOB=PATH where there are several jobs)
     #[arg(long, value_name = "[JOB=]PATH", help_heading = "State")]
     pub savepoint: Vec<String>,
-    /// Neither complete nor undo it: write what is known into the records, and give the lock back
+    /// Neither complete nor undo it: write what is known into the records, and release the lock
     #[arg(long, conflicts_with = "savepoint")]
     pub abandon: bool,
     /// How the change is made.

@@ -9,9 +9,7 @@ pub enum ApplyError {
     /// It exists and is not the release's.
     #[error("{key} exists in namespace {namespace} and {}; --take-ownership takes it over", owned(.owner.as_deref()))]
     Foreign {
-        /// The object.
         key: ObjectKey,
-        /// Where it is.
         namespace: String,
         /// The owner that its labels name: another release, or what manages it.
         owner: Option<String>,
@@ -19,35 +17,24 @@ pub enum ApplyError {
     /// It is on its way out: what is applied now would go with it.
     #[error("{key} is being deleted; try again when it is gone{}", held(.finalizers))]
     Terminating {
-        /// The object.
         key: ObjectKey,
         /// What it waits for.
         finalizers: Vec<String>,
     },
-    /// Somebody else manages fields that would change.
+    /// Another client manages fields that would change.
     #[error("{key}: fields are managed by {}; --force-conflicts takes them over", managers(.conflicts))]
-    Conflict {
-        /// The object.
-        key: ObjectKey,
-        /// Whose and which.
-        conflicts: Vec<FieldConflict>,
-    },
+    Conflict { key: ObjectKey, conflicts: Vec<FieldConflict> },
     /// The server refuses it.
     #[error("{key}: {reason}")]
     Refused {
-        /// The object.
         key: ObjectKey,
-        /// The HTTP status.
         code: u16,
         /// The server's words; for a Secret without any value.
         reason: String,
     },
-    /// The request failed.
     #[error("{key}: {source}")]
     Cluster {
-        /// The object.
         key: ObjectKey,
-        /// Why.
         #[source]
         source: ClusterError,
     },
@@ -75,7 +62,7 @@ pub struct ApplyErrors {
 }
 
 impl ApplyErrors {
-    /// Whether the cluster could not be reached at all, rather than having said no.
+    /// Returns whether the cluster could not be reached at all, rather than having said no.
     pub fn is_unreachable(&self) -> bool {
         let unreachable = |error: &ApplyError| matches!(error, ApplyError::Cluster { source, .. } if source.is_unreachable());
         self.errors.iter().all(unreachable)

@@ -25,18 +25,16 @@ pub struct ApplyOptions {
     pub release: String,
     /// Ask the server what it would say, change nothing. All phases at once.
     pub dry_run: bool,
-    /// Take over fields that somebody else manages.
+    /// Take over fields that another client manages.
     pub force_conflicts: bool,
-    /// Take over objects that somebody else made.
+    /// Take over objects that another client made.
     pub take_ownership: bool,
 }
 
 /// What became of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It is new.
     Created,
-    /// It was changed.
     Configured,
     /// It was so already.
     Unchanged,
@@ -46,7 +44,7 @@ pub enum Outcome {
 
 /// Applies objects and reports each as it is done.
 ///
-/// The owners of all objects are read before the first change, so that a stranger's object stops everything. Then each
+/// The owners of all objects are read before the first change, so that a unmanaged job's object stops everything. Then each
 /// phase is applied, concurrently, and the next begins when it is whole.
 pub async fn apply(
     cluster: &Cluster,
@@ -300,7 +298,7 @@ fn cannot_say(status: &kube::core::Status, target: &Target, all: &[Target]) -> O
     Some(format!("it needs {}, which comes with it", brought.key))
 }
 
-/// What of an object a person means by it: without what the server and its controllers write by themselves. The resource
+/// Returns what of an object the user means by it: without what the server and its controllers write by themselves. The resource
 /// version will not do: a status written between our look and our apply changes it, and a dry run never does.
 fn content(object: &Value) -> Map<String, Value> {
     let mut object = object.as_object().cloned().unwrap_or_default();

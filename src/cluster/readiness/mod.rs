@@ -20,9 +20,8 @@ const AT_ONCE: usize = 12;
 /// An object that is not ready.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotReady {
-    /// Which.
     pub object: ObjectKey,
-    /// What is awaited, in words for a person.
+    /// What is awaited, in words for the user.
     pub reason: String,
     /// Set where waiting will not help soon.
     pub fatal: Option<Fatal>,
@@ -30,7 +29,7 @@ pub struct NotReady {
     pub no_room: bool,
     /// Of a workload: how many of its Pods are ready, and how many are wanted.
     pub pods: Option<(i32, i32)>,
-    /// More than that it takes its time: a person may have to do something.
+    /// More than that it takes its time: the user may have to do something.
     pub trouble: Option<String>,
 }
 

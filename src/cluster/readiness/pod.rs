@@ -10,7 +10,7 @@ const LAST_LINES: u32 = 60;
 /// The longest line shown, in characters.
 const LONGEST_LINE: usize = 300;
 
-/// What a Pod waits for; `None` where it is ready, going, or has ended well.
+/// Returns what a Pod waits for; `None` where it is ready, going, or has ended well.
 pub(super) async fn waits(
     cluster: &Cluster,
     namespace: &str,

@@ -13,7 +13,7 @@ pub(super) enum Bug {
     AnotherIdForEachRun,
     /// A run that takes over triggers the savepoint under a new id and in a new directory.
     AnotherTriggerForEachRun,
-    /// The operation object is written whoever holds it.
+    /// The operation object is written who holds it.
     NoCompareAndSwap,
     /// Requests are sent without a look whether the operation is still this run's.
     NoFence,
@@ -28,9 +28,9 @@ pub(super) enum Bug {
     /// COMPLETED counts as success, whatever the cause that comes with it.
     FailureTakenForSuccess,
     /// The journal does not say that a stop may have been asked for.
-    StopNotWrittenDownFirst,
+    StopNotRecordedFirst,
     /// The path of a savepoint is kept in memory only.
-    SavepointNotWrittenDown,
+    SavepointNotRecorded,
     /// An interrupted run's stop is asked for again, not followed.
     StopAskedAgain,
     /// The revert does not end the new job first.
@@ -71,8 +71,8 @@ pub(super) const ALL: [Bug; 26] = [
     Bug::EndNotAwaited,
     Bug::SavepointGivenUp,
     Bug::FailureTakenForSuccess,
-    Bug::StopNotWrittenDownFirst,
-    Bug::SavepointNotWrittenDown,
+    Bug::StopNotRecordedFirst,
+    Bug::SavepointNotRecorded,
     Bug::StopAskedAgain,
     Bug::NewJobNotEnded,
     Bug::CheckpointForgotten,

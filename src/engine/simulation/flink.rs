@@ -55,7 +55,6 @@ pub(super) enum Assigns {
 /// A job's resource at a controller that assigns ids.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Resource {
-    /// Counts its changes.
     pub version: u64,
     /// What shall run; `None`: nothing, or nothing any more.
     pub wanted: Option<Submission>,
@@ -132,7 +131,7 @@ pub(super) struct Job {
     next_checkpoint: Instant,
     /// The newest completed checkpoint or the savepoint that it came from.
     latest: Option<(String, u64)>,
-    /// From when it puts nothing out any more, because it is stopped.
+    /// From when it emits nothing any more, because it is stopped.
     still_from: Option<Instant>,
     /// When it is terminal, how, and up to where its output is committed then.
     ends: Option<(Instant, JobState, u64)>,
@@ -175,7 +174,7 @@ struct Stopping {
 }
 
 impl Stopping {
-    /// Whether Flink has forgotten what became of it: an answer is kept for so long.
+    /// Returns whether Flink has forgotten what became of it: an answer is kept for so long.
     fn is_forgotten(&self, kept: Duration, now: Instant) -> bool {
         self.status != SavepointStatus::InProgress && now >= self.written_at + kept
     }
@@ -199,7 +198,7 @@ pub(super) struct Generation {
 }
 
 impl Generation {
-    /// Jobs that run in it, and that whoever ends it could have seen when it looked.
+    /// Jobs that run in it, and that who ends it could have seen when it looked.
     fn dropped(&self, looked_at: Option<Instant>) -> Vec<String> {
         let seen = |job: &&Job| looked_at.is_none_or(|at| job.since <= at);
         self.jobs.iter().filter(|job| job.is_live()).filter(seen).map(|job| job.name.clone()).collect()
@@ -314,7 +313,7 @@ impl Flink {
         generation.jobs.iter_mut().filter(|job| job.is_live()).for_each(|job| come_back(job, from));
     }
 
-    /// What a look into a directory finds: the newest checkpoint, or the only savepoint.
+    /// Returns what a look into a directory finds: the newest checkpoint, or the only savepoint.
     pub fn find(&self, directory: &str) -> Look {
         let prefix = format!("{directory}/");
         let found: Vec<&String> = self.storage.keys().filter(|path| path.starts_with(&prefix)).collect();
@@ -409,13 +408,13 @@ impl Flink {
         let _ = self.run(number, &request(id, wanted.savepoint.clone()), name, now);
     }
 
-    /// Whether the controller has carried out the last change of a job's resource.
+    /// Returns whether the controller has carried out the last change of a job's resource.
     pub fn is_settled(&self, number: u32, job: &str) -> bool {
         let resource = self.resources.get(&(number, job.to_owned()));
         resource.is_none_or(|one| one.taken_in == one.version && one.begun.is_none())
     }
 
-    /// Whether the controller has begun with a submission: the job that Flink shows may be the one before it still.
+    /// Returns whether the controller has begun with a submission: the job that Flink shows may be the one before it still.
     pub fn has_launched(&self, number: u32, submission: &Submission) -> bool {
         let resource = self.resources.get(&(number, submission.job.clone()));
         resource.is_some_and(|one| one.done.contains(&submission.nonce))
@@ -453,13 +452,13 @@ impl Flink {
         }
     }
 
-    /// Whether the JobManager recovers: it answers, and knows nothing.
+    /// Returns whether the JobManager recovers: it answers, and knows nothing.
     pub fn recovers(&self, number: u32, now: Instant) -> bool {
         let recovering = |one: &Generation| one.answers_from <= now && now < one.recovering_until;
         self.generations.get(&number).is_some_and(|one| !one.shut_down && recovering(one))
     }
 
-    /// Whether it lists no job at the end of that, though it has some.
+    /// Returns whether it lists no job at the end of that, though it has some.
     pub fn lists_none(&self, number: u32, now: Instant) -> bool {
         let soon = |one: &Generation| one.recovering_until - now < Duration::from_secs(3);
         self.recovers(number, now) && self.generations.get(&number).is_some_and(soon)
@@ -472,7 +471,7 @@ impl Flink {
         let numbers: Vec<u32> = self.generations.keys().copied().collect();
         for number in numbers {
             let Some(mut generation) = self.generations.remove(&number) else { continue };
-            // A stop ends what a job puts out, so it comes before the checkpoints that would have followed.
+            // A stop ends what a job emits, so it comes before the checkpoints that would have followed.
             self.advance_stops(&mut generation, now);
             for job in &mut generation.jobs {
                 self.advance_job(job, now);
@@ -488,7 +487,7 @@ impl Flink {
                     if matches!(job.fate, Fate::Finishes(_)) && state == JobState::Finished && by_itself {
                         self.finished.insert(job.id, job.name.clone());
                     }
-                    // Retained checkpoints of a job that has finished are deleted, whoever ended it.
+                    // Retained checkpoints of a job that has finished are deleted, who ended it.
                     if state == JobState::Finished {
                         let its_own = format!("file:/c/{}/", job.id);
                         self.storage.retain(|path, _| !path.starts_with(&its_own));
@@ -695,7 +694,7 @@ impl Flink {
         Ok(())
     }
 
-    /// What became of a trigger.
+    /// Returns what became of a trigger.
     pub fn savepoint(
         &mut self,
         number: u32,

@@ -53,7 +53,7 @@ const TRANSITIONS: [&str; 19] = [
     "close",
 ];
 
-/// What is not tried.
+/// Returns what is not tried.
 ///
 /// A request to the API server alone does not meet a JobManager.
 ///
@@ -582,7 +582,7 @@ fn judge(history: &History, outside: &Rc<RefCell<Outside>>) -> Told {
     Told { broken, visits: std::mem::take(&mut outside.visits), transitions: outside.transitions }
 }
 
-/// What is not so of a job, where the records say that the new revision is the release.
+/// Returns what is not so of a job, where the records say that the new revision is the release.
 fn not_as_told(history: &History, outside: &Outside, index: usize, job: &JobMove) -> Option<String> {
     if outside.records.closed != Some(Outcome::Deployed) || job.start().is_none() {
         return None;
@@ -598,7 +598,7 @@ fn not_as_told(history: &History, outside: &Outside, index: usize, job: &JobMove
     }
 }
 
-/// Whether a job may be stopped: its newest state is in a savepoint that the release knows, or it never ran, or it failed by
+/// Returns whether a job may be stopped: its newest state is in a savepoint that the release knows, or it never ran, or it failed by
 /// itself after it had gone on.
 fn is_over(history: &History, outside: &Outside, job: &JobMove) -> bool {
     if outside.flink.live(&job.name) > 1 {

@@ -104,7 +104,7 @@ impl Outside {
         self.bug == Some(bug)
     }
 
-    /// Whether a run cannot look into the storage just now. The user comes again until one can.
+    /// Returns whether a run cannot look into the storage just now. The user comes again until one can.
     fn is_blind(&mut self, run: u32) -> bool {
         self.noise && run <= 4 && self.dice.below(3) == 0
     }
@@ -655,8 +655,8 @@ impl World for Model {
                 operation.journal = journal.clone();
                 for job in &mut operation.journal.jobs {
                     match forgets {
-                        Some(Bug::StopNotWrittenDownFirst) => job.forward.stop_asked &= job.forward.stopped,
-                        Some(Bug::SavepointNotWrittenDown) => job.forward.savepoint = None,
+                        Some(Bug::StopNotRecordedFirst) => job.forward.stop_asked &= job.forward.stopped,
+                        Some(Bug::SavepointNotRecorded) => job.forward.savepoint = None,
                         _ => {}
                     }
                 }

@@ -45,7 +45,7 @@ pub struct Found {
     pub launched: bool,
 }
 
-/// A job as whoever assigned its id shows it.
+/// A job as who assigned its id shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sighting {
     /// Its id; perhaps that of the job which it replaces.
@@ -54,7 +54,6 @@ pub struct Sighting {
     pub since: u64,
     /// The path that it was restored from last.
     pub restored: Option<String>,
-    /// Whether it has ended.
     pub ended: bool,
 }
 
@@ -77,7 +76,7 @@ pub trait JobControl {
         self.rest().health(job).await
     }
 
-    /// Whether a job takes checkpoints. Where Flink does not say: it does.
+    /// Returns whether a job takes checkpoints. Where Flink does not say: it does.
     async fn takes_checkpoints(&self, job: JobId) -> bool {
         self.rest().takes_checkpoints(job).await
     }
@@ -133,7 +132,7 @@ pub trait JobControl {
         self.rest().start(jar, request).await
     }
 
-    /// Hands a job to whoever assigns ids ([`ControlTraits::chooses_job_id`](crate::operation::ControlTraits) is off). The
+    /// Hands a job to who assigns ids ([`ControlTraits::chooses_job_id`](crate::operation::ControlTraits) is off). The
     /// same submission again changes nothing; neither does one that arrives when it was withdrawn.
     async fn submit(&self, submission: &Submission) -> Result<(), FlinkError> {
         Err(unsupported(&format!("submit {}", submission.job)))
@@ -144,7 +143,7 @@ pub trait JobControl {
         Err(unsupported(&format!("identify {}", submission.job)))
     }
 
-    /// Takes a submission back: whoever assigns ids does not begin to start its job any more. What it has begun it
+    /// Takes a submission back: who assigns ids does not begin to start its job any more. What it has begun it
     /// finishes: [`Found::settled`] says when.
     async fn withdraw(&self, submission: &Submission) -> Result<(), FlinkError> {
         Err(unsupported(&format!("withdraw {}", submission.job)))

@@ -18,7 +18,7 @@ use crate::render::{Object, ObjectKey};
 /// How the entry of a completed checkpoint begins in the ConfigMap of a job's high availability.
 const CHECKPOINT_ENTRY: &str = "checkpointID-";
 
-/// Whether an object runs a generation's `JobManager`.
+/// Returns whether an object runs a generation's `JobManager`.
 pub(super) fn is_job_manager(object: &Object, descriptor: &Descriptor) -> bool {
     object.kind() == "Job" && object.generation() == Some(descriptor.generation)
 }
@@ -37,7 +37,7 @@ pub struct PodsControl {
 }
 
 impl PodsControl {
-    /// Whether no Pod of the `JobManager` has ever run a container: then it has no job.
+    /// Returns whether no Pod of the `JobManager` has ever run a container: then it has no job.
     async fn has_never_run(&self) -> bool {
         let selector = &self.descriptor.job_manager_selector;
         let before = pods::list(&self.cluster, &self.namespace, selector).await;

@@ -15,18 +15,14 @@ use crate::id::JobId;
 /// What a generation must have before a job is moved to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Want {
-    /// Free slots.
     pub slots: u32,
-    /// Registered `TaskManager`s.
     pub task_managers: u32,
 }
 
 /// What a generation has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Readiness {
-    /// Whether that is enough.
     pub ready: bool,
-    /// What there is.
     pub overview: Overview,
 }
 
@@ -51,7 +47,7 @@ impl<R: Rest> RestControl<R> {
         Self { rest, silence }
     }
 
-    /// What Flink knows of a job's checkpoints after its end; where it does not answer it is asked again for a while.
+    /// Returns what Flink knows of a job's checkpoints after its end; where it does not answer it is asked again for a while.
     async fn last_checkpoints(&self, job: JobId) -> Result<LatestCheckpoints, FlinkError> {
         let begun = Instant::now();
         loop {
@@ -141,7 +137,7 @@ impl<R: Rest> RestControl<R> {
         job_start::start(&self.rest, jar, request, self.silence).await
     }
 
-    /// Whether a job takes checkpoints. Where Flink does not say: it does.
+    /// Returns whether a job takes checkpoints. Where Flink does not say: it does.
     pub async fn takes_checkpoints(&self, job: JobId) -> bool {
         self.rest.checkpoint_config(job).await.map_or(true, |config| config.enabled)
     }

@@ -33,7 +33,7 @@ pub(in crate::plan) struct Moves<'a> {
     /// The new Pods start while the jobs are down.
     pub starts_pods: bool,
     pub revision: u32,
-    /// New Pods start the job, whoever wants it.
+    /// New Pods start the job, who wants it.
     pub starts_with_pods: bool,
 }
 
@@ -132,7 +132,7 @@ impl Moves<'_> {
         self.options.jars.get(job).map(|file| sha256(file))
     }
 
-    /// Whether a job is to start from other state than what it has, though nothing else of it changes.
+    /// Returns whether a job is to start from other state than what it has, though nothing else of it changes.
     fn asks_for_state(&self, job: &str) -> bool {
         match &self.options.choice {
             None | Some(StateChoice::Savepoint) => false,
@@ -141,7 +141,7 @@ impl Moves<'_> {
         }
     }
 
-    /// Whether a job is to start from other state than what is on record for it.
+    /// Returns whether a job is to start from other state than what is on record for it.
     fn gives_up_state(&self, job: &str) -> bool {
         self.options.choice != Some(StateChoice::LatestCheckpoint) && self.asks_for_state(job)
     }
@@ -439,7 +439,7 @@ fn path_of(from: &StateFrom) -> Option<String> {
     }
 }
 
-/// Whether a job is to run as it runs.
+/// Returns whether a job is to run as it runs.
 fn same_job(a: &JobRecord, b: &JobRecord) -> bool {
     a.jar == b.jar
         && a.jar_sha256 == b.jar_sha256

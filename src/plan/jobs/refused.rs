@@ -91,12 +91,12 @@ impl Moves<'_> {
         if self.pods == Pods::Same {
             return Ok(());
         }
-        let stranger = self
+        let unmanaged = self
             .situation
             .live_jobs()
             .into_values()
             .find(|live| !live.state.is_terminal() && !known.iter().any(|job| job.id == Some(live.id)));
-        match stranger {
+        match unmanaged {
             None => self.situation.refuse_kept(self.context, &self.options.name).await,
             Some(live) => {
                 let name = &self.options.name;

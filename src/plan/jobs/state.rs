@@ -21,7 +21,7 @@ impl Moves<'_> {
         change.decided.revert = Some(Start { id: self.old_start_id(before), from: StateFrom::ItsStop });
     }
 
-    /// Whether a job has state that is newer than what it was restored from; so too where that is not known.
+    /// Returns whether a job has state that is newer than what it was restored from; so too where that is not known.
     pub(super) async fn has_completed_checkpoint(&self, job: &JobRecord, id: JobId) -> bool {
         let Some(descriptor) = self.situation.descriptor_of(job) else { return true };
         let checkpoints = self.context.flink(descriptor).checkpoints(id).await;

@@ -31,14 +31,11 @@ const JUST_NOW: Duration = Duration::from_secs(2);
 /// The lock could not be had, or is no longer ours.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
-    /// Somebody else is at work.
+    /// Another client is at work.
     #[error("release {release} is being changed by {holder} since {since}; try again when that has ended")]
     Held {
-        /// The release.
         release: String,
-        /// Who.
         holder: String,
-        /// Since when.
         since: Timestamp,
         /// When the lock ends unless it is renewed, in the API server's time.
         expires: Timestamp,
@@ -46,10 +43,9 @@ pub enum LockError {
     /// An operation that had begun was left: its process died.
     #[error("an operation on release {}, begun by {} at {}, was left unfinished", .0.release, .0.holder, .0.since)]
     LeftBehind(Box<LeftBehind>),
-    /// Somebody else took the lock; what was to be written was not.
+    /// Another client took the lock; what was to be written was not.
     #[error("the lock on release {release} was lost{}", to(.holder.as_deref()))]
     Lost {
-        /// The release.
         release: String,
         /// Who has it now; `None` where nobody has.
         holder: Option<String>,
@@ -62,15 +58,11 @@ pub enum LockError {
 /// An operation whose process died.
 #[derive(Clone, Debug)]
 pub struct LeftBehind {
-    /// The release.
     pub release: String,
-    /// Who.
     pub holder: String,
-    /// Since when.
     pub since: Timestamp,
-    /// What it had written down; `None` where that cannot be read.
+    /// What it had recorded; `None` where that cannot be read.
     pub pending: Option<Pending>,
-    /// What [`Lock::take_over`] needs.
     pub claim: Claim,
 }
 
@@ -94,17 +86,14 @@ pub struct Claim {
 /// An operation as others see it.
 #[derive(Clone, Debug)]
 pub struct InProgress {
-    /// Who.
     pub holder: String,
-    /// Since when.
     pub since: Timestamp,
     /// When the lock ends unless it is renewed.
     pub expires: Timestamp,
-    /// Whether it has ended: nobody renews it.
+    /// It has ended: nobody renews it.
     pub expired: bool,
-    /// Counts the writes.
     pub epoch: u64,
-    /// What it has written down; `None` where that cannot be read.
+    /// What it has recorded; `None` where that cannot be read.
     pub pending: Option<Pending>,
 }
 
@@ -140,7 +129,7 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// Whether a request that is sent now and has this long to take effect takes it while the lock is ours. Writes the
+    /// Returns whether a request that is sent now and has this long to take effect takes it while the lock is ours. Writes the
     /// object again, a new epoch, unless that was done just now.
     pub async fn confirm(&self, deadline: Duration) -> Result<(), LockError> {
         let remaining = || self.shared.valid_until().since(Moment::now());
@@ -302,7 +291,7 @@ impl Lock {
         self.shared.write(Some(Packed::new(&self.shared.place.release, pending)?)).await
     }
 
-    /// A handle for whoever must prove, before a request, that the lock is still ours.
+    /// A handle for who must prove, before a request, that the lock is still ours.
     pub fn guard(&self) -> Guard {
         Guard { shared: self.shared.clone() }
     }

@@ -1,4 +1,4 @@
-//! What an operation has written down, for another run to go on with should its own die.
+//! What an operation has recorded, for another run to go on with should its own die.
 
 use crate::flink::SavepointFormat;
 use crate::id::JobId;
@@ -23,7 +23,6 @@ pub enum Pending {
 pub struct Taking {
     /// The job's name in the release.
     pub job: String,
-    /// Its id.
     pub id: JobId,
     /// The revision that it is of.
     pub revision: u32,
@@ -44,7 +43,7 @@ pub struct Disposing {
 }
 
 impl Pending {
-    /// Returns false where nothing has been done yet, so that the lock of a run that died may simply be taken over.
+    /// Returns false where nothing has been done yet, so that the lock of an interrupted run may simply be taken over.
     pub fn has_begun(&self) -> bool {
         match self {
             Self::Change(journal) => journal.begun,
