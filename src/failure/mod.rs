@@ -62,6 +62,11 @@ impl Failure {
         Self { phase: Phase::Failed { left_behind }, cause: Box::new(cause.into()), next: Vec::new() }
     }
 
+    /// Returns whether nothing has changed, so that what was made for the operation is of no use.
+    pub(crate) fn changed_nothing(&self) -> bool {
+        matches!(self.phase, Phase::Refused | Phase::CommandLine | Phase::Unreachable)
+    }
+
     /// With what to type next.
     #[must_use]
     pub fn next(mut self, steps: impl IntoIterator<Item = NextStep>) -> Self {
@@ -70,9 +75,35 @@ impl Failure {
     }
 }
 
-impl<E: Into<Cause>> From<E> for Failure {
-    fn from(error: E) -> Self {
-        Failure::refused(error)
+/// Errors that only planning makes convert by themselves: they are found in what was given, and no server is asked.
+macro_rules! found_in_planning {
+    ($($error:ty),*) => {
+        $(impl From<$error> for Failure {
+            fn from(error: $error) -> Self {
+                Failure::refused(error)
+            }
+        })*
+    };
+}
+
+found_in_planning!(NameError, PackageError, RenderError);
+
+/// Names the phase in which an error happened. Of what a server is asked for, no conversion knows that.
+pub(crate) trait InPhase<T> {
+    /// Before anything changed.
+    fn refused(self) -> Result<T, Failure>;
+
+    /// When something may have changed: says what is left behind.
+    fn failed(self, left_behind: impl FnOnce() -> Vec<String>) -> Result<T, Failure>;
+}
+
+impl<T, E: Into<Cause>> InPhase<T> for Result<T, E> {
+    fn refused(self) -> Result<T, Failure> {
+        self.map_err(Failure::refused)
+    }
+
+    fn failed(self, left_behind: impl FnOnce() -> Vec<String>) -> Result<T, Failure> {
+        self.map_err(|error| Failure::failed(error, left_behind()))
     }
 }
 

@@ -3,14 +3,14 @@
 //! Reads the operation object, and says what it holds in words; completing or undoing it is [`crate::verbs::recover`]'s.
 
 use crate::context::Context;
-use crate::failure::{Cause, Failure, NextStep};
+use crate::failure::{Cause, Failure, InPhase, NextStep};
 use crate::operation::{JobMove, Journal, Kind};
 use crate::release::LockError;
 use crate::release::operation::{self, Pending};
 
 /// The operation on a release that is under way, or the one that died, in words.
 pub(crate) async fn operation_in_progress(context: &Context, name: &str) -> Result<Option<String>, Failure> {
-    let held = operation::in_progress(&context.store, name).await.map_err(Cause::from)?;
+    let held = operation::in_progress(&context.store, name).await.refused()?;
     let Some(held) = held else { return Ok(None) };
     let position = position(held.pending.as_ref());
     let state = if held.expired { "was interrupted" } else { "is under way" };

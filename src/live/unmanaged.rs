@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::cluster::Selection;
 use crate::cluster::discovery::Resource;
 use crate::context::Context;
-use crate::failure::{Cause, Failure, NextStep};
+use crate::failure::{Cause, Failure, InPhase, NextStep};
 use crate::flink::JobOverview;
 use crate::id::JobId;
 use crate::layout::Descriptor;
@@ -63,7 +63,7 @@ pub(crate) async fn refuse(
     listed: Option<&[JobOverview]>,
 ) -> Result<(), Failure> {
     let known = listed.into_iter().flatten().map(|job| job.id).collect();
-    let kept = kept(context, release, descriptor, known).await?;
+    let kept = kept(context, release, descriptor, known).await.refused()?;
     if kept.is_empty() {
         return Ok(());
     }

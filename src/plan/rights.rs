@@ -2,7 +2,7 @@
 
 use crate::cluster::Right;
 use crate::context::Context;
-use crate::failure::{Cause, Failure, NextStep};
+use crate::failure::{Cause, Failure, InPhase, NextStep};
 
 /// Verbs that change something, by what they need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,8 +38,7 @@ pub fn needed(verb: Verb) -> Vec<Right> {
 
 /// Refuses where a right is missing, naming each.
 pub(crate) async fn check(context: &Context, verb: Verb) -> Result<(), Failure> {
-    let missing =
-        context.cluster.check_rights(&context.namespace, &needed(verb)).await.map_err(Cause::from)?;
+    let missing = context.cluster.check_rights(&context.namespace, &needed(verb)).await.refused()?;
     if missing.is_empty() {
         return Ok(());
     }

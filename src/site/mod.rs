@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use crate::cluster::{apply, delete};
 use crate::context::Context;
 use crate::engine::{Recipe, Waits, World};
-use crate::failure::{Cause, Failure};
+use crate::failure::Cause;
 use crate::flink::{self, Client};
 use crate::id::JobId;
 use crate::layout::Descriptor;
@@ -54,7 +54,7 @@ impl<'a> Site<'a> {
         operation: Operation,
         observer: &'a dyn Observer,
         cancellation: &'a Cancellation,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, Cause> {
         let back = match (&operation.base, operation.journal.decided.revert) {
             (Some(base), Some(number)) => {
                 let objects = render_record(base, number)?;

@@ -10,7 +10,7 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::context::Context;
-use crate::failure::{Cause, Failure, NextStep};
+use crate::failure::{Cause, Failure, InPhase, NextStep};
 use crate::flink::savepoint::{normal, same_path};
 use crate::flink::{Client, FlinkError, Rest};
 use crate::live::pending::held;
@@ -63,7 +63,7 @@ pub(crate) async fn plan_rest(context: &Context, name: &str, left: &Disposing) -
 
 /// The plan, and the Flink that carries it out.
 async fn decide(context: &Context, name: &str, which: &Which) -> Result<(Plan, Client), Failure> {
-    let situation = Situation::read(context, name).await?;
+    let situation = Situation::read(context, name).await.refused()?;
     let base = situation.current(context, name)?;
     let Some(descriptor) = situation.descriptor.as_ref().filter(|_| base.status != Status::Uninstalled)
     else {

@@ -2,7 +2,7 @@
 
 use crate::context::Context;
 use crate::digest::sha256;
-use crate::failure::{Cause, Failure, NextStep};
+use crate::failure::{Cause, Failure, InPhase, NextStep};
 use crate::flink::Content;
 use crate::id::JobId;
 use crate::layout::Descriptor;
@@ -25,7 +25,7 @@ pub struct Listing {
 /// Lists a release's jobs.
 pub async fn list(context: &Context, name: &str) -> Result<Listing, Failure> {
     crate::release::check_name(name)?;
-    let situation = Situation::read(context, name).await?;
+    let situation = Situation::read(context, name).await.refused()?;
     let base = situation.current(context, name)?;
     let silent = situation.live.unreachable().map(ToString::to_string);
     Ok(Listing { rows: all_rows(context, &situation, base).await, silent })
@@ -57,7 +57,7 @@ pub async fn submit(
     let name = &options.change.name;
     crate::release::check_name(name)?;
     rights::check(context, rights::Verb::Jobs).await?;
-    let mut situation = Situation::read(context, name).await?;
+    let mut situation = Situation::read(context, name).await.refused()?;
     situation.await_recovery(context).await;
     let base = situation.current(context, name)?;
     let descriptor = require_session(&situation, base, "job submit")?;
@@ -92,9 +92,14 @@ pub async fn submit(
         options.jar.len() / 1024
     )));
     let flink = context.flink(descriptor);
-    let jar_id = flink.upload(&options.jar_name, Content::Bytes(options.jar.clone().into())).await.map_err(
-        |source| Cause::Flink { doing: format!("{} could not be uploaded", options.jar_name), source },
-    )?;
+    let jar_id = flink
+        .upload(&options.jar_name, Content::Bytes(options.jar.clone().into()))
+        .await
+        .map_err(|source| Cause::Flink {
+            doing: format!("{} could not be uploaded", options.jar_name),
+            source,
+        })
+        .refused()?;
     let job = JobRecord {
         name: options.job.clone(),
         id: None,
@@ -112,7 +117,7 @@ pub async fn submit(
         declared: false,
     };
     let planner = async || {
-        let mut situation = Situation::read(context, name).await?;
+        let mut situation = Situation::read(context, name).await.refused()?;
         situation.await_recovery(context).await;
         let base = situation.current(context, name)?;
         let mut desired = as_recorded(base)?;
@@ -145,7 +150,7 @@ pub async fn stop(
     crate::release::check_name(name)?;
     rights::check(context, rights::Verb::Jobs).await?;
     let planner = async || {
-        let mut situation = Situation::read(context, name).await?;
+        let mut situation = Situation::read(context, name).await.refused()?;
         situation.await_recovery(context).await;
         let base = situation.current(context, name)?;
         let mut desired = as_recorded(base)?;

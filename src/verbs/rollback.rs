@@ -1,7 +1,7 @@
 //! `rollback`: a new revision that is an old one again: its package, values and capabilities, in a new generation.
 
 use crate::context::Context;
-use crate::failure::{Cause, Failure, NextStep};
+use crate::failure::{Cause, Failure, InPhase, NextStep};
 use crate::layout::Descriptor;
 use crate::live::{Situation, render_record};
 use crate::operation::Kind;
@@ -24,11 +24,11 @@ pub async fn plan(context: &Context, options: &Options) -> Result<Plan, Failure>
     let name = &options.change.name;
     crate::release::check_name(name)?;
     rights::check(context, rights::Verb::Rollback).await?;
-    let mut situation = Situation::read(context, name).await?;
+    let mut situation = Situation::read(context, name).await.refused()?;
     situation.await_recovery(context).await;
     let base = situation.current(context, name)?;
     let target = target_revision(&situation, base, options)?;
-    let record = context.store.get(name, target).await?;
+    let record = context.store.get(name, target).await.refused()?;
     refuse_drift(&record)?;
     let mut desired = Desired {
         package: Package::from_archive(&record.archive)?,
@@ -72,11 +72,11 @@ fn target_revision(situation: &Situation, base: &Record, options: &Options) -> R
 
 /// The recorded package must still render to the recorded manifest: a rollback applies what was recorded, or nothing.
 fn refuse_drift(record: &Record) -> Result<(), Failure> {
-    let recorded = render::parse_manifest(&record.manifest).map_err(Cause::from)?;
-    let number = Descriptor::find(&recorded)?.map_or(record.generation, |d| d.generation);
+    let recorded = render::parse_manifest(&record.manifest).refused()?;
+    let number = Descriptor::find(&recorded).refused()?.map_or(record.generation, |d| d.generation);
     let mut planned = record.clone();
     planned.jobs.clear(); // a start that was made is not in the manifest
-    let again = render_record(&planned, number)?;
+    let again = render_record(&planned, number).refused()?;
     let values = |objects: &[Object]| -> Vec<(String, serde_json::Value)> {
         objects.iter().map(|object| (object.key().to_string(), object.value.clone())).collect()
     };

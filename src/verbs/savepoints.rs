@@ -1,7 +1,7 @@
 //! `savepoint trigger`: a new savepoint of a job, which goes on.
 
 use crate::context::Context;
-use crate::failure::{Cause, Failure, NextStep};
+use crate::failure::{Cause, Failure, InPhase, NextStep};
 use crate::live::Situation;
 use crate::live::jobs::find_job;
 use crate::live::savepoints::SavepointRow;
@@ -29,7 +29,7 @@ pub async fn trigger(
     let name = &options.name;
     crate::release::check_name(name)?;
     rights::check(context, rights::Verb::Jobs).await?;
-    let situation = Situation::read(context, name).await?;
+    let situation = Situation::read(context, name).await.refused()?;
     let base = situation.current(context, name)?.clone();
     let running: Vec<_> = base.jobs.iter().filter(|job| situation.running(job).is_some()).collect();
     let job_name = match (&options.job, running.as_slice()) {
@@ -67,7 +67,8 @@ pub async fn trigger(
     let format = options
         .format
         .parse()
-        .map_err(|_| Cause::Usage(format!("{:?} is no savepoint format", options.format)))?;
+        .map_err(|_| Cause::Usage(format!("{:?} is no savepoint format", options.format)))
+        .refused()?;
     let taking = Taking { job: job_name.clone(), id: live.id, revision: base.revision, trigger, format };
     run::savepoint::take(context, name, descriptor, &taking, observer).await
 }

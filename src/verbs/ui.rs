@@ -4,13 +4,13 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::cluster::forward::{self, LocalForward};
 use crate::context::Context;
-use crate::failure::{Cause, Failure, NextStep};
+use crate::failure::{Cause, Failure, InPhase, NextStep};
 use crate::live::Situation;
 
 /// Opens the port-forward; it lives as long as the value that comes back.
 pub async fn open(context: &Context, name: &str, port: u16) -> Result<LocalForward, Failure> {
     crate::release::check_name(name)?;
-    let situation = Situation::read(context, name).await?;
+    let situation = Situation::read(context, name).await.refused()?;
     situation.current(context, name)?;
     let descriptor = situation.descriptor.as_ref().filter(|d| situation.generations.contains(&d.generation));
     let Some(descriptor) = descriptor else {

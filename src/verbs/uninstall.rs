@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::context::Context;
-use crate::failure::{Cause, Failure, NextStep};
+use crate::failure::{Cause, Failure, InPhase, NextStep};
 use crate::flink::{self, JobOverview, Rest};
 use crate::layout::Descriptor;
 use crate::live::jobs::record_name;
@@ -43,7 +43,7 @@ pub async fn plan(context: &Context, options: &Options) -> Result<(Plan, Kept), 
     let name = &options.change.name;
     crate::release::check_name(name)?;
     rights::check(context, rights::Verb::Uninstall).await?;
-    let mut situation = Situation::read(context, name).await?;
+    let mut situation = Situation::read(context, name).await.refused()?;
     situation.await_recovery(context).await;
     let known = situation.savepoints.iter();
     let mut kept = Kept {
@@ -52,15 +52,16 @@ pub async fn plan(context: &Context, options: &Options) -> Result<(Plan, Kept), 
     };
     let base = match (&situation.base, situation.history.last()) {
         (Some(base), _) => base.clone(),
-        (None, Some(last)) => context.store.get(name, last.revision).await?,
+        (None, Some(last)) => context.store.get(name, last.revision).await.refused()?,
         (None, None) => situation.current(context, name)?.clone(),
     };
     let objects = if situation.objects.is_empty() {
-        crate::live::objects_of(&base)?
+        crate::live::objects_of(&base).refused()?
     } else {
         situation.objects.clone()
     };
-    kept.claim = crate::layout::Descriptor::find(&objects)?.and_then(|descriptor| descriptor.storage_claim);
+    kept.claim =
+        crate::layout::Descriptor::find(&objects).refused()?.and_then(|descriptor| descriptor.storage_claim);
     let with_savepoint = options.change.choice == Some(StateChoice::Savepoint);
     let claim = objects.iter().find(|object| object.kind() == "PersistentVolumeClaim");
     if let Some(claim) = claim.filter(|_| options.purge && with_savepoint) {
