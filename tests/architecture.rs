@@ -232,10 +232,12 @@ fn public_items_are_documented() {
         let lines: Vec<&str> =
             text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default().lines().collect();
         for (at, line) in lines.iter().enumerate().filter(|(_, line)| item(line).is_some()) {
-            let above = lines[..at].iter().rev().map(|line| line.trim());
-            let mut above = above
-                .skip_while(|line| line.starts_with("#[") || line.ends_with(")]") || line.starts_with(')'));
-            if !above.next().is_some_and(|line| line.starts_with("///")) {
+            let mut above = lines[..at]
+                .iter()
+                .rev()
+                .map(|line| line.trim())
+                .take_while(|line| !line.is_empty() && !line.ends_with(['{', '}', ';']));
+            if !above.any(|line| line.starts_with("///")) {
                 bare.push(format!("src/{file}:{}: {}", at + 1, line.trim()));
             }
         }

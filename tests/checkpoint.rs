@@ -135,7 +135,7 @@ fn without_checkpoints_nothing_goes_back_by_itself() {
         "upgrade",
         "demo",
         "--with-savepoint",
-        "--gate-quiet",
+        "--stability-period",
         "60s",
         "--set-json",
         fragile,

@@ -77,7 +77,7 @@ fn a_wrong_command_line_is_exit_code_2_and_says_what_is_wrong() {
         (&["upgrade", "demo", "--reset-values", "--reuse-values"], "cannot be used with"),
         (&["upgrade", "demo", "--savepoint-format", "binary"], "canonical, native"),
         (&["upgrade", "demo", "--jar", "orders.jar"], "it must be JOB=FILE"),
-        (&["job", "stop", "demo", "a", "--dry-run"], "changes of jobs have no --dry-run"),
+        (&["job", "stop", "demo", "a", "--dry-run"], "unexpected argument '--dry-run'"),
         (&["upgrade", "demo", "--version", "1.0.0"], "<PACKAGE>"),
         (&["recover", "demo", "--dry-run", "--abandon"], "cannot be used with"),
         (&["rollback", "demo", "last"], "'[REVISION]'"),
@@ -104,7 +104,8 @@ fn flags_of_helm_and_kubectl_are_understood() {
         &["--wait=false"],
         &["--no-wait"],
         &["--wait", "--no-wait"],
-        &["--atomic", "--install"],
+        &["--atomic", "--install", "--stability-period", "5s"],
+        &["--gate-quiet", "5s"],
         &["--kube-context", "a", "--kubeconfig", "/nowhere/config"],
         &["-n", "a", "--as", "b", "--as-group", "c", "--as-group", "d", "--request-timeout", "10s"],
         &["-s", "https://localhost:1", "--insecure-skip-tls-verify", "--token", "t", "-v", "3", "-q"],
@@ -316,6 +317,8 @@ fn a_second_interrupt_ends_it_at_once_and_no_core_is_dumped() {
     drop(connected);
 }
 
+const FORMATS: [&str; 5] = ["table", "wide", "json", "yaml", "name"];
+
 /// Expected: what asks no cluster has every format, too.
 #[test]
 fn the_version_has_every_format() {
@@ -325,4 +328,63 @@ fn the_version_has_every_format() {
     assert_eq!(printed("wide"), printed("table"));
     assert!(printed("table").starts_with("kubectl-flink v"));
     assert!(printed("json").contains("\"version\"") && printed("yaml").contains("version:"));
+}
+
+/// Expected: a manifest has every format, and a link, too; a script has one, and says so.
+#[test]
+fn what_asks_no_cluster_has_every_format_or_refuses_it() {
+    for verb in [&["template", "demo", "flink"][..], &["install", "demo", "flink", "--dry-run=client"]] {
+        let [table, wide, json, yaml, name] =
+            FORMATS.map(|format| offline(&[verb, &["-o", format]].concat()).ok().stdout);
+        assert!(table.starts_with("---\n") && table == wide && table == yaml, "{table}");
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(json["items"].as_array().unwrap().len(), name.lines().count(), "{name}");
+        assert!(name.lines().all(|line| line.contains('/')), "{name}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let install = ["completion", "--install", "--dir", folder.path().to_str().unwrap(), "-o"];
+    for format in FORMATS {
+        offline(&[&install[..], &[format]].concat()).ok().prints("kubectl_complete-flink");
+    }
+    for text in [&["completion", "bash"][..], &["logs", "demo"]] {
+        for format in ["json", "yaml", "name"] {
+            offline(&[text, &["-o", format]].concat()).exits(2).says("has no other format");
+        }
+    }
+}
+
+/// Expected: a result gets out by `Output::print` alone, and each that does is held against every format.
+#[test]
+fn no_verb_forgets_a_format() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cli");
+    let mut rendered = 0;
+    for folder in [folder.join("commands"), folder.join("render")] {
+        for entry in fs_err::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let text = fs_err::read_to_string(&path).unwrap();
+            let name = path.file_name().unwrap().to_str().unwrap();
+            let streams = ["logs.rs", "completion.rs"].contains(&name);
+            assert!(streams || !text.contains(".data("), "{name} writes to stdout past Output::print");
+            let reports = text.matches("impl Render for ").count();
+            let held = text.matches("every_format(&").count();
+            assert!(held >= reports, "{name}: {reports} reports, {held} of them held against every format");
+            rendered += reports;
+        }
+    }
+    assert!(rendered > 15, "so few reports: {rendered}");
+}
+
+/// Expected: a name is taken as `-o name` prints it.
+#[test]
+fn a_name_is_taken_as_it_is_printed() {
+    for args in [
+        &["status", "release/demo"][..],
+        &["uninstall", "release/demo"],
+        &["job", "stop", "release/demo", "job/orders"],
+        &["savepoint", "trigger", "demo", "--job", "job/orders"],
+    ] {
+        let run = offline(args);
+        assert!([3, 4].contains(&run.code), "a name is refused: {run}");
+        run.never_says("release/demo").never_says("job/orders");
+    }
 }

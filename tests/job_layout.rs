@@ -39,7 +39,7 @@ fn a_job_from_install_to_uninstall() {
     // Long enough to be told that it lasts: what Flink says of checkpoints is three seconds old.
     let mut upgrade = namespace.program();
     upgrade.args(["upgrade", "demo", "--set", "taskManager.memory=1100m", "--with-savepoint"]);
-    let upgraded = run(upgrade.env("KUBECTL_FLINK_GATE_QUIET", "8s"))
+    let upgraded = run(upgrade.env("KUBECTL_FLINK_STABILITY_PERIOD", "8s"))
         .ok()
         .says("warmed up in ")
         .says("stop with a savepoint, start from it")

@@ -80,6 +80,7 @@ fn a_job_submitted_by_hand_is_never_dropped_by_an_upgrade() {
     namespace.flink(["upgrade", "a", "--set", memory]).ok();
     let folder = tempfile::tempdir().unwrap();
     let jar = jar_of(&namespace, "a-g2", folder.path());
+    no_jar_is_left(&namespace, job, &jar);
     namespace
         .flink([
             "job",
@@ -139,6 +140,20 @@ fn a_job_submitted_by_hand_outlives_a_jobmanager_that_is_away() {
     assert_eq!(statuses(&namespace.history("a")), "1 superseded, 2 deployed");
     let jobs = namespace.flink(["job", "list", "a", "-o", "json"]).ok().json();
     assert_eq!(jobs, serde_json::json!([]), "it is given up");
+}
+
+/// Expected: neither a submission that is refused nor one that fails and is undone leaves its jar in the cluster.
+fn no_jar_is_left(namespace: &Namespace, job: &str, jar: &str) {
+    let path = format!("/api/v1/namespaces/{}/services/a-rest:8081/proxy/jars", namespace.name);
+    let jars = || namespace.kubectl(["get", "--raw", &path]).ok().json()["files"].clone();
+    let before = jars();
+    assert!(!before.as_array().unwrap().is_empty(), "{before}");
+    let submit = ["job", "submit", "a", jar, "--name", job];
+    namespace.flink(submit).exits(3).says(&format!("state of {job} is on record"));
+    assert_eq!(jars(), before, "a refused submission left its jar");
+    let broken = [&submit[..], &["--from-savepoint", "recorded", "--class", "no.such.Main"]].concat();
+    namespace.flink(broken).exits(5).says("→ upload counter.jar").says("no.such.Main");
+    assert_eq!(jars(), before, "a submission that was undone left its jar");
 }
 
 /// Expected: a job that is given another jar moves to it, and the release keeps that one.

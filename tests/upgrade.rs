@@ -190,7 +190,7 @@ fn a_job_that_fails_after_its_own_first_checkpoint_stays_until_a_person_decides(
     let mut upgrade = namespace.program();
     upgrade.args(["upgrade", "demo", "--with-savepoint", "--set-json", fails, "--set-json", restarts]);
     // Longer than it takes to fail for good.
-    let failed = run(upgrade.env("KUBECTL_FLINK_GATE_QUIET", "2m"))
+    let failed = run(upgrade.env("KUBECTL_FLINK_STABILITY_PERIOD", "2m"))
         .exits(1)
         .says("told to fail until")
         .says("the job counter stays as revision 2 has it, in generation demo-g2")

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::CommandFactory;
 
-use super::Cli;
+use super::root::Cli;
 
 /// Directive of Cobra's completion protocol: offer no file names.
 const NO_FILES: u8 = 4;

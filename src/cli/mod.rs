@@ -1,28 +1,26 @@
-//! The command line: clap types, one file a verb in [`commands`], and what the user sees.
+//! The command line: the verbs in [`root`], a file each in [`commands`], the flags they share in [`flags`], and what a user
+//! sees.
 //!
 //! A command parses, makes one call into [`crate::verbs`] and renders its report. Data goes to stdout, talk to stderr.
 
-pub mod args;
 pub mod commands;
 mod complete;
 mod error;
-mod format;
+pub mod flags;
 mod next;
 mod notes;
 mod output;
-mod plan;
 mod progress;
+mod prompt;
 mod render;
-mod root;
-mod said;
-mod wrap;
+pub mod root;
+mod session;
 
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
 
 pub use error::{CommandError, exit};
-pub use format::Format;
 pub use output::Output;
 pub use root::Cli;
 
@@ -33,10 +31,8 @@ pub fn main() -> ExitCode {
     if let Some(code) = complete::as_kubectl_completion(&arguments) {
         return code;
     }
-    let cli = match Cli::command()
-        .try_get_matches_from(&arguments)
-        .and_then(|matches| Cli::from_arg_matches(&matches))
-    {
+    let parsed = Cli::command().try_get_matches_from(&arguments);
+    let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => {
             let code = if error.use_stderr() { exit::USAGE } else { exit::DONE };
@@ -46,25 +42,8 @@ pub fn main() -> ExitCode {
     };
     let output = Output::of_process(&cli.global, Cli::command);
     start_tracing(cli.global.verbosity);
-    // What asks no server needs no runtime either.
-    if let Some(done) = root::run_offline(&cli, &output) {
-        return exit_code(done, &output);
-    }
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            output.error(&CommandError::io("the asynchronous runtime could not be started", &error));
-            return ExitCode::from(exit::FAILED);
-        }
-    };
-    let done = runtime.block_on(root::run(&cli, &output));
-    runtime.shutdown_background();
-    exit_code(done, &output)
-}
-
-fn exit_code(done: Result<u8, CommandError>, output: &Output) -> ExitCode {
-    match done.and_then(|code| output.written().map(|()| code)) {
-        Ok(code) => ExitCode::from(code),
+    match cli.run(&output).and_then(|()| output.written()) {
+        Ok(()) => ExitCode::from(exit::DONE),
         Err(error) => {
             output.error(&error);
             ExitCode::from(error.code)
@@ -72,7 +51,7 @@ fn exit_code(done: Result<u8, CommandError>, output: &Output) -> ExitCode {
     }
 }
 
-/// Returns what is in memory holds tokens: it is never written to a file when the process is killed.
+/// Sees to it that memory, which holds tokens, is never written to a file when the process is killed.
 #[cfg(unix)]
 fn forbid_core_dumps() {
     use rustix::process::{Resource, Rlimit, setrlimit};

@@ -5,20 +5,28 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use super::args::GlobalArgs;
+use super::flags::global::GlobalArgs;
 use crate::failure::{Command, NextStep, Program, What, Word};
 
 /// The flags that choose a cluster and a namespace, as they were given, in a shell's words.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Place {
     namespace: Vec<String>,
     cluster: Vec<String>,
+    /// The program's command line, by which commands are known in notes.
+    root: fn() -> clap::Command,
 }
 
 impl Place {
-    /// As the command line says.
-    pub fn of(global: &GlobalArgs) -> Self {
-        let mut place = Self::default();
+    /// No place that would have to be named.
+    #[cfg(test)]
+    pub fn unnamed() -> Self {
+        Self { namespace: Vec::new(), cluster: Vec::new(), root: || clap::Command::new("kubectl-flink") }
+    }
+
+    /// As the command line says; `root` makes the program's command line.
+    pub fn of(global: &GlobalArgs, root: fn() -> clap::Command) -> Self {
+        let mut place = Self { namespace: Vec::new(), cluster: Vec::new(), root };
         let path = global.kubeconfig.as_ref().map(|path| path.display().to_string());
         let given = |flag: &str, value: &str| [flag.to_owned(), quoted(value).into_owned()];
         place.namespace.extend(global.namespace.iter().flat_map(|value| given("-n", value)));
@@ -63,6 +71,11 @@ impl Place {
             let _ = write!(text, "   # {remark}");
         }
         text
+    }
+
+    /// A package's notes with these flags in each of their commands.
+    pub fn notes(&self, notes: &str) -> String {
+        super::notes::placed(notes, self, self.root)
     }
 
     fn command(&self, command: &Command, width: usize) -> String {
@@ -138,6 +151,8 @@ mod tests {
 
     use super::*;
 
+    const VERBS: [&str; 6] = ["status", "ui", "logs", "get", "install", "list"];
+
     impl Place {
         /// As these flags say.
         pub(in crate::cli) fn given(flags: &[&str]) -> Self {
@@ -146,7 +161,9 @@ mod tests {
                 #[command(flatten)]
                 global: GlobalArgs,
             }
-            Self::of(&Flags::try_parse_from(["kubectl-flink"].iter().chain(flags)).unwrap().global)
+            let words = ["kubectl-flink"].iter().chain(flags);
+            let root = || clap::Command::new("kubectl flink").subcommands(VERBS.map(clap::Command::new));
+            Self::of(&Flags::try_parse_from(words).unwrap().global, root)
         }
     }
 
@@ -230,6 +247,6 @@ mod tests {
         assert_eq!(place.render(&step, 100), lines.join("\n").replace(" \\\n ", ""));
         let words = NextStep::kubectl(["a", "command", "that", "has", "no", "flag", "however", "long"]);
         let whole = "kubectl a command that has no flag however long";
-        assert_eq!(Place::default().render(&words, 20), whole);
+        assert_eq!(Place::unnamed().render(&words, 20), whole);
     }
 }

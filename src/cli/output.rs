@@ -4,34 +4,30 @@ use std::fmt::Write as _;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::sync::OnceLock;
 
-use serde::Serialize;
-
-use super::CommandError;
-use super::args::GlobalArgs;
-use super::format::Format;
+use super::error::CommandError;
+use super::flags::format::Format;
+use super::flags::global::GlobalArgs;
 use super::next::Place;
-use super::notes;
-use crate::failure::NextStep;
+use super::progress::{Line, Said};
+use super::render::{self, Render};
+use crate::progress::{Observer, Progress};
 
 /// Columns of a hint's command: one line is read and taken more easily than two, as long as it is not far too long.
 const HINT_WIDTH: usize = 110;
 
 /// Where results and talk go.
 pub struct Output {
-    /// How results are printed.
-    pub format: Format,
+    format: Format,
     quiet: bool,
     colour: bool,
     terminal: bool,
     place: Place,
-    /// The program's command line, by which commands are known in notes.
-    root: fn() -> clap::Command,
     unwritten: OnceLock<std::io::Error>,
-    pub(super) said: super::said::Said,
+    said: Said,
 }
 
 impl Output {
-    /// The process's own stdout and stderr, of a program whose command line `root` gives.
+    /// The process's own stdout and stderr; commands that are printed are those of `root`.
     pub fn of_process(global: &GlobalArgs, root: fn() -> clap::Command) -> Self {
         let terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
         Self {
@@ -39,10 +35,9 @@ impl Output {
             quiet: global.quiet,
             colour: has_colours(),
             terminal,
-            place: Place::of(global),
-            root,
+            place: Place::of(global, root),
             unwritten: OnceLock::new(),
-            said: super::said::Said::default(),
+            said: Said::default(),
         }
     }
 
@@ -51,13 +46,11 @@ impl Output {
         self.terminal
     }
 
-    /// Returns whether results are for programs.
-    pub fn is_structured(&self) -> bool {
-        matches!(self.format, Format::Json | Format::Yaml)
-    }
-
     /// Writes data.
     pub fn data(&self, text: &str) {
+        if text.is_empty() {
+            return;
+        }
         let mut stdout = std::io::stdout().lock();
         if let Err(error) = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
             let _ = self.unwritten.set(error); // the first tells why
@@ -67,16 +60,6 @@ impl Output {
     /// Returns whether there is no use in writing more data.
     pub fn is_closed(&self) -> bool {
         self.unwritten.get().is_some()
-    }
-
-    /// Returns what to type next as text, with the flags that lead to where the user is.
-    pub fn next_step(&self, step: &NextStep, width: usize) -> String {
-        self.place.render(step, width)
-    }
-
-    /// Returns a package's notes with these flags in each of their commands.
-    pub fn notes(&self, notes: &str) -> String {
-        notes::placed(notes, &self.place, self.root)
     }
 
     /// Returns whether all data was written. A reader that went away (`| head`) had enough: that is no failure.
@@ -117,7 +100,7 @@ impl Output {
             let _ = writeln!(text, "{} {left}", self.bold("left:"));
         }
         for hint in &error.hints {
-            let _ = writeln!(text, "{} {}", self.bold("hint:"), self.next_step(hint, HINT_WIDTH));
+            let _ = writeln!(text, "{} {}", self.bold("hint:"), self.place.render(hint, HINT_WIDTH));
         }
         Self::say(text.trim_end());
     }
@@ -131,20 +114,29 @@ impl Output {
         if self.colour { format!("\u{1b}[1m{text}\u{1b}[0m") } else { text.to_owned() }
     }
 
-    /// Prints a value as JSON or YAML; `false` where the format is for people.
-    pub fn structured<T: Serialize + ?Sized>(&self, value: &T) -> Result<bool, CommandError> {
+    /// Writes a package's notes.
+    pub fn notes(&self, notes: &str) {
+        self.talk(&self.place.notes(notes));
+    }
+
+    /// Prints a result in the format that was asked for.
+    pub fn print(&self, result: &impl Render) -> Result<(), CommandError> {
+        let text = render::render(result, self.format, &self.place)
+            .map_err(|error| CommandError::io("the result cannot be written as JSON", &error))?;
+        self.data(&text);
+        if let (Format::Table | Format::Wide, Some(remark)) = (self.format, result.remark(&self.place)) {
+            self.talk(&remark);
+        }
+        Ok(())
+    }
+
+    /// Refuses a format for what is a text of its own: a log, a script.
+    pub fn refuse_format_of(&self, text: &str) -> Result<(), CommandError> {
         match self.format {
-            Format::Json => {
-                let text = serde_json::to_string_pretty(value)
-                    .map_err(|error| CommandError::io("the result cannot be written as JSON", &error))?;
-                self.data(&format!("{text}\n"));
-                Ok(true)
+            Format::Table | Format::Wide => Ok(()),
+            Format::Json | Format::Yaml | Format::Name => {
+                Err(CommandError::usage(format!("{text} has no other format: leave out --output")))
             }
-            Format::Yaml => {
-                self.data(&crate::yaml::to_string(value));
-                Ok(true)
-            }
-            _ => Ok(false),
         }
     }
 
@@ -160,33 +152,18 @@ impl Output {
     }
 }
 
-/// Returns whether stderr may have colours: it is a terminal, and `NO_COLOR` is not set (<https://no-color.org>: to no matter what, but
-/// not to an empty text).
+/// Returns whether stderr may have colours: it is a terminal, and `NO_COLOR` is not set (<https://no-color.org>: to no matter
+/// what, but not to an empty text).
 pub fn has_colours() -> bool {
     std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-/// Rows as columns: upper-case heads, two or more spaces between, nothing after the last column.
-pub fn table(heads: &[&str], rows: &[Vec<String>]) -> String {
-    let mut widths: Vec<usize> = heads.iter().map(|head| head.chars().count()).collect();
-    for row in rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
+impl Observer for Output {
+    fn progress(&self, progress: Progress) {
+        match self.said.line(progress) {
+            Some(Line::Talk(line)) => self.talk(&line),
+            Some(Line::Warning(warning)) => self.warn(&warning),
+            None => {}
         }
     }
-    let mut text = String::new();
-    let head_row: Vec<String> = heads.iter().map(|head| (*head).to_owned()).collect();
-    for row in std::iter::once(&head_row).chain(rows) {
-        let mut line = String::new();
-        for (cell, width) in row.iter().zip(&widths) {
-            let _ = write!(line, "{cell:<width$}  ");
-        }
-        let _ = writeln!(text, "{}", line.trim_end());
-    }
-    text
-}
-
-/// A moment in time as people read it: UTC, to the second.
-pub fn moment(timestamp: jiff::Timestamp) -> String {
-    timestamp.strftime("%Y-%m-%d %H:%M:%S").to_string()
 }

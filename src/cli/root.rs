@@ -1,9 +1,12 @@
-//! The root of the command line: the verbs, and the one place that leads from each to its file.
+//! The verbs, and the one place that leads from the command line to them.
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use super::args::GlobalArgs;
-use super::{CommandError, Output, commands};
+use super::commands;
+use super::error::CommandError;
+use super::flags::global::GlobalArgs;
+use super::output::Output;
+use super::session::{Session, serve};
 
 /// A package manager for Apache Flink on Kubernetes.
 #[derive(Parser)]
@@ -61,36 +64,28 @@ pub enum Command {
     Completion(commands::completion::CompletionArgs),
 }
 
-/// Runs the verb; the exit code where it succeeds.
-pub async fn run(cli: &Cli, output: &Output) -> Result<u8, CommandError> {
-    let global = &cli.global;
-    match &cli.command {
-        Command::Install(args) => commands::install::run(args, global, output).await,
-        Command::Upgrade(args) => commands::upgrade::run(args, global, output).await,
-        Command::Rollback(args) => commands::rollback::run(args, global, output).await,
-        Command::Plan(args) => commands::plan::run(args, global, output).await,
-        Command::Recover(args) => commands::recover::run(args, global, output).await,
-        Command::Uninstall(args) => commands::uninstall::run(args, global, output).await,
-        Command::List(args) => commands::list::run(args, global, output).await,
-        Command::Status(args) => commands::status::run(args, global, output).await,
-        Command::History(args) => commands::history::run(args, global, output).await,
-        Command::Get(args) => commands::get::run(args, global, output).await,
-        Command::Job(args) => commands::job::run(args, global, output).await,
-        Command::Savepoint(args) => commands::savepoint::run(args, global, output).await,
-        Command::Ui(args) => commands::ui::run(args, global, output).await,
-        Command::Logs(args) => commands::logs::run(args, global, output).await,
-        Command::Template(_) | Command::Version(_) | Command::Completion(_) => {
-            run_offline(cli, output).unwrap_or(Ok(0))
+impl Cli {
+    /// Runs the verb. What asks no server starts no asynchronous runtime either.
+    pub fn run(&self, output: &Output) -> Result<(), CommandError> {
+        let session = &Session { global: &self.global, output };
+        match &self.command {
+            Command::Install(args) => serve(commands::install::run(args, session)),
+            Command::Upgrade(args) => serve(commands::upgrade::run(args, session)),
+            Command::Rollback(args) => serve(commands::rollback::run(args, session)),
+            Command::Plan(args) => serve(commands::plan::run(args, session)),
+            Command::Recover(args) => serve(commands::recover::run(args, session)),
+            Command::Uninstall(args) => serve(commands::uninstall::run(args, session)),
+            Command::List(args) => serve(commands::list::run(args, session)),
+            Command::Status(args) => serve(commands::status::run(args, session)),
+            Command::History(args) => serve(commands::history::run(args, session)),
+            Command::Get(args) => serve(commands::get::run(args, session)),
+            Command::Template(args) => commands::template::run(args, session),
+            Command::Job(args) => serve(commands::job::run(args, session)),
+            Command::Savepoint(args) => serve(commands::savepoint::run(args, session)),
+            Command::Ui(args) => serve(commands::ui::run(args, session)),
+            Command::Logs(args) => serve(commands::logs::run(args, session)),
+            Command::Version(args) => commands::version::run(args, session),
+            Command::Completion(args) => commands::completion::run(args, &mut Self::command(), session),
         }
-    }
-}
-
-/// Runs a verb that asks no server; `None` for the others.
-pub fn run_offline(cli: &Cli, output: &Output) -> Option<Result<u8, CommandError>> {
-    match &cli.command {
-        Command::Template(args) => Some(commands::template::run(args, &cli.global, output)),
-        Command::Version(args) => Some(commands::version::run(args, output)),
-        Command::Completion(args) => Some(commands::completion::run(args, Cli::command, output)),
-        _ => None,
     }
 }

@@ -41,7 +41,7 @@ pub(crate) struct Recipe {
 pub(crate) struct Waits {
     /// A single wait (`--timeout`).
     pub timeout: Duration,
-    /// Without a restart, until a job that moved has proved itself (`--gate-quiet`).
+    /// Without a restart, until a job that moved has proved itself (`--stability-period`).
     pub quiet: Duration,
 }
 

@@ -194,7 +194,9 @@ pub enum Cause {
     #[error("release {release:?} has no job {job:?} (it has {known})")]
     NoJob { release: String, job: String, known: String },
     #[error("{0}")]
-    Usage(String),
+    InvalidInput(String),
+    #[error("{0}")]
+    Precondition(String),
     #[error("{step}: {reason}")]
     Step { step: String, reason: String },
     #[error("release {release:?} changed meanwhile: it is at revision {now}, the plan was made for {then}")]
@@ -231,7 +233,7 @@ impl Cause {
     /// Returns whether what the user has typed cannot be read, or names nothing that there is in their own files.
     fn is_command_line(&self) -> bool {
         match self {
-            Cause::ReleaseName(_) | Cause::Values(ValuesError::Set { .. }) => true,
+            Cause::InvalidInput(_) | Cause::ReleaseName(_) | Cause::Values(ValuesError::Set { .. }) => true,
             Cause::Cluster(error) => error.is_command_line(),
             _ => false,
         }

@@ -10,7 +10,11 @@ use crate::release::operation::{self, Pending};
 
 /// The operation on a release that is under way, or the one that died, in words.
 pub(crate) async fn operation_in_progress(context: &Context, name: &str) -> Result<Option<String>, Failure> {
-    let held = operation::in_progress(&context.store, name).await.refused()?;
+    let held = match operation::in_progress(&context.store, name).await {
+        // Nothing else of the release is hidden by it.
+        Err(LockError::Release(error)) if error.is_another_version() => return Ok(Some(error.to_string())),
+        held => held.refused()?,
+    };
     let Some(held) = held else { return Ok(None) };
     let position = position(held.pending.as_ref());
     let state = if held.expired { "was interrupted" } else { "is under way" };
@@ -71,4 +75,25 @@ fn stopped_jobs(journal: &Journal) -> String {
         _ => String::new(),
     };
     journal.jobs.iter().map(said).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::testing::{self, Reply};
+    use k8s_openapi::ByteString;
+    use serde_json::json;
+
+    #[tokio::test]
+    async fn what_a_later_version_has_begun_is_said_and_hides_nothing_else() {
+        let later = br#"{"format": 2, "writtenBy": "0.3.0", "content": {}}"#;
+        let data = json!({"operation": ByteString(later.to_vec())});
+        let (cluster, _) = testing::cluster(move |_| Reply::json(200, &json!({"items": [{"data": data}]})));
+        let context = Context::new(cluster, "team".to_owned(), "the test".to_owned());
+        let said = operation_in_progress(&context, "demo").await.unwrap().unwrap();
+        assert!(
+            said.ends_with("in format 2, which this version does not know: use 0.3.0 or newer"),
+            "{said}"
+        );
+    }
 }

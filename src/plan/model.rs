@@ -63,7 +63,7 @@ pub struct ChangeOptions {
     /// Wait for Pods and jobs.
     pub wait: bool,
     /// How long a moved job must run without a restart before it counts as healthy.
-    pub gate_quiet: Duration,
+    pub stability_period: Duration,
     /// What the record says of the change.
     pub description: Option<String>,
     /// Have the API server check the objects.
@@ -95,7 +95,7 @@ impl ChangeOptions {
             keep_going: false,
             strategy: None,
             wait: true,
-            gate_quiet: Duration::from_secs(30),
+            stability_period: Duration::from_secs(30),
             description: None,
             server_dry_run: true,
             force_conflicts: false,
@@ -111,7 +111,7 @@ impl ChangeOptions {
     pub(crate) fn settings(&self) -> Settings {
         Settings {
             description: self.description.clone(),
-            gate_quiet: self.gate_quiet,
+            stability_period: self.stability_period,
             force_conflicts: self.force_conflicts,
             take_ownership: self.take_ownership,
             history_max: self.history_max,

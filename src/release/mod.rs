@@ -94,6 +94,11 @@ pub enum ReleaseError {
 }
 
 impl ReleaseError {
+    /// Returns whether another version of this program wrote what cannot be read.
+    pub fn is_another_version(&self) -> bool {
+        matches!(self, Self::UnknownFormat { .. } | Self::NoFormat { .. })
+    }
+
     /// Returns whether the API server could not be reached at all.
     pub fn is_unreachable(&self) -> bool {
         matches!(self, Self::Cluster(error) if error.is_unreachable())

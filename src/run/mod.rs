@@ -32,12 +32,26 @@ pub async fn run(
     observer: &dyn Observer,
     cancellation: &Cancellation,
 ) -> Result<Report, Failure> {
+    let nothing = async |_: &Context, _: &mut Operation| Ok(());
+    run_prepared(context, shown, planner, nothing, observer, cancellation).await
+}
+
+/// Does the same; what the operation needs first is made ready under the lock, by requests through the context that
+/// `prepare` is given, once it is decided that the plan is carried out.
+pub(crate) async fn run_prepared(
+    context: &Context,
+    shown: &Plan,
+    planner: impl AsyncFn() -> Result<Plan, Failure>,
+    prepare: impl AsyncFn(&Context, &mut Operation) -> Result<(), Failure>,
+    observer: &dyn Observer,
+    cancellation: &Cancellation,
+) -> Result<Report, Failure> {
     if shown.summary.unchanged {
         return Ok(Report::unchanged(&shown.operation));
     }
     refuse_missing_choice(shown)?;
     namespace::within(context, shown.options.create_namespace, observer, async || {
-        let (lock, plan) = plan_under_lock(context, shown, &planner).await?;
+        let (lock, plan) = plan_under_lock(context, shown, &planner, &prepare).await?;
         let changes = plan.summary.objects;
         let mut report = carry_out(context, lock, plan.operation, observer, cancellation).await?;
         report.objects = changes;
@@ -46,18 +60,19 @@ pub async fn run(
     .await
 }
 
-/// Takes the lock, and plans again what was shown; refused where the release has changed since.
+/// Takes the lock, plans again what was shown, and makes ready what that needs; refused where the release has changed since.
 async fn plan_under_lock(
     context: &Context,
     shown: &Plan,
     planner: impl AsyncFn() -> Result<Plan, Failure>,
+    prepare: impl AsyncFn(&Context, &mut Operation) -> Result<(), Failure>,
 ) -> Result<(Lock, Plan), Failure> {
     let name = &shown.options.name;
     let journal = Journal { begun: false, ..shown.operation.journal.clone() };
     let acquired = Lock::acquire(&context.store, name, &context.holder, &Pending::from(&journal)).await;
     let lock = acquired.map_err(|error| held(name, error))?;
     let decided = async {
-        let plan = planner().await?;
+        let mut plan = planner().await?;
         if plan.summary.from_revision != shown.summary.from_revision
             || plan.summary.to_revision != shown.summary.to_revision
         {
@@ -70,6 +85,7 @@ async fn plan_under_lock(
             .next([NextStep::again([]).remark("plans anew")]));
         }
         refuse_missing_choice(&plan)?;
+        prepare(&context.under(&lock), &mut plan.operation).await?;
         Ok(plan)
     }
     .await;
@@ -106,7 +122,7 @@ pub(crate) async fn carry_out(
             }
         };
         let world = Site::new(context, lock, operation, observer, cancellation).map_err(unbegun)?;
-        world.write(&journal).await.map_err(|error| unbegun(error.into()))?;
+        world.write(&journal).await.map_err(unbegun)?;
         let mut engine = Engine::new(world, journal);
         let outcome = engine.run().await;
         let Engine { world: Site { lock: held, operation: done, .. }, journal, cause, .. } = engine;

@@ -5,7 +5,8 @@ use crate::failure::Cause;
 use crate::flink::{Content, Plan, Program};
 use crate::layout::Descriptor;
 use crate::live::render_record;
-use crate::operation::Target;
+use crate::operation::{JobMove, Journal, Target};
+use crate::progress::Progress;
 use crate::release::{JobRecord, Record};
 
 impl Site<'_> {
@@ -114,6 +115,21 @@ impl Site<'_> {
                 if known.is_empty() { "no jars".to_owned() } else { known.join(", ") }
             ),
         })
+    }
+
+    /// Deletes the jars that were uploaded for jobs which did not come to be: no other revision names them.
+    pub(super) async fn delete_uploads(&self, journal: &Journal) {
+        let Some(descriptor) = self.descriptor(Target::New) else { return };
+        let flink = self.context.flink(descriptor);
+        let gone = |moved: &&JobMove| moved.start().is_some() && !moved.is_moved();
+        for moved in journal.jobs.iter().filter(gone) {
+            let job = self.operation.record.jobs.iter().find(|job| job.name == moved.name);
+            let Some(jar) = job.and_then(|job| job.jar.strip_prefix("upload:")) else { continue };
+            if let Err(error) = flink.delete_jar(jar).await {
+                let left = format!("the jar {jar} could not be deleted: {error}");
+                self.observer.progress(Progress::Warning(left));
+            }
+        }
     }
 
     /// An estimate: one slot-sharing group, which is what a job has unless it says otherwise.

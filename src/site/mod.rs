@@ -220,7 +220,7 @@ impl World for Site<'_> {
     }
 
     fn waits(&self) -> Waits {
-        Waits { timeout: self.context.timeout, quiet: self.operation.settings.gate_quiet }
+        Waits { timeout: self.context.timeout, quiet: self.operation.settings.stability_period }
     }
 
     async fn begin(&mut self, journal: &Journal) -> Result<(), Cause> {

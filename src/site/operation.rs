@@ -39,7 +39,7 @@ pub struct Settings {
     /// The record's description of the change.
     pub description: Option<String>,
     /// How long a moved job must run without a restart before it counts as healthy.
-    pub gate_quiet: Duration,
+    pub stability_period: Duration,
     /// Take fields from other managers.
     pub force_conflicts: bool,
     /// Take objects from other owners.

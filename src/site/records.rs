@@ -63,6 +63,9 @@ impl Site<'_> {
                     bring_back(journal, &mut base, &self.operation.record);
                     self.context.store.update(&base).await?;
                 }
+                if outcome == Outcome::Undone && journal.decided.kind == Kind::Jobs {
+                    self.delete_uploads(journal).await;
+                }
             }
         }
         Ok(())

@@ -46,7 +46,7 @@ pub struct Plan {
     pub keep: Vec<(String, String)>,
     /// What was asked for.
     #[serde(skip)]
-    which: Which,
+    pub(crate) which: Which,
 }
 
 /// Says which savepoints go; changes nothing.
@@ -67,7 +67,7 @@ async fn decide(context: &Context, name: &str, which: &Which) -> Result<(Plan, C
     let base = situation.current(context, name)?;
     let Some(descriptor) = situation.descriptor.as_ref().filter(|_| base.status != Status::Uninstalled)
     else {
-        return Err(Failure::refused(Cause::Usage(format!(
+        return Err(Failure::refused(Cause::Precondition(format!(
             "release {name:?} runs no Flink cluster, and only Flink deletes savepoints"
         )))
         .next([NextStep::flink(["uninstall", name, "--purge"]).remark("all of them, with the volume")]));
@@ -84,7 +84,7 @@ async fn decide(context: &Context, name: &str, which: &Which) -> Result<(Plan, C
             std::iter::once(&situation.live).chain(base.jobs.iter().map(|job| situation.live_of(job)));
         let cause = match lives.find_map(Live::unreachable).cloned() {
             Some(source) => Cause::Flink { doing, source },
-            None => Cause::Usage(doing),
+            None => Cause::Precondition(doing),
         };
         return Err(Failure::refused(cause).next([NextStep::flink(["status", name])]));
     }
@@ -94,13 +94,13 @@ async fn decide(context: &Context, name: &str, which: &Which) -> Result<(Plan, C
         Which::Paths(paths) => {
             for path in paths {
                 let Some(row) = rows.iter().find(|row| same_path(&row.path, path)) else {
-                    return Err(Failure::refused(Cause::Usage(format!(
+                    return Err(Failure::refused(Cause::Precondition(format!(
                         "release {name:?} knows no savepoint {path}"
                     )))
                     .next([NextStep::flink(["savepoint", "list", name])]));
                 };
                 if let Some(reason) = needed(context, &situation, base, &rows, row).await {
-                    return Err(Failure::refused(Cause::Usage(format!("{path} stays: {reason}")))
+                    return Err(Failure::refused(Cause::Precondition(format!("{path} stays: {reason}")))
                         .next([NextStep::flink(["savepoint", "list", name])]));
                 }
                 plan.dispose.push(row.clone());

@@ -14,6 +14,7 @@ use crate::plan::{self, ChangeOptions, Desired, Only, StateChoice, rights};
 use crate::progress::{Cancellation, Observer, Progress};
 use crate::release::{JobMode, JobRecord, JobState, Record};
 use crate::run::{self, Report};
+use crate::site::Operation;
 
 /// A release's jobs.
 pub struct Listing {
@@ -47,7 +48,60 @@ pub struct SubmitOptions {
     pub parallelism: Option<u32>,
 }
 
-/// Uploads a jar and starts it as a job of the release.
+impl SubmitOptions {
+    /// Returns the job as it is recorded, but for the jar's id, which Flink chooses: until then there is its file's name.
+    fn record(&self) -> JobRecord {
+        JobRecord {
+            name: self.job.clone(),
+            id: None,
+            jar: uploaded(&self.jar_name),
+            jar_sha256: Some(sha256(&self.jar)),
+            entry_class: self.entry_class.clone(),
+            args: self.args.clone(),
+            parallelism: self.parallelism,
+            allow_non_restored_state: self.change.allow_non_restored_state,
+            mode: JobMode::Cluster,
+            state: JobState::Running,
+            elsewhere: None,
+            restored_from: None,
+            ended_by: None,
+            declared: false,
+        }
+    }
+
+    /// Uploads the jar; its id goes into the record before the job is started.
+    async fn upload(
+        &self,
+        context: &Context,
+        descriptor: &Descriptor,
+        operation: &mut Operation,
+        observer: &dyn Observer,
+    ) -> Result<(), Failure> {
+        let size = self.jar.len() / 1024;
+        observer.progress(Progress::Begun(format!("upload {} ({size} KiB)", self.jar_name)));
+        let file = Content::Bytes(self.jar.clone().into());
+        let jar = context
+            .flink(descriptor)
+            .upload(&self.jar_name, file)
+            .await
+            .map_err(|source| Cause::Flink {
+                doing: format!("{} could not be uploaded", self.jar_name),
+                source,
+            })
+            .refused()?;
+        for job in operation.record.jobs.iter_mut().filter(|job| job.name == self.job) {
+            job.jar = uploaded(&jar);
+        }
+        Ok(())
+    }
+}
+
+/// Returns how a record names a jar that was uploaded.
+fn uploaded(jar: &str) -> String {
+    format!("upload:{jar}")
+}
+
+/// Uploads a jar and starts it as a job of the release. What is refused leaves no jar in the cluster.
 pub async fn submit(
     context: &Context,
     options: &SubmitOptions,
@@ -62,7 +116,7 @@ pub async fn submit(
     let base = situation.current(context, name)?;
     let descriptor = require_session(&situation, base, "job submit")?;
     if situation_job_runs(&situation, &base.jobs, &options.job) {
-        return Err(Failure::refused(Cause::Usage(format!(
+        return Err(Failure::refused(Cause::Precondition(format!(
             "release {name:?} already runs a job {:?}",
             options.job
         )))
@@ -72,7 +126,7 @@ pub async fn submit(
         ]));
     }
     if base.jobs.iter().any(|job| job.name == options.job && job.declared) {
-        return Err(Failure::refused(Cause::Usage(format!(
+        return Err(Failure::refused(Cause::Precondition(format!(
             "the job {:?} is declared by the release's values",
             options.job
         )))
@@ -86,36 +140,7 @@ pub async fn submit(
             "the release has no storage: the jar is lost with the JobManager's Pod, and an upgrade will ask for --jar".to_owned(),
         ));
     }
-    observer.progress(Progress::Begun(format!(
-        "upload {} ({} KiB)",
-        options.jar_name,
-        options.jar.len() / 1024
-    )));
-    let flink = context.flink(descriptor);
-    let jar_id = flink
-        .upload(&options.jar_name, Content::Bytes(options.jar.clone().into()))
-        .await
-        .map_err(|source| Cause::Flink {
-            doing: format!("{} could not be uploaded", options.jar_name),
-            source,
-        })
-        .refused()?;
-    let job = JobRecord {
-        name: options.job.clone(),
-        id: None,
-        jar: format!("upload:{jar_id}"),
-        jar_sha256: Some(sha256(&options.jar)),
-        entry_class: options.entry_class.clone(),
-        args: options.args.clone(),
-        parallelism: options.parallelism,
-        allow_non_restored_state: options.change.allow_non_restored_state,
-        mode: JobMode::Cluster,
-        state: JobState::Running,
-        elsewhere: None,
-        restored_from: None,
-        ended_by: None,
-        declared: false,
-    };
+    let job = options.record();
     let planner = async || {
         let mut situation = Situation::read(context, name).await.refused()?;
         situation.await_recovery(context).await;
@@ -126,8 +151,11 @@ pub async fn submit(
         desired.only = Some(Only::Start(job.name.clone()));
         plan::build(context, Kind::Jobs, &options.change, &situation, desired).await
     };
+    let upload = async |context: &Context, operation: &mut Operation| {
+        options.upload(context, descriptor, operation, observer).await
+    };
     let shown = planner().await?;
-    run::run(context, &shown, planner, observer, cancellation).await
+    run::run_prepared(context, &shown, planner, upload, observer, cancellation).await
 }
 
 /// Stops jobs with a savepoint, or cancels them.
@@ -164,7 +192,7 @@ pub async fn stop(
         if !situation_job_runs(&situation, &desired.submitted, &job)
             && !situation_job_runs(&situation, &base.jobs, &job)
         {
-            return Err(Failure::refused(Cause::Usage(format!(
+            return Err(Failure::refused(Cause::Precondition(format!(
                 "the job {job} of release {name:?} does not run"
             )))
             .next([NextStep::flink(["job", "list", name])]));
@@ -199,7 +227,7 @@ fn require_session<'a>(
 ) -> Result<&'a Descriptor, Failure> {
     match &situation.descriptor {
         Some(descriptor) if descriptor.takes_submissions() => Ok(descriptor),
-        _ => Err(Failure::refused(Cause::Usage(format!(
+        _ => Err(Failure::refused(Cause::Precondition(format!(
             "{what} needs a session cluster; release {:?} has the layout {:?}, whose one job is declared in its values",
             base.name, base.layout
         )))

@@ -25,7 +25,7 @@ pub async fn pods(context: &Context, name: &str, role: Role) -> Result<Vec<Pod>,
     situation.current(context, name)?;
     let mut descriptors = situation.descriptors().peekable();
     if descriptors.peek().is_none() {
-        return Err(Failure::refused(Cause::Usage(format!("release {name:?} has no Flink cluster"))));
+        return Err(Failure::refused(Cause::Precondition(format!("release {name:?} has no Flink cluster"))));
     }
     let selectors = descriptors.flat_map(|descriptor| match role {
         Role::JobManager => vec![&descriptor.job_manager_selector],
@@ -37,8 +37,10 @@ pub async fn pods(context: &Context, name: &str, role: Role) -> Result<Vec<Pod>,
         found.extend(pods::list(&context.cluster, &context.namespace, selector).await.refused()?);
     }
     if found.is_empty() {
-        return Err(Failure::refused(Cause::Usage(format!("release {name:?} has no Pods of that role")))
-            .next([NextStep::flink(["status", name])]));
+        return Err(Failure::refused(Cause::Precondition(format!(
+            "release {name:?} has no Pods of that role"
+        )))
+        .next([NextStep::flink(["status", name])]));
     }
     Ok(found)
 }
@@ -50,5 +52,5 @@ pub async fn stream(
     options: &LogOptions,
     sink: &mut (dyn FnMut(LogLine) -> ControlFlow<()> + Send),
 ) -> Result<(), Failure> {
-    Ok(pods::each_line(&context.cluster, &context.namespace, pods, options, sink).await.refused()?)
+    pods::each_line(&context.cluster, &context.namespace, pods, options, sink).await.refused()
 }

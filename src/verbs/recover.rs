@@ -102,7 +102,7 @@ pub async fn recover(
         && (journal.is_warm() || journal.orphans_left().next().is_some())
     {
         let why = "one --flink-url cannot lead to two generations, and the operation was between them";
-        return Err(Failure::refused(Cause::Usage(why.to_owned()))
+        return Err(Failure::refused(Cause::Precondition(why.to_owned()))
             .next([NextStep::flink(["recover", name]).remark("without --flink-url")]));
     }
     for (job, path) in &options.savepoints {
@@ -239,7 +239,7 @@ fn tell_savepoint(journal: &mut Journal, job: Option<&str>, path: &str) -> Resul
     }
     let names: Vec<_> = open.into_iter().map(|(_, name)| name).collect();
     let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-    Err(Failure::refused(Cause::Usage(format!(
+    Err(Failure::refused(Cause::Precondition(format!(
         "--savepoint {path}: jobs whose savepoint is not known: {names}"
     ))))
 }

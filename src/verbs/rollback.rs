@@ -60,7 +60,7 @@ fn target_revision(situation: &Situation, base: &Record, options: &Options) -> R
             })
             .map(|summary| summary.revision)
             .ok_or_else(|| {
-                Failure::refused(Cause::Usage(format!(
+                Failure::refused(Cause::Precondition(format!(
                     "release {name:?} has no earlier revision that was deployed (it runs revision {}, there are {})",
                     base.revision,
                     known()

@@ -36,12 +36,12 @@ pub async fn trigger(
         (Some(job), _) => find_job(&situation, &base, job)?,
         (None, [only]) => only.name.clone(),
         (None, []) => {
-            return Err(Failure::refused(Cause::Usage(format!("release {name:?} runs no job")))
+            return Err(Failure::refused(Cause::Precondition(format!("release {name:?} runs no job")))
                 .next([NextStep::flink(["job", "list", name])]));
         }
         (None, many) => {
             let names: Vec<_> = many.iter().map(|job| job.name.as_str()).collect();
-            return Err(Failure::refused(Cause::Usage(format!(
+            return Err(Failure::refused(Cause::Precondition(format!(
                 "release {name:?} runs {} jobs: {}",
                 names.len(),
                 names.join(", ")
@@ -58,7 +58,7 @@ pub async fn trigger(
         .next([NextStep::flink(["job", "list", name])]));
     };
     let Some(descriptor) = situation.descriptor_of(recorded) else {
-        return Err(Failure::refused(Cause::Usage(format!("release {name:?} runs no Flink cluster"))));
+        return Err(Failure::refused(Cause::Precondition(format!("release {name:?} runs no Flink cluster"))));
     };
     let trigger = savepoint_trigger(context, Some(descriptor), live, base.revision).map_err(|reason| {
         Failure::refused(Cause::NoSavepoint { job: job_name.clone(), reason })
@@ -67,7 +67,7 @@ pub async fn trigger(
     let format = options
         .format
         .parse()
-        .map_err(|_| Cause::Usage(format!("{:?} is no savepoint format", options.format)))
+        .map_err(|_| Cause::InvalidInput(format!("{:?} is no savepoint format", options.format)))
         .refused()?;
     let taking = Taking { job: job_name.clone(), id: live.id, revision: base.revision, trigger, format };
     run::savepoint::take(context, name, descriptor, &taking, observer).await

@@ -14,7 +14,7 @@ pub async fn open(context: &Context, name: &str, port: u16) -> Result<LocalForwa
     situation.current(context, name)?;
     let descriptor = situation.descriptor.as_ref().filter(|d| situation.generations.contains(&d.generation));
     let Some(descriptor) = descriptor else {
-        return Err(Failure::refused(Cause::Usage(format!("release {name:?} runs no Flink cluster")))
+        return Err(Failure::refused(Cause::Precondition(format!("release {name:?} runs no Flink cluster")))
             .next([NextStep::flink(["status", name])]));
     };
     let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);

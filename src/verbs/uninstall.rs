@@ -67,7 +67,7 @@ pub async fn plan(context: &Context, options: &Options) -> Result<(Plan, Kept), 
     if let Some(claim) = claim.filter(|_| options.purge && with_savepoint) {
         let why =
             format!("--purge deletes {}, and with it the savepoint that --with-savepoint takes", claim.key());
-        return Err(Failure::refused(Cause::Usage(why)).next([
+        return Err(Failure::refused(Cause::Precondition(why)).next([
             NextStep::flink(["uninstall", name, "--with-savepoint"]).remark("record and volume are kept"),
             NextStep::flink(["uninstall", name, "--stateless", "--purge"]).remark("all of it goes"),
         ]));

@@ -91,7 +91,7 @@ fn chosen_in_values(user_values: &Value) -> Result<Option<StateChoice>, Cause> {
         Some("recorded") => Ok(Some(StateChoice::Recorded)),
         Some("checkpoint") => Ok(Some(StateChoice::LatestCheckpoint)),
         Some("stateless") => Ok(Some(StateChoice::Stateless)),
-        Some(other) => Err(Cause::Usage(format!(
+        Some(other) => Err(Cause::Precondition(format!(
             "upgrade.state is {other:?}; it may be savepoint, recorded, checkpoint or stateless"
         ))),
     }

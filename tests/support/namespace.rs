@@ -154,8 +154,8 @@ impl Namespace {
         self.kubectl(["get", "--raw", &self.proxied(&format!("{release}-rest"), path)]).ok().json()
     }
 
-    /// Each running job of a release was restored from exactly the savepoint that is recorded to have ended it in that
-    /// revision: by Flink's word, not by the program's own.
+    /// Each running job of a release was restored from exactly the savepoint that ended it last in that revision, as
+    /// it is recorded: by Flink's word, not by the program's own.
     #[track_caller]
     pub fn restored_as_recorded(&self, release: &str, revision: u64) {
         let recorded = self.flink(["savepoint", "list", release, "-o", "json"]).ok().json();
@@ -164,7 +164,7 @@ impl Namespace {
         let jobs: Vec<_> = status["jobs"].as_array().unwrap().iter().filter(running).collect();
         assert!(!jobs.is_empty(), "no job runs: {status:#}");
         for job in jobs {
-            let row = recorded.as_array().unwrap().iter().find(|row| {
+            let row = recorded.as_array().unwrap().iter().rfind(|row| {
                 row["revision"] == revision && row["job"] == job["name"] && row["origin"] == "stop"
             });
             let Some(row) = row else {

@@ -124,7 +124,7 @@ fn shown(command: &Command) -> String {
 pub fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kubectl-flink"));
     command.env_remove("KUBECTL_FLINK_LOG").env("USER", "tester").env("COLUMNS", "80");
-    command.env("KUBECTL_FLINK_GATE_QUIET", "2s"); // half a minute for people; every test would wait it out
+    command.env("KUBECTL_FLINK_STABILITY_PERIOD", "2s"); // half a minute for people; every test would wait it out
     command
 }
 

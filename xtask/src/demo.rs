@@ -38,7 +38,7 @@ taskManager: {replicaCount: 1, cpu: 100m, memory: 1g}
 storage: {claim: {size: 1Gi}}
 ";
 /// How a job is moved here. People wait half a minute until it has proved itself.
-const MOVE: &str = "--with-savepoint --gate-quiet 5s --timeout 15m";
+const MOVE: &str = "--with-savepoint --stability-period 5s --timeout 15m";
 
 #[derive(clap::Args)]
 pub struct Options {

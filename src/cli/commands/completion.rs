@@ -1,11 +1,15 @@
 //! `kubectl flink completion`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use clap::{Args, Command};
+use clap::Args;
 use clap_complete::Shell;
+use serde::Serialize;
 
-use crate::cli::{CommandError, Output};
+use crate::cli::error::CommandError;
+use crate::cli::next::Place;
+use crate::cli::render::Render;
+use crate::cli::session::Session;
 use crate::failure::NextStep;
 
 /// Flags of `completion`.
@@ -22,36 +26,67 @@ pub struct CompletionArgs {
     pub dir: Option<PathBuf>,
 }
 
-/// Runs `completion`, for a program whose command line `root` gives.
+/// The link that kubectl finds.
+#[derive(Serialize)]
+struct Installed {
+    path: String,
+}
+
+impl Render for Installed {
+    fn table(&self, _: &Place) -> String {
+        format!("{}\n", self.path)
+    }
+
+    fn names(&self) -> Vec<String> {
+        vec![self.path.clone()]
+    }
+}
+
+/// Runs `completion` of `program`.
 pub fn run(
     args: &CompletionArgs,
-    root: impl FnOnce() -> Command,
-    output: &Output,
-) -> Result<u8, CommandError> {
-    if let Some(shell) = args.shell {
-        let mut script = Vec::new();
-        clap_complete::generate(shell, &mut root(), "kubectl-flink", &mut script);
-        output.data(&String::from_utf8_lossy(&script));
-        return Ok(0);
-    }
+    program: &mut clap::Command,
+    session: &Session<'_>,
+) -> Result<(), CommandError> {
+    let Some(shell) = args.shell else {
+        return session.output.print(&install(args.dir.as_deref())?);
+    };
+    session.output.refuse_format_of("a script")?;
+    let mut script = Vec::new();
+    clap_complete::generate(shell, program, "kubectl-flink", &mut script);
+    session.output.data(&String::from_utf8_lossy(&script));
+    Ok(())
+}
+
+fn install(folder: Option<&Path>) -> Result<Installed, CommandError> {
     let program = std::env::current_exe()
         .map_err(|error| CommandError::io("where this program is could not be found out", &error))?;
-    let folder = args.dir.clone().or_else(|| program.parent().map(PathBuf::from)).unwrap_or_default();
-    let link = folder.join("kubectl_complete-flink");
+    let link = folder.or_else(|| program.parent()).unwrap_or(Path::new("")).join("kubectl_complete-flink");
     install_link(&program, &link).map_err(|error| {
         CommandError::io(format!("{} could not be made", link.display()), &error)
             .hint(NextStep::say("name a folder of your PATH with --dir"))
     })?;
-    output.data(&format!("{}\n", link.display()));
-    Ok(0)
+    Ok(Installed { path: link.display().to_string() })
 }
 
 /// Makes the link anew beside the old one and renames it, so that there is always one.
-fn install_link(program: &std::path::Path, link: &std::path::Path) -> std::io::Result<()> {
+fn install_link(program: &Path, link: &Path) -> std::io::Result<()> {
     let fresh = link.with_extension(format!("new-{}", std::process::id()));
     #[cfg(unix)]
     fs_err::os::unix::fs::symlink(program, &fresh)?;
     #[cfg(not(unix))]
     fs_err::copy(program, &fresh)?;
     fs_err::rename(&fresh, link)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::render::testing::every_format;
+
+    #[test]
+    fn every_format_has_it() {
+        let path = "/bin/kubectl_complete-flink".to_owned();
+        assert_eq!(every_format(&Installed { path: path.clone() }), [path]);
+    }
 }

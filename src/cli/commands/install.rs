@@ -2,10 +2,17 @@
 
 use clap::Args;
 
-use super::{begin, cancel_on_interrupt, change, print_manifest};
-use crate::cli::args::{ChangeArgs, DryRun, GlobalArgs, ValuesArgs, from_savepoint};
-use crate::cli::{CommandError, Output};
+use super::change::Change;
+use crate::cli::error::CommandError;
+use crate::cli::flags::apply::{ApplyArgs, DryRun};
+use crate::cli::flags::change::DescriptionArgs;
+use crate::cli::flags::state::from_savepoint;
+use crate::cli::flags::values::ValuesArgs;
+use crate::cli::flags::wait::WaitArgs;
+use crate::cli::render::Manifest;
+use crate::cli::session::Session;
 use crate::cluster::namespace;
+use crate::context::Context;
 use crate::failure::NextStep;
 use crate::plan::{ChangeOptions, StateChoice};
 use crate::source;
@@ -13,9 +20,6 @@ use crate::verbs::{install, template};
 
 /// Flags of `install`.
 #[derive(Args, Clone)]
-#[command(mut_arg("dry_run", |flag| flag.help(
-    "Show the plan and stop; `server` has the API server check the objects, `client` asks no cluster and shows the objects"
-)))]
 #[command(override_usage = "kubectl flink install NAME PACKAGE [OPTIONS]\n       \
                             kubectl flink install --generate-name PACKAGE [OPTIONS]")]
 pub struct InstallArgs {
@@ -52,9 +56,26 @@ pub struct InstallArgs {
     /// Values.
     #[command(flatten)]
     pub values: ValuesArgs,
-    /// How the change is made.
+    /// What is waited for.
     #[command(flatten)]
-    pub change: ChangeArgs,
+    pub wait: WaitArgs,
+    /// What is recorded of it.
+    #[command(flatten)]
+    pub description: DescriptionArgs,
+    /// Show the plan and stop; `server` has the API server check the objects, `client` asks no cluster and shows the
+    /// objects
+    #[arg(
+        long,
+        value_name = "client|server",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "server",
+        value_enum
+    )]
+    pub dry_run: Option<DryRun>,
+    /// How objects are applied.
+    #[command(flatten)]
+    pub apply: ApplyArgs,
 }
 
 impl InstallArgs {
@@ -81,7 +102,10 @@ impl InstallArgs {
     pub fn options(&self) -> Result<install::Options, CommandError> {
         let (name, package) = self.name_and_package()?;
         crate::release::check_name(&name)?;
-        let mut change = self.change.options(&name);
+        let mut change = ChangeOptions::new(&name);
+        self.wait.set(&mut change);
+        self.description.set(&mut change);
+        self.apply.set(&mut change);
         change.choice =
             from_savepoint(&self.from_savepoint)?.or(self.stateless.then_some(StateChoice::Stateless));
         change.allow_non_restored_state = self.allow_non_restored_state;
@@ -98,27 +122,33 @@ impl InstallArgs {
 }
 
 /// Runs `install`.
-pub async fn run(args: &InstallArgs, global: &GlobalArgs, output: &Output) -> Result<u8, CommandError> {
+pub async fn run(args: &InstallArgs, session: &Session<'_>) -> Result<(), CommandError> {
     let options = args.options()?;
     install::check(&options)?;
-    if args.change.dry_run == Some(DryRun::Client) {
-        let rendered = template::template(&template::Options {
-            name: options.change.name.clone(),
-            namespace: namespace(&global.connect_options()),
-            package: options.package.clone(),
-            layout: options.layout.clone(),
-            user_values: options.user_values.clone(),
-            capabilities: template::assumed_capabilities(),
-            is_upgrade: false,
-        })?;
-        print_manifest(&rendered.objects, output)?;
-        return Ok(0);
+    if args.dry_run == Some(DryRun::Client) {
+        return print_objects(&options, session);
     }
-    let cancellation = cancel_on_interrupt();
-    let context = begin(global, &args.change, &options.change.name, output, &cancellation).await?;
-    let plan = async |change: &ChangeOptions| {
-        install::plan(&context, &install::Options { change: change.clone(), ..options.clone() }).await
+    let planner = async |context: &Context, change: &ChangeOptions| {
+        install::plan(context, &install::Options { change: change.clone(), ..options.clone() }).await
     };
     let first = options.change.clone();
-    change::carry_out(&context, &args.change, false, first, plan, output, &cancellation).await
+    let change = Change { options: first, timeout: args.wait.limit.timeout, diff: false, planner };
+    match args.dry_run {
+        Some(_) => change.show(session).await,
+        None => change.carry_out(false, session).await,
+    }
+}
+
+/// Prints the objects that would be installed, and asks no cluster.
+fn print_objects(options: &install::Options, session: &Session<'_>) -> Result<(), CommandError> {
+    let rendered = template::template(&template::Options {
+        name: options.change.name.clone(),
+        namespace: namespace(&session.global.connect_options()),
+        package: options.package.clone(),
+        layout: options.layout.clone(),
+        user_values: options.user_values.clone(),
+        capabilities: template::assumed_capabilities(),
+        is_upgrade: false,
+    })?;
+    session.output.print(&Manifest { objects: &rendered.objects, recorded: None })
 }

@@ -3,15 +3,20 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use serde::Serialize;
 
-use super::{begin, cancel_on_interrupt, connect};
-use crate::cli::args::{ChangeArgs, GlobalArgs, from_savepoint, read_file};
-use crate::cli::output::{moment, table};
+use crate::cli::error::CommandError;
+use crate::cli::flags::apply::ApplyArgs;
+use crate::cli::flags::change::DescriptionArgs;
+use crate::cli::flags::state::{FormatArgs, from_savepoint};
+use crate::cli::flags::wait::{TimeoutArgs, WaitArgs};
+use crate::cli::flags::{file, name};
+use crate::cli::next::Place;
 use crate::cli::render::Render;
-
-use crate::cli::{CommandError, Output};
+use crate::cli::render::text::{moment, table};
+use crate::cli::session::{Session, cancel_on_interrupt};
 use crate::live::jobs::JobRow;
-use crate::plan::StateChoice;
+use crate::plan::{ChangeOptions, StateChoice};
 use crate::verbs::jobs;
 
 /// Flags of `job`.
@@ -30,6 +35,7 @@ pub enum JobCommand {
     #[command(visible_alias = "ls")]
     List {
         /// Name of the release
+        #[arg(value_parser = name::release)]
         name: String,
     },
     /// Upload a jar and start it as a job of a session release
@@ -42,9 +48,9 @@ pub enum JobCommand {
 
 /// Flags of `job submit`.
 #[derive(Args, Clone)]
-#[command(mut_arg("dry_run", |flag| flag.hide(true)))]
 pub struct SubmitArgs {
     /// Name of the release
+    #[arg(value_parser = name::release)]
     pub name: String,
     /// The jar
     pub jar: PathBuf,
@@ -66,9 +72,15 @@ pub struct SubmitArgs {
     /// Accept state that no operator of the job takes
     #[arg(long, help_heading = "State")]
     pub allow_non_restored_state: bool,
-    /// How the change is made.
+    /// What is waited for.
     #[command(flatten)]
-    pub change: ChangeArgs,
+    pub wait: WaitArgs,
+    /// What is recorded of it.
+    #[command(flatten)]
+    pub description: DescriptionArgs,
+    /// How objects are applied.
+    #[command(flatten)]
+    pub apply: ApplyArgs,
 }
 
 /// Flags of `job stop`.
@@ -77,9 +89,9 @@ pub struct StopArgs {
     /// Which job, and how.
     #[command(flatten)]
     pub of: CancelArgs,
-    /// Format of the savepoint
-    #[arg(long, value_name = "FORMAT", value_parser = ["canonical", "native"], default_value = "canonical", ignore_case = true)]
-    pub savepoint_format: String,
+    /// The format of the savepoint.
+    #[command(flatten)]
+    pub format: FormatArgs,
     /// End the job's windows before that; for a job that will never go on
     #[arg(long)]
     pub drain: bool,
@@ -87,57 +99,50 @@ pub struct StopArgs {
 
 /// Flags of `job cancel`, and of `job stop` too.
 #[derive(Args, Clone)]
-#[command(mut_arg("dry_run", |flag| flag.hide(true)))]
 pub struct CancelArgs {
     /// Name of the release
+    #[arg(value_parser = name::release)]
     pub name: String,
     /// The job, by name or id
+    #[arg(value_parser = name::job)]
     pub job: String,
-    /// How the change is made.
+    /// How long is waited.
     #[command(flatten)]
-    pub change: ChangeArgs,
+    pub limit: TimeoutArgs,
+    /// What is recorded of it.
+    #[command(flatten)]
+    pub description: DescriptionArgs,
+    /// How objects are applied.
+    #[command(flatten)]
+    pub apply: ApplyArgs,
 }
 
 /// Runs `job`.
-pub async fn run(args: &JobArgs, global: &GlobalArgs, output: &Output) -> Result<u8, CommandError> {
+pub async fn run(args: &JobArgs, session: &Session<'_>) -> Result<(), CommandError> {
     match &args.command {
-        JobCommand::List { name } => {
-            let context = connect(global, None).await?;
-            let jobs::Listing { rows, silent } = jobs::list(&context, name).await?;
-            if let Some(why) = silent {
-                output.warn(&format!("the JobManager does not answer: {why}"));
-            }
-            output.print(&Jobs(rows))?;
-        }
-        JobCommand::Submit(args) => submit(args, global, output).await?,
-        JobCommand::Stop(args) => stop(&args.of, Some(args), global, output).await?,
-        JobCommand::Cancel(args) => stop(args, None, global, output).await?,
+        JobCommand::List { name } => list(name, session).await,
+        JobCommand::Submit(args) => submit(args, session).await,
+        JobCommand::Stop(args) => stop(&args.of, Some(args), session).await,
+        JobCommand::Cancel(args) => stop(args, None, session).await,
     }
-    Ok(0)
 }
 
-/// A job must not be stopped by another client who wanted to look.
-fn refuse_dry_run(change: &ChangeArgs) -> Result<(), CommandError> {
-    if change.dry_run.is_none() {
-        return Ok(());
-    }
-    Err(CommandError::usage("changes of jobs have no --dry-run yet"))
-}
-
-async fn submit(args: &SubmitArgs, global: &GlobalArgs, output: &Output) -> Result<(), CommandError> {
-    refuse_dry_run(&args.change)?;
-    let jar = read_file(&args.jar)?;
+async fn submit(args: &SubmitArgs, session: &Session<'_>) -> Result<(), CommandError> {
+    let jar = file::read(&args.jar)?;
     if !jar.starts_with(b"PK") {
         return Err(CommandError::usage(format!("{} is not a jar", args.jar.display())));
     }
     let jar_name = args.jar.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let job = args.job.clone().unwrap_or_else(|| jar_name.trim_end_matches(".jar").to_owned());
-    let mut change = args.change.options(&args.name);
+    let mut change = ChangeOptions::new(&args.name);
+    args.wait.set(&mut change);
+    args.description.set(&mut change);
+    args.apply.set(&mut change);
     change.choice = from_savepoint(args.from_savepoint.as_slice())?;
     change.allow_non_restored_state = args.allow_non_restored_state;
     change.description.get_or_insert_with(|| format!("Job {job} submitted"));
     let cancellation = cancel_on_interrupt();
-    let context = begin(global, &args.change, &args.name, output, &cancellation).await?;
+    let context = session.begin_change(&change, args.wait.limit.timeout, &cancellation).await?;
     let options = jobs::SubmitOptions {
         change,
         job,
@@ -147,84 +152,113 @@ async fn submit(args: &SubmitArgs, global: &GlobalArgs, output: &Output) -> Resu
         args: args.args.clone(),
         parallelism: args.parallelism,
     };
-    let report = jobs::submit(&context, &options, output, &cancellation).await?;
-    output.print(&report)
+    let report = jobs::submit(&context, &options, session.output, &cancellation).await?;
+    session.output.print(&report)
 }
 
 /// Stops a job with a savepoint, or cancels it.
 async fn stop(
     args: &CancelArgs,
     savepoint: Option<&StopArgs>,
-    global: &GlobalArgs,
-    output: &Output,
+    session: &Session<'_>,
 ) -> Result<(), CommandError> {
-    refuse_dry_run(&args.change)?;
-    let mut change = args.change.options(&args.name);
+    let mut change = ChangeOptions::new(&args.name);
+    args.description.set(&mut change);
+    args.apply.set(&mut change);
     let how = if savepoint.is_some() { "stopped" } else { "cancelled" };
     change.choice = Some(if savepoint.is_some() { StateChoice::Savepoint } else { StateChoice::Stateless });
     if let Some(savepoint) = savepoint {
-        change.savepoint_format = savepoint.savepoint_format.to_uppercase();
+        savepoint.format.set(&mut change);
         change.drain = savepoint.drain;
     }
     change.description.get_or_insert_with(|| format!("Job {} {how}", args.job));
     let cancellation = cancel_on_interrupt();
-    let context = begin(global, &args.change, &args.name, output, &cancellation).await?;
+    let context = session.begin_change(&change, args.limit.timeout, &cancellation).await?;
     let options = jobs::StopOptions { change, job: args.job.clone() };
-    let report = jobs::stop(&context, &options, output, &cancellation).await?;
-    output.print(&report)
+    let report = jobs::stop(&context, &options, session.output, &cancellation).await?;
+    session.output.print(&report)
 }
 
-/// The jobs of a release.
+async fn list(name: &str, session: &Session<'_>) -> Result<(), CommandError> {
+    let context = session.connect(None).await?;
+    let jobs::Listing { rows, silent } = jobs::list(&context, name).await?;
+    if let Some(why) = silent {
+        session.output.warn(&format!("the JobManager does not answer: {why}"));
+    }
+    session.output.print(&Jobs(rows))
+}
+
+/// A release's jobs, a row each.
+#[derive(Serialize)]
+#[serde(transparent)]
 struct Jobs(Vec<JobRow>);
 
 impl Render for Jobs {
-    type Data = Vec<JobRow>;
+    fn table(&self, _: &Place) -> String {
+        self.columns(5)
+    }
 
-    fn data(&self) -> &Vec<JobRow> {
-        &self.0
+    fn wide(&self, _: &Place) -> String {
+        self.columns(6)
     }
 
     fn names(&self) -> Vec<String> {
-        self.0.iter().map(|row| row.name.clone()).collect()
+        self.0.iter().map(|row| format!("job/{}", row.name)).collect()
     }
 
-    fn table(&self) -> String {
-        columns(&self.0, 5)
-    }
-
-    fn wide(&self) -> String {
-        columns(&self.0, 6)
-    }
-
-    fn nothing(&self) -> Option<String> {
+    fn remark(&self, _: &Place) -> Option<String> {
         self.0.is_empty().then(|| "No jobs.".to_owned())
     }
 }
 
-/// The first so many columns.
-fn columns(rows: &[JobRow], shown: usize) -> String {
-    let cells: Vec<Vec<String>> = rows
-        .iter()
-        .map(|row| {
-            let started = row
-                .started
-                .and_then(|at| jiff::Timestamp::from_millisecond(i64::try_from(at).ok()?).ok())
-                .map(moment);
-            vec![
-                row.name.clone(),
-                row.state.clone(),
-                format!("{}/{}", row.running_tasks, row.total_tasks),
-                match &row.generation {
-                    Some(generation) => format!("{}, in {generation}", row.origin),
-                    None => row.origin.to_owned(),
-                },
-                started.unwrap_or_else(|| "-".to_owned()),
-                row.id.clone().unwrap_or_else(|| "-".to_owned()),
-            ]
-        })
-        .collect();
-    let heads = ["NAME", "STATE", "TASKS", "ORIGIN", "STARTED", "ID"];
-    let cells: Vec<Vec<String>> =
-        cells.into_iter().map(|row| row.into_iter().take(shown).collect()).collect();
-    table(&heads[..shown], &cells)
+impl Jobs {
+    /// Returns a table of the first `count` columns.
+    fn columns(&self, count: usize) -> String {
+        let heads = ["NAME", "STATE", "TASKS", "ORIGIN", "STARTED", "ID"];
+        let cells: Vec<Vec<String>> = self.0.iter().map(|row| cells(row)[..count].to_vec()).collect();
+        if cells.is_empty() { String::new() } else { table(&heads[..count], &cells) }
+    }
+}
+
+fn cells(row: &JobRow) -> [String; 6] {
+    let started = row
+        .started
+        .and_then(|at| jiff::Timestamp::from_millisecond(i64::try_from(at).ok()?).ok())
+        .map(moment);
+    let origin = match &row.generation {
+        Some(generation) => format!("{}, in {generation}", row.origin),
+        None => row.origin.to_owned(),
+    };
+    [
+        row.name.clone(),
+        row.state.clone(),
+        format!("{}/{}", row.running_tasks, row.total_tasks),
+        origin,
+        started.unwrap_or_else(|| "-".to_owned()),
+        row.id.clone().unwrap_or_else(|| "-".to_owned()),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::render::testing::every_format;
+
+    #[test]
+    fn every_format_has_it() {
+        let row = JobRow {
+            name: "orders".to_owned(),
+            id: None,
+            state: "RUNNING".to_owned(),
+            running_tasks: 1,
+            total_tasks: 2,
+            started: Some(0),
+            origin: "declared",
+            generation: None,
+            restored_from: None,
+            jar: None,
+        };
+        assert_eq!(every_format(&Jobs(vec![row])), ["job/orders"]);
+        assert!(every_format(&Jobs(Vec::new())).is_empty());
+    }
 }

@@ -1,13 +1,13 @@
 //! `kubectl flink list`.
 
 use clap::Args;
+use serde::Serialize;
 
-use super::connect;
-use crate::cli::args::GlobalArgs;
-use crate::cli::output::{moment, table};
+use crate::cli::error::CommandError;
+use crate::cli::next::Place;
 use crate::cli::render::Render;
-
-use crate::cli::{CommandError, Output};
+use crate::cli::render::text::{moment, table};
+use crate::cli::session::Session;
 use crate::verbs::query::{self, ReleaseRow};
 
 /// Flags of `list`.
@@ -25,68 +25,75 @@ pub struct ListArgs {
 }
 
 /// Runs `list`.
-pub async fn run(args: &ListArgs, global: &GlobalArgs, output: &Output) -> Result<u8, CommandError> {
-    let context = connect(global, None).await?;
+pub async fn run(args: &ListArgs, session: &Session<'_>) -> Result<(), CommandError> {
+    let context = session.connect(None).await?;
     let rows = query::list(&context, args.all_namespaces, args.selector.as_deref(), args.all).await?;
-    let place = if args.all_namespaces {
+    let searched = if args.all_namespaces {
         "any namespace".to_owned()
     } else {
         format!("namespace {}", context.namespace)
     };
-    output.print(&Releases { rows, place })?;
-    Ok(0)
+    session.output.print(&Releases { rows, searched })
 }
 
-/// Releases, and where they were looked for.
+/// Releases, a row each.
+#[derive(Serialize)]
+#[serde(transparent)]
 struct Releases {
     rows: Vec<ReleaseRow>,
-    place: String,
-}
-
-impl Releases {
-    fn columns(&self, wide: bool) -> String {
-        let mut heads = vec!["NAME", "NAMESPACE", "REVISION", "STATUS", "PACKAGE", "LAYOUT"];
-        if wide {
-            heads.extend(["FLINK", "UPDATED", "DESCRIPTION"]);
-        }
-        let cells = |row: &ReleaseRow| {
-            let mut cells = vec![
-                row.name.clone(),
-                row.namespace.clone(),
-                row.revision.to_string(),
-                row.status.to_string(),
-                row.package.clone(),
-                row.layout.clone(),
-            ];
-            if wide {
-                cells.extend([row.flink_version.clone(), moment(row.updated), row.description.clone()]);
-            }
-            cells
-        };
-        table(&heads, &self.rows.iter().map(cells).collect::<Vec<_>>())
-    }
+    #[serde(skip)]
+    searched: String,
 }
 
 impl Render for Releases {
-    type Data = Vec<ReleaseRow>;
+    fn table(&self, _: &Place) -> String {
+        let cells: Vec<_> = self.rows.iter().map(first_cells).collect();
+        if cells.is_empty() { String::new() } else { table(&HEADS, &cells) }
+    }
 
-    fn data(&self) -> &Vec<ReleaseRow> {
-        &self.rows
+    fn wide(&self, _: &Place) -> String {
+        let heads = [&HEADS[..], &["FLINK", "UPDATED", "DESCRIPTION"]].concat();
+        let more =
+            |row: &ReleaseRow| [row.flink_version.clone(), moment(row.updated), row.description.clone()];
+        let cells: Vec<_> =
+            self.rows.iter().map(|row| [first_cells(row), more(row).into()].concat()).collect();
+        if cells.is_empty() { String::new() } else { table(&heads, &cells) }
     }
 
     fn names(&self) -> Vec<String> {
         self.rows.iter().map(|row| format!("release/{}", row.name)).collect()
     }
 
-    fn table(&self) -> String {
-        self.columns(false)
+    fn remark(&self, _: &Place) -> Option<String> {
+        self.rows.is_empty().then(|| format!("No releases found in {}.", self.searched))
     }
+}
 
-    fn wide(&self) -> String {
-        self.columns(true)
-    }
+const HEADS: [&str; 6] = ["NAME", "NAMESPACE", "REVISION", "STATUS", "PACKAGE", "LAYOUT"];
 
-    fn nothing(&self) -> Option<String> {
-        self.rows.is_empty().then(|| format!("No releases found in {}.", self.place))
+fn first_cells(row: &ReleaseRow) -> Vec<String> {
+    vec![
+        row.name.clone(),
+        row.namespace.clone(),
+        row.revision.to_string(),
+        row.status.to_string(),
+        row.package.clone(),
+        row.layout.clone(),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::render::testing::{every_format, release_row};
+
+    #[test]
+    fn every_format_has_it() {
+        let searched = || "namespace team".to_owned();
+        assert_eq!(
+            every_format(&Releases { rows: vec![release_row()], searched: searched() }),
+            ["release/demo"]
+        );
+        assert!(every_format(&Releases { rows: Vec::new(), searched: searched() }).is_empty());
     }
 }

@@ -4,9 +4,9 @@ use std::ops::ControlFlow;
 
 use clap::Args;
 
-use super::connect;
-use crate::cli::args::GlobalArgs;
-use crate::cli::{CommandError, Output};
+use crate::cli::error::CommandError;
+use crate::cli::flags::name;
+use crate::cli::session::Session;
 use crate::cluster::pods::LogOptions;
 use crate::verbs::logs::{self, Role};
 
@@ -14,6 +14,7 @@ use crate::verbs::logs::{self, Role};
 #[derive(Args, Clone)]
 pub struct LogsArgs {
     /// Name of the release
+    #[arg(value_parser = name::release)]
     pub name: String,
     /// Go on as lines come
     #[arg(short = 'f', long)]
@@ -33,8 +34,10 @@ pub struct LogsArgs {
 }
 
 /// Runs `logs`.
-pub async fn run(args: &LogsArgs, global: &GlobalArgs, output: &Output) -> Result<u8, CommandError> {
-    let context = connect(global, None).await?;
+pub async fn run(args: &LogsArgs, session: &Session<'_>) -> Result<(), CommandError> {
+    let output = session.output;
+    output.refuse_format_of("a log")?;
+    let context = session.connect(None).await?;
     let role = match (args.task_managers, args.all_roles) {
         (true, _) => Role::TaskManager,
         (_, true) => Role::All,
@@ -57,5 +60,5 @@ pub async fn run(args: &LogsArgs, global: &GlobalArgs, output: &Output) -> Resul
         if output.is_closed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })
     .await?;
-    Ok(0)
+    Ok(())
 }

@@ -2,9 +2,11 @@
 
 use clap::{Args, Subcommand};
 
-use super::{rollback, upgrade};
-use crate::cli::args::{DryRun, GlobalArgs};
-use crate::cli::{CommandError, Output};
+use super::rollback::RollbackTarget;
+use super::upgrade::UpgradeTarget;
+use crate::cli::error::CommandError;
+use crate::cli::flags::wait::TimeoutArgs;
+use crate::cli::session::Session;
 
 /// Flags of `plan`.
 #[derive(Args, Clone)]
@@ -19,21 +21,37 @@ pub struct PlanArgs {
 #[derive(Subcommand, Clone)]
 pub enum PlanCommand {
     /// What an upgrade would do
-    Upgrade(Box<upgrade::UpgradeArgs>),
+    Upgrade(Box<PlanUpgradeArgs>),
     /// What a rollback would do
-    Rollback(Box<rollback::RollbackArgs>),
+    Rollback(Box<PlanRollbackArgs>),
+}
+
+/// Flags of `plan upgrade`.
+#[derive(Args, Clone)]
+pub struct PlanUpgradeArgs {
+    /// What shall be.
+    #[command(flatten)]
+    pub target: UpgradeTarget,
+    /// How long is waited.
+    #[command(flatten)]
+    pub limit: TimeoutArgs,
+}
+
+/// Flags of `plan rollback`.
+#[derive(Args, Clone)]
+pub struct PlanRollbackArgs {
+    /// What shall be.
+    #[command(flatten)]
+    pub target: RollbackTarget,
+    /// How long is waited.
+    #[command(flatten)]
+    pub limit: TimeoutArgs,
 }
 
 /// Runs `plan`.
-pub async fn run(args: &PlanArgs, global: &GlobalArgs, output: &Output) -> Result<u8, CommandError> {
-    match args.command.clone() {
-        PlanCommand::Upgrade(mut args) => {
-            args.change.dry_run.get_or_insert(DryRun::Server);
-            upgrade::run(&args, global, output).await
-        }
-        PlanCommand::Rollback(mut args) => {
-            args.change.dry_run.get_or_insert(DryRun::Server);
-            rollback::run(&args, global, output).await
-        }
+pub async fn run(args: &PlanArgs, session: &Session<'_>) -> Result<(), CommandError> {
+    match &args.command {
+        PlanCommand::Upgrade(args) => args.target.change(None, args.limit.timeout)?.show(session).await,
+        PlanCommand::Rollback(args) => args.target.change(None, args.limit.timeout)?.show(session).await,
     }
 }

@@ -1,26 +1,28 @@
 //! `kubectl flink recover NAME`.
 
 use clap::Args;
-use serde_json::json;
+use serde::Serialize;
 
-use super::{cancel_on_interrupt, connect};
-use crate::cli::args::{ChangeArgs, GlobalArgs, from_savepoint};
+use crate::cli::error::CommandError;
+use crate::cli::flags::apply::ApplyArgs;
+use crate::cli::flags::name;
+use crate::cli::flags::state::from_savepoint;
+use crate::cli::flags::wait::{StabilityArgs, TimeoutArgs};
+use crate::cli::next::Place;
 use crate::cli::render::Render;
-use crate::cli::wrap::COLUMNS;
-use crate::cli::{CommandError, Output};
+use crate::cli::render::text::COLUMNS;
+use crate::cli::session::{Session, cancel_on_interrupt};
 use crate::failure::NextStep;
-use crate::plan::StateChoice;
+use crate::plan::{ChangeOptions, StateChoice};
 use crate::verbs::recover::{self, Recovered};
 
 const NOTHING: &str = "Nothing to recover: no operation was interrupted.";
 
 /// Flags of `recover`.
 #[derive(Args, Clone)]
-#[command(mut_arg("dry_run", |flag| flag
-    .help("Show what an interrupted operation left and what comes next, and stop")
-    .conflicts_with_all(["savepoint", "abandon"])))]
 pub struct RecoverArgs {
     /// Name of the release
+    #[arg(value_parser = name::release)]
     pub name: String,
     /// Where the savepoint is whose path the run did not read (JOB=PATH where there are several jobs)
     #[arg(long, value_name = "[JOB=]PATH", help_heading = "State")]
@@ -28,13 +30,22 @@ pub struct RecoverArgs {
     /// Neither complete nor undo it: write what is known into the records, and release the lock
     #[arg(long, conflicts_with = "savepoint")]
     pub abandon: bool,
-    /// How the change is made.
+    /// Show what an interrupted operation left and what comes next, and stop
+    #[arg(long, conflicts_with_all = ["savepoint", "abandon"])]
+    pub dry_run: bool,
+    /// How long is waited.
     #[command(flatten)]
-    pub change: ChangeArgs,
+    pub limit: TimeoutArgs,
+    /// When a moved job is healthy.
+    #[command(flatten)]
+    pub stability: StabilityArgs,
+    /// How objects are applied.
+    #[command(flatten)]
+    pub apply: ApplyArgs,
 }
 
 /// Runs `recover`.
-pub async fn run(args: &RecoverArgs, global: &GlobalArgs, output: &Output) -> Result<u8, CommandError> {
+pub async fn run(args: &RecoverArgs, session: &Session<'_>) -> Result<(), CommandError> {
     crate::release::check_name(&args.name)?;
     let savepoints = match from_savepoint(&args.savepoint)? {
         Some(StateChoice::Paths(paths)) => paths,
@@ -43,57 +54,53 @@ pub async fn run(args: &RecoverArgs, global: &GlobalArgs, output: &Output) -> Re
         }
         None => Vec::new(),
     };
-    let change = args.change.options(&args.name);
-    let context = connect(global, Some(args.change.timeout)).await?;
-    if args.change.dry_run.is_some() {
-        let left = recover::left(&context, &args.name).await?;
-        output.print(&Left { release: args.name.clone(), data: json!({ "left": left }) })?;
-        return Ok(0);
+    let release = &args.name;
+    let context = session.connect(Some(args.limit.timeout)).await?;
+    if args.dry_run {
+        let left = recover::left(&context, release).await?;
+        return session.output.print(&Left { release, left });
     }
+    let mut change = ChangeOptions::new(release);
+    args.stability.set(&mut change);
+    args.apply.set(&mut change);
     let options = recover::Options { change, savepoints, abandon: args.abandon };
-    let recovered = recover::recover(&context, &options, output, &cancel_on_interrupt()).await?;
-    match &recovered {
-        Recovered::Completed(report) if !output.is_structured() => output.print(&**report)?,
-        _ => output.print(&Done { release: args.name.clone(), recovered, output })?,
-    }
-    Ok(0)
+    let recovered = recover::recover(&context, &options, session.output, &cancel_on_interrupt()).await?;
+    session.output.print(&Outcome { release, recovered })
 }
 
-/// What a run would find.
-struct Left {
-    release: String,
-    data: serde_json::Value,
+/// What an interrupted operation left and what comes next, in words.
+#[derive(Serialize)]
+struct Left<'a> {
+    #[serde(skip)]
+    release: &'a str,
+    left: Option<String>,
 }
 
-impl Render for Left {
-    type Data = serde_json::Value;
-
-    fn data(&self) -> &serde_json::Value {
-        &self.data
+impl Render for Left<'_> {
+    fn table(&self, _: &Place) -> String {
+        format!("{}\n", self.left.as_deref().unwrap_or(NOTHING))
     }
 
     fn names(&self) -> Vec<String> {
-        let left = self.data["left"].as_str();
-        left.map(|_| format!("release/{}", self.release)).into_iter().collect()
-    }
-
-    fn table(&self) -> String {
-        format!("{}\n", self.data["left"].as_str().unwrap_or(NOTHING))
+        self.left.iter().map(|_| format!("release/{}", self.release)).collect()
     }
 }
 
-/// What became of an interrupted operation.
-struct Done<'a> {
-    release: String,
+/// What became of it.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Outcome<'a> {
+    #[serde(skip)]
+    release: &'a str,
     recovered: Recovered,
-    output: &'a Output,
 }
 
-impl Render for Done<'_> {
-    type Data = Recovered;
-
-    fn data(&self) -> &Recovered {
-        &self.recovered
+impl Render for Outcome<'_> {
+    fn table(&self, place: &Place) -> String {
+        match &self.recovered {
+            Recovered::Completed(report) => report.table(place),
+            _ => String::new(),
+        }
     }
 
     fn names(&self) -> Vec<String> {
@@ -105,24 +112,46 @@ impl Render for Done<'_> {
         }
     }
 
-    fn table(&self) -> String {
-        String::new()
-    }
-
-    fn nothing(&self) -> Option<String> {
+    fn remark(&self, place: &Place) -> Option<String> {
         match &self.recovered {
             Recovered::Nothing => Some(NOTHING.to_owned()),
+            Recovered::Completed(_) => None,
             Recovered::Savepoint { path } => Some(format!("Recorded: the savepoint {path}.")),
             Recovered::Disposed { paths } => {
                 let lines = paths.iter().map(|path| format!("Deleted: the savepoint {path}."));
                 Some(lines.collect::<Vec<_>>().join("\n"))
             }
             Recovered::Undone { reason } => {
-                let history = NextStep::flink(["history", &self.release]);
-                let history = self.output.next_step(&history, COLUMNS - 2);
+                let history = NextStep::flink(["history", self.release]);
+                let history = place.render(&history, COLUMNS - 2);
                 Some(format!("Undone ({reason}): the release is as it was before.\n  {history}"))
             }
-            Recovered::Completed(_) => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::render::testing::{changed, every_format};
+
+    #[test]
+    fn every_format_has_it() {
+        let text = || "file:///s/1".to_owned();
+        for (recovered, names) in [
+            (Recovered::Nothing, &[][..]),
+            (Recovered::Completed(Box::new(changed())), &["release/demo"]),
+            (Recovered::Savepoint { path: text() }, &["file:///s/1"]),
+            (Recovered::Disposed { paths: vec![text()] }, &["file:///s/1"]),
+            (Recovered::Undone { reason: text() }, &["release/demo"]),
+        ] {
+            assert_eq!(every_format(&Outcome { release: "demo", recovered }), names);
+        }
+    }
+
+    #[test]
+    fn every_format_has_what_is_left() {
+        assert!(every_format(&Left { release: "demo", left: None }).is_empty());
+        assert_eq!(every_format(&Left { release: "demo", left: Some("x".to_owned()) }), ["release/demo"]);
     }
 }

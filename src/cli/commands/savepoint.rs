@@ -1,15 +1,19 @@
 //! `kubectl flink savepoint list|trigger|dispose|prune`.
 
 use clap::{Args, Subcommand};
+use serde::Serialize;
 
-use super::connect;
-use crate::cli::args::GlobalArgs;
-use crate::cli::output::moment;
+use crate::cli::error::{CommandError, exit};
+use crate::cli::flags::name;
+use crate::cli::flags::state::FormatArgs;
+use crate::cli::next::Place;
+use crate::cli::prompt;
 use crate::cli::render::Render;
-use crate::cli::{CommandError, Output, error::exit};
+use crate::cli::render::text::moment;
+use crate::cli::session::Session;
 use crate::failure::NextStep;
 use crate::live::savepoints::{SavepointRow, list};
-use crate::verbs::dispose::{self, Which};
+use crate::verbs::dispose::{self, Plan, Which};
 use crate::verbs::savepoints;
 
 /// Flags of `savepoint`.
@@ -28,22 +32,25 @@ pub enum SavepointCommand {
     #[command(visible_alias = "ls")]
     List {
         /// Name of the release
+        #[arg(value_parser = name::release)]
         name: String,
     },
     /// Take a savepoint; the job goes on
     Trigger {
         /// Name of the release
+        #[arg(value_parser = name::release)]
         name: String,
         /// The job, by name or id; without it the only one
-        #[arg(long)]
+        #[arg(long, value_parser = name::job)]
         job: Option<String>,
-        /// Format of the savepoint
-        #[arg(long = "savepoint-format", value_name = "FORMAT", value_parser = ["canonical", "native"], default_value = "canonical", ignore_case = true)]
-        format: String,
+        /// The format of the savepoint.
+        #[command(flatten)]
+        format: FormatArgs,
     },
     /// Delete recorded savepoints
     Dispose {
         /// Name of the release
+        #[arg(value_parser = name::release)]
         name: String,
         /// The savepoints' paths
         #[arg(required = true, value_name = "PATH")]
@@ -55,6 +62,7 @@ pub enum SavepointCommand {
     /// Delete all but the newest savepoints of each job
     Prune {
         /// Name of the release
+        #[arg(value_parser = name::release)]
         name: String,
         /// How many of each job stay
         #[arg(long, value_name = "N")]
@@ -77,152 +85,185 @@ pub struct Deletion {
 }
 
 /// Runs `savepoint`.
-pub async fn run(args: &SavepointArgs, global: &GlobalArgs, output: &Output) -> Result<u8, CommandError> {
+pub async fn run(args: &SavepointArgs, session: &Session<'_>) -> Result<(), CommandError> {
     match &args.command {
         SavepointCommand::List { name } => {
-            let context = connect(global, None).await?;
-            let rows = list(&context, name).await?;
-            output.print(&Recorded(rows))?;
+            let context = session.connect(None).await?;
+            session.output.print(&Savepoints(list(&context, name).await?))
         }
         SavepointCommand::Trigger { name, job, format } => {
-            let context = connect(global, None).await?;
-            let options = savepoints::TriggerOptions {
-                name: name.clone(),
-                job: job.clone(),
-                format: format.to_uppercase(),
-            };
-            let row = savepoints::trigger(&context, &options, output).await?;
-            output.print(&row)?;
+            let options =
+                savepoints::TriggerOptions { name: name.clone(), job: job.clone(), format: format.flinks() };
+            let context = session.connect(None).await?;
+            session.output.print(&Taken(savepoints::trigger(&context, &options, session.output).await?))
         }
         SavepointCommand::Dispose { name, paths, deletion } => {
-            return dispose(name, &Which::Paths(paths.clone()), deletion, global, output).await;
+            dispose(name, &Which::Paths(paths.clone()), deletion, session).await
         }
         SavepointCommand::Prune { name, keep, deletion } => {
-            return dispose(name, &Which::AllBut(*keep), deletion, global, output).await;
+            dispose(name, &Which::AllBut(*keep), deletion, session).await
         }
     }
-    Ok(0)
 }
 
 async fn dispose(
     name: &str,
     which: &Which,
     deletion: &Deletion,
-    global: &GlobalArgs,
-    output: &Output,
-) -> Result<u8, CommandError> {
-    let context = connect(global, None).await?;
-    let mut plan = dispose::plan(&context, name, which).await?;
+    session: &Session<'_>,
+) -> Result<(), CommandError> {
+    let output = session.output;
+    let context = session.connect(None).await?;
+    let plan = dispose::plan(&context, name, which).await?;
     for (path, reason) in &plan.keep {
         output.talk(&format!("{path} stays: {reason}"));
     }
-    if plan.dispose.is_empty() {
-        output.print(&Disposal { plan, dry_run: deletion.dry_run })?;
-        return Ok(exit::DONE);
+    if plan.dispose.is_empty() || deletion.dry_run {
+        return output.print(&Disposal { plan, done: false });
     }
-    if !deletion.dry_run && !deletion.yes {
-        output.ask_about("These savepoints would be deleted for good:");
-        for row in &plan.dispose {
-            output.ask_about(&format!("  revision {}, {}: {}", row.revision, row.job, row.path));
-        }
-        if !(output.can_ask() && output.ask("Delete them? Type yes: ").as_deref() == Some("yes")) {
-            return Err(CommandError {
-                code: exit::REFUSED,
-                lines: vec![format!("nothing was deleted: {} savepoints would be lost", plan.dispose.len())],
-                left_behind: vec![],
-                hints: vec![NextStep::again(["--yes"])],
-            });
-        }
+    if !deletion.yes {
+        confirm(&plan, session)?;
     }
-    if !deletion.dry_run {
-        plan = dispose::execute(&context, &plan, output).await?;
-    }
-    output.print(&Disposal { plan, dry_run: deletion.dry_run })?;
-    Ok(exit::DONE)
+    let plan = dispose::execute(&context, &plan, output).await?;
+    output.print(&Disposal { plan, done: true })
 }
 
-impl Render for SavepointRow {
-    type Data = Self;
-
-    fn data(&self) -> &Self {
-        self
+fn confirm(plan: &Plan, session: &Session<'_>) -> Result<(), CommandError> {
+    session.output.ask_about("These savepoints would be deleted for good:");
+    for row in &plan.dispose {
+        session.output.ask_about(&format!("  revision {}, {}: {}", row.revision, row.job, row.path));
     }
-
-    fn names(&self) -> Vec<String> {
-        vec![self.path.clone()]
+    if prompt::ask_delete(session.output) {
+        return Ok(());
     }
-
-    fn table(&self) -> String {
-        format!("{}\n", self.path)
-    }
+    Err(CommandError {
+        code: exit::REFUSED,
+        lines: vec![format!("nothing was deleted: {} savepoints would be lost", plan.dispose.len())],
+        left_behind: vec![],
+        hints: vec![NextStep::again(["--yes"])],
+    })
 }
 
-/// Savepoints that were deleted, or would be.
-struct Disposal {
-    plan: dispose::Plan,
-    dry_run: bool,
-}
+/// Recorded savepoints.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Savepoints(Vec<SavepointRow>);
 
-impl Render for Disposal {
-    type Data = dispose::Plan;
-
-    fn data(&self) -> &dispose::Plan {
-        &self.plan
-    }
-
-    fn names(&self) -> Vec<String> {
-        self.plan.dispose.iter().map(|row| row.path.clone()).collect()
-    }
-
-    fn table(&self) -> String {
-        let how = if self.dry_run { "would be deleted" } else { "deleted" };
-        self.plan.dispose.iter().map(|row| format!("{} {how}\n", row.path)).collect()
-    }
-
-    fn nothing(&self) -> Option<String> {
-        self.plan.dispose.is_empty().then(|| "There is nothing to delete.".to_owned())
-    }
-}
-
-/// The recorded savepoints of a release.
-struct Recorded(Vec<SavepointRow>);
-
-impl Render for Recorded {
-    type Data = Vec<SavepointRow>;
-
-    fn data(&self) -> &Vec<SavepointRow> {
-        &self.0
+impl Render for Savepoints {
+    fn table(&self, _: &Place) -> String {
+        self.0.iter().map(two_lines).collect()
     }
 
     fn names(&self) -> Vec<String> {
         self.0.iter().map(|row| row.path.clone()).collect()
     }
 
-    fn nothing(&self) -> Option<String> {
+    fn remark(&self, _: &Place) -> Option<String> {
         self.0.is_empty().then(|| "No savepoint is recorded.".to_owned())
     }
+}
 
-    fn table(&self) -> String {
-        let mut text = String::new();
-        for row in &self.0 {
-            let restored: Vec<_> = row.restored_by.iter().map(ToString::to_string).collect();
-            let restored = if restored.is_empty() {
-                "not restored".to_owned()
-            } else {
-                format!("restored by revision {}", restored.join(", "))
-            };
-            text.push_str(&format!(
-                "revision {}  {}  {}  {} ({}, Flink {}{}), {restored}\n  {}\n",
-                row.revision,
-                row.job,
-                moment(row.taken_at),
-                row.origin,
-                row.format.to_string().to_lowercase(),
-                row.flink_version,
-                if row.drained { ", drained" } else { "" },
-                row.path
-            ));
+fn two_lines(row: &SavepointRow) -> String {
+    let restored: Vec<_> = row.restored_by.iter().map(ToString::to_string).collect();
+    let restored = if restored.is_empty() {
+        "not restored".to_owned()
+    } else {
+        format!("restored by revision {}", restored.join(", "))
+    };
+    format!(
+        "revision {}  {}  {}  {} ({}, Flink {}{}), {restored}\n  {}\n",
+        row.revision,
+        row.job,
+        moment(row.taken_at),
+        row.origin,
+        row.format.to_string().to_lowercase(),
+        row.flink_version,
+        if row.drained { ", drained" } else { "" },
+        row.path
+    )
+}
+
+/// A savepoint that has just been taken.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Taken(SavepointRow);
+
+impl Render for Taken {
+    fn table(&self, _: &Place) -> String {
+        format!("{}\n", self.0.path)
+    }
+
+    fn wide(&self, _: &Place) -> String {
+        two_lines(&self.0)
+    }
+
+    fn names(&self) -> Vec<String> {
+        vec![self.0.path.clone()]
+    }
+}
+
+/// Savepoints that were deleted, or would be.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Disposal {
+    plan: Plan,
+    #[serde(skip)]
+    done: bool,
+}
+
+impl Render for Disposal {
+    fn table(&self, _: &Place) -> String {
+        let how = if self.done { "deleted" } else { "would be deleted" };
+        self.plan.dispose.iter().map(|row| format!("{} {how}\n", row.path)).collect()
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.plan.dispose.iter().map(|row| row.path.clone()).collect()
+    }
+
+    fn remark(&self, _: &Place) -> Option<String> {
+        self.plan.dispose.is_empty().then(|| "There is nothing to delete.".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::render::testing::every_format;
+    use crate::release::{Origin, StateFormat};
+
+    fn row() -> SavepointRow {
+        SavepointRow {
+            revision: 1,
+            job: "orders".to_owned(),
+            origin: Origin::Trigger,
+            taken_at: jiff::Timestamp::UNIX_EPOCH,
+            format: StateFormat::Canonical,
+            flink_version: "2.3.0".to_owned(),
+            drained: false,
+            path: "file:///s/1".to_owned(),
+            restored_by: vec![2],
         }
-        text
+    }
+
+    #[test]
+    fn every_format_has_them() {
+        assert_eq!(every_format(&Savepoints(vec![row()])), ["file:///s/1"]);
+        assert!(every_format(&Savepoints(Vec::new())).is_empty());
+        assert_eq!(every_format(&Taken(row())), ["file:///s/1"]);
+    }
+
+    #[test]
+    fn every_format_has_a_disposal() {
+        for done in [false, true] {
+            let plan = |dispose: Vec<SavepointRow>| Plan {
+                name: "demo".to_owned(),
+                dispose,
+                keep: Vec::new(),
+                which: Which::AllBut(1),
+            };
+            assert_eq!(every_format(&Disposal { plan: plan(vec![row()]), done }), ["file:///s/1"]);
+            assert!(every_format(&Disposal { plan: plan(Vec::new()), done }).is_empty());
+        }
     }
 }

@@ -2,18 +2,19 @@
 
 use clap::Args;
 
-use super::connect;
-use crate::cli::args::GlobalArgs;
-use crate::cli::output::moment;
+use crate::cli::error::CommandError;
+use crate::cli::flags::name;
+use crate::cli::next::Place;
 use crate::cli::render::Render;
-use crate::cli::wrap::wrap;
-use crate::cli::{CommandError, Output};
+use crate::cli::render::text::{moment, wrap};
+use crate::cli::session::Session;
 use crate::verbs::query::{self, JobStatus, StatusReport};
 
 /// Flags of `status`.
 #[derive(Args, Clone)]
 pub struct StatusArgs {
     /// Name of the release
+    #[arg(value_parser = name::release)]
     pub name: String,
     /// A revision other than the one that runs
     #[arg(long)]
@@ -21,26 +22,18 @@ pub struct StatusArgs {
 }
 
 /// Runs `status`.
-pub async fn run(args: &StatusArgs, global: &GlobalArgs, output: &Output) -> Result<u8, CommandError> {
-    let context = connect(global, None).await?;
-    let report = query::status(&context, &args.name, args.revision).await?;
-    output.print(&report)?;
-    Ok(0)
+pub async fn run(args: &StatusArgs, session: &Session<'_>) -> Result<(), CommandError> {
+    let context = session.connect(None).await?;
+    session.output.print(&query::status(&context, &args.name, args.revision).await?)
 }
 
 impl Render for StatusReport {
-    type Data = Self;
-
-    fn data(&self) -> &Self {
-        self
+    fn table(&self, _: &Place) -> String {
+        render(self)
     }
 
     fn names(&self) -> Vec<String> {
         vec![format!("release/{}", self.release.name)]
-    }
-
-    fn table(&self) -> String {
-        render(self)
     }
 }
 
@@ -121,5 +114,26 @@ fn render_job(job: &JobStatus, lines: &mut Vec<String>) {
     }
     if let Some(exception) = &job.root_exception {
         lines.push(format!("  exception   {}", wrap(exception, 66, "              ")));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::render::testing::{every_format, release_row};
+
+    #[test]
+    fn every_format_has_it() {
+        let report = StatusReport {
+            release: release_row(),
+            generation: None,
+            failed_attempts: Vec::new(),
+            not_ready: Vec::new(),
+            flink: None,
+            unreachable: None,
+            jobs: Vec::new(),
+            operation: None,
+        };
+        assert_eq!(every_format(&report), ["release/demo"]);
     }
 }

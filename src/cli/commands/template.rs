@@ -4,9 +4,10 @@ use std::mem::ManuallyDrop;
 
 use clap::Args;
 
-use super::print_manifest;
-use crate::cli::args::{GlobalArgs, ValuesArgs};
-use crate::cli::{CommandError, Output};
+use crate::cli::error::CommandError;
+use crate::cli::flags::values::ValuesArgs;
+use crate::cli::render::Manifest;
+use crate::cli::session::Session;
 use crate::cluster::namespace;
 use crate::source;
 use crate::verbs::template;
@@ -48,7 +49,7 @@ pub struct TemplateArgs {
 }
 
 /// Runs `template`.
-pub fn run(args: &TemplateArgs, global: &GlobalArgs, output: &Output) -> Result<u8, CommandError> {
+pub fn run(args: &TemplateArgs, session: &Session<'_>) -> Result<(), CommandError> {
     let (name, package) = match &args.second {
         Some(package) => (args.first.as_str(), package),
         None => (NAMELESS, &args.first),
@@ -62,7 +63,7 @@ pub fn run(args: &TemplateArgs, global: &GlobalArgs, output: &Output) -> Result<
     // The process ends after it: to free all this piece by piece would take longer than to print it.
     let options = ManuallyDrop::new(template::Options {
         name: name.to_owned(),
-        namespace: namespace(&global.connect_options()),
+        namespace: namespace(&session.global.connect_options()),
         package: source::open(package, args.version.as_deref())?,
         layout: args.layout.clone(),
         user_values: args.values.collect()?,
@@ -70,9 +71,9 @@ pub fn run(args: &TemplateArgs, global: &GlobalArgs, output: &Output) -> Result<
         is_upgrade: args.is_upgrade,
     });
     let rendered = ManuallyDrop::new(template::template(&options)?);
-    print_manifest(&rendered.objects, output)?;
+    session.output.print(&Manifest { objects: &rendered.objects, recorded: None })?;
     if args.notes {
-        output.talk(&output.notes(&rendered.notes));
+        session.output.notes(&rendered.notes);
     }
-    Ok(0)
+    Ok(())
 }

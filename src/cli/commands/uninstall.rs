@@ -1,14 +1,21 @@
 //! `kubectl flink uninstall NAME`.
 
 use clap::Args;
+use serde::Serialize;
 
-use super::{begin, cancel_on_interrupt};
-use crate::cli::args::{ChangeArgs, GlobalArgs};
+use crate::cli::error::{CommandError, exit};
+use crate::cli::flags::change::DescriptionArgs;
+use crate::cli::flags::name;
+use crate::cli::flags::state::FormatArgs;
+use crate::cli::flags::wait::TimeoutArgs;
+use crate::cli::next::Place;
+use crate::cli::output::Output;
+use crate::cli::prompt;
 use crate::cli::render::Render;
-use crate::cli::wrap::COLUMNS;
-use crate::cli::{CommandError, Output, error::exit, plan};
+use crate::cli::render::text::COLUMNS;
+use crate::cli::session::{Session, cancel_on_interrupt};
 use crate::failure::NextStep;
-use crate::plan::StateChoice;
+use crate::plan::{ChangeOptions, StateChoice};
 use crate::run::Report;
 use crate::verbs::uninstall::{self, Kept};
 
@@ -16,6 +23,7 @@ use crate::verbs::uninstall::{self, Kept};
 #[derive(Args, Clone)]
 pub struct UninstallArgs {
     /// Name of the release
+    #[arg(value_parser = name::release)]
     pub name: String,
     /// Stop each job with a savepoint; the record and the volume that hold it are kept
     #[arg(long, conflicts_with = "stateless", help_heading = "State")]
@@ -26,36 +34,54 @@ pub struct UninstallArgs {
     /// Drop the jobs' state
     #[arg(long, help_heading = "State")]
     pub stateless: bool,
-    /// Format of a new savepoint
-    #[arg(long, value_name = "FORMAT", value_parser = ["canonical", "native"], default_value = "canonical", ignore_case = true, help_heading = "State")]
-    pub savepoint_format: String,
+    /// The format of new savepoints.
+    #[command(flatten)]
+    pub format: FormatArgs,
     /// Delete the records too, and the release's own volume with every savepoint in it
     #[arg(long, help_heading = "State")]
     pub purge: bool,
-    /// How the change is made.
+    /// Show the plan and stop
+    #[arg(long)]
+    pub dry_run: bool,
+    /// How long is waited.
     #[command(flatten)]
-    pub change: ChangeArgs,
+    pub limit: TimeoutArgs,
+    /// What is recorded of it.
+    #[command(flatten)]
+    pub description: DescriptionArgs,
+    /// Answer yes to confirmations; never chooses what happens to state
+    #[arg(short = 'y', long)]
+    pub yes: bool,
+}
+
+impl UninstallArgs {
+    fn change_options(&self) -> ChangeOptions {
+        let choice = match (self.with_savepoint, self.stateless) {
+            (true, _) => Some(StateChoice::Savepoint),
+            (_, true) => Some(StateChoice::Stateless),
+            _ => None,
+        };
+        let mut options = ChangeOptions { choice, drain: self.drain, ..ChangeOptions::new(&self.name) };
+        self.format.set(&mut options);
+        self.description.set(&mut options);
+        options
+    }
 }
 
 /// Runs `uninstall`.
-pub async fn run(args: &UninstallArgs, global: &GlobalArgs, output: &Output) -> Result<u8, CommandError> {
+pub async fn run(args: &UninstallArgs, session: &Session<'_>) -> Result<(), CommandError> {
     crate::release::check_name(&args.name)?;
-    let mut change = args.change.options(&args.name);
-    change.choice = match (args.with_savepoint, args.stateless) {
-        (true, _) => Some(StateChoice::Savepoint),
-        (_, true) => Some(StateChoice::Stateless),
-        _ => None,
-    };
-    change.savepoint_format = args.savepoint_format.to_uppercase();
-    change.drain = args.drain;
-    let mut options = uninstall::Options { change, purge: args.purge };
-    let cancellation = cancel_on_interrupt();
-    let context = begin(global, &args.change, &args.name, output, &cancellation).await?;
-    let (mut shown, mut kept) = uninstall::plan(&context, &options).await?;
-    if args.change.dry_run.is_some() {
-        return plan::print(&shown, output);
+    let output = session.output;
+    let mut options = uninstall::Options { change: args.change_options(), purge: args.purge };
+    let timeout = args.limit.timeout;
+    if args.dry_run {
+        let context = session.begin_plan(&args.name, timeout).await?;
+        return output.print(&uninstall::plan(&context, &options).await?.0.summary);
     }
-    if let Some(choice) = plan::ask_choice(output, &shown)? {
+    let cancellation = cancel_on_interrupt();
+    let context = session.begin_change(&options.change, timeout, &cancellation).await?;
+    let (mut shown, mut kept) = uninstall::plan(&context, &options).await?;
+    if let Some(choice) = prompt::ask_choice(output, &shown)? {
         options.change.choice = Some(choice);
         (shown, kept) = uninstall::plan(&context, &options).await?;
     }
@@ -63,59 +89,55 @@ pub async fn run(args: &UninstallArgs, global: &GlobalArgs, output: &Output) -> 
         confirm_purge(args, &kept, output)?;
     }
     let report = uninstall::execute(&context, &options, &shown, output, &cancellation).await?;
-    output.print(&Uninstalled { report, kept, purge: args.purge, output })?;
-    Ok(exit::DONE)
+    output.print(&Uninstalled { report, kept: (!args.purge).then_some(kept) })
 }
 
-/// What an uninstall did, and how the release comes back.
-struct Uninstalled<'a> {
+/// What became of the release, and what is kept of it.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Uninstalled {
     report: Report,
-    kept: Kept,
-    purge: bool,
-    output: &'a Output,
+    #[serde(skip)]
+    kept: Option<Kept>,
 }
 
-impl Uninstalled<'_> {
-    /// A command below its head, in lines of at most 80 columns.
-    fn typed(&self, step: &NextStep) -> String {
-        let command = self.output.next_step(step, COLUMNS - 4);
-        format!("    {}\n", command.replace('\n', "\n    "))
+impl Uninstalled {
+    /// What is kept, where there is state to come back to.
+    fn kept(&self) -> Option<&Kept> {
+        let left = self.report.jobs.iter().any(|job| job.savepoint.is_some());
+        self.kept.as_ref().filter(|kept| left || !kept.savepoints.is_empty())
     }
 }
 
-impl Render for Uninstalled<'_> {
-    type Data = Report;
-
-    fn data(&self) -> &Report {
-        &self.report
-    }
-
-    fn names(&self) -> Vec<String> {
-        vec![format!("release/{}", self.report.name)]
-    }
-
-    fn table(&self) -> String {
-        let (report, kept) = (&self.report, &self.kept);
+impl Render for Uninstalled {
+    fn table(&self, place: &Place) -> String {
+        let Self { report, .. } = self;
         let mut text = format!("release {:?} uninstalled\n", report.name);
         for job in &report.jobs {
             if let Some(path) = &job.savepoint {
                 text.push_str(&format!("the state of {} is in {path}\n", job.name));
             }
         }
-        let left = report.jobs.iter().any(|job| job.savepoint.is_some()) || !kept.savepoints.is_empty();
-        if left && !self.purge {
-            let claim =
-                kept.claim.as_ref().map(|claim| format!(" and the claim {claim}")).unwrap_or_default();
-            text.push_str(&format!(
-                "kept: the release's record{claim},\n      as long as a recorded savepoint lives there\n"
-            ));
-            text.push_str("  come back:\n");
-            text.extend(kept.ways_to_restore.iter().map(|step| self.typed(step)));
-            text.push_str("  delete them:\n");
-            text.push_str(&self.typed(&NextStep::flink(["uninstall", &report.name, "--purge"])));
+        if let Some(kept) = self.kept() {
+            text.push_str(&what_is_kept(kept, &report.name, place));
         }
         text
     }
+
+    fn names(&self) -> Vec<String> {
+        self.report.names()
+    }
+}
+
+fn what_is_kept(kept: &Kept, release: &str, place: &Place) -> String {
+    let claim = kept.claim.as_ref().map(|claim| format!(" and the claim {claim}")).unwrap_or_default();
+    let typed =
+        |step: &NextStep| format!("    {}\n", place.render(step, COLUMNS - 4).replace('\n', "\n    "));
+    format!(
+        "kept: the release's record{claim},\n      as long as a recorded savepoint lives there\n  come back:\n{}  delete them:\n{}",
+        kept.ways_to_restore.iter().map(typed).collect::<String>(),
+        typed(&NextStep::flink(["uninstall", release, "--purge"]))
+    )
 }
 
 fn confirm_purge(args: &UninstallArgs, kept: &Kept, output: &Output) -> Result<(), CommandError> {
@@ -126,10 +148,10 @@ fn confirm_purge(args: &UninstallArgs, kept: &Kept, output: &Output) -> Result<(
     for (revision, job, path) in &kept.savepoints {
         output.ask_about(&format!("  revision {revision}, {job}: {path}"));
     }
-    if args.change.yes {
+    if args.yes {
         return Ok(());
     }
-    if output.can_ask() && output.ask("Delete them? Type yes: ").as_deref() == Some("yes") {
+    if prompt::ask_delete(output) {
         return Ok(());
     }
     Err(CommandError {
@@ -138,4 +160,19 @@ fn confirm_purge(args: &UninstallArgs, kept: &Kept, output: &Output) -> Result<(
         left_behind: vec![],
         hints: vec![NextStep::flink(["uninstall", &args.name, "--purge", "--yes"])],
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::render::testing::{changed, every_format};
+
+    #[test]
+    fn every_format_has_it() {
+        let kept =
+            Kept { ways_to_restore: vec![NextStep::flink(["install", "demo", "flink"])], ..Kept::default() };
+        for kept in [None, Some(kept)] {
+            assert_eq!(every_format(&Uninstalled { report: changed(), kept }), ["release/demo"]);
+        }
+    }
 }

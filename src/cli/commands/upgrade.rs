@@ -1,11 +1,18 @@
 //! `kubectl flink upgrade NAME [PACKAGE]`.
 
+use std::time::Duration;
+
 use clap::Args;
 
-use super::{begin, cancel_on_interrupt, change};
-use crate::cli::args::{ChangeArgs, GlobalArgs, MoveArgs, ValuesArgs};
-use crate::cli::{CommandError, Output};
-use crate::failure::{Cause, NextStep};
+use super::change::{Change, Planner};
+use crate::cli::error::CommandError;
+use crate::cli::flags::apply::ApplyArgs;
+use crate::cli::flags::change::{ChangeArgs, MoveArgs};
+use crate::cli::flags::name;
+use crate::cli::flags::values::ValuesArgs;
+use crate::cli::session::Session;
+use crate::context::Context;
+use crate::failure::{Cause, Failure, NextStep};
 use crate::plan::ChangeOptions;
 use crate::release::Status;
 use crate::source;
@@ -14,7 +21,19 @@ use crate::verbs::{install, query, upgrade};
 /// Flags of `upgrade`.
 #[derive(Args, Clone)]
 pub struct UpgradeArgs {
+    /// What shall be.
+    #[command(flatten)]
+    pub target: UpgradeTarget,
+    /// How the change is made.
+    #[command(flatten)]
+    pub change: ChangeArgs,
+}
+
+/// What an upgrade leads to: as much as its plan has to know.
+#[derive(Args, Clone)]
+pub struct UpgradeTarget {
     /// Name of the release
+    #[arg(value_parser = name::release)]
     pub name: String,
     /// The package; without it the recorded one
     pub package: Option<String>,
@@ -42,78 +61,76 @@ pub struct UpgradeArgs {
     /// Values.
     #[command(flatten)]
     pub values: ValuesArgs,
-    /// How the change is made.
+    /// How objects are applied.
     #[command(flatten)]
-    pub change: ChangeArgs,
+    pub apply: ApplyArgs,
 }
 
-impl UpgradeArgs {
-    fn change_options(&self) -> Result<ChangeOptions, CommandError> {
-        let mut change = self.moves.options(self.change.options(&self.name))?;
-        change.create_namespace = self.create_namespace;
-        Ok(change)
+impl UpgradeTarget {
+    /// Returns what `change` makes of it; reads the files that it names.
+    pub(super) fn change(
+        &self,
+        change: Option<&ChangeArgs>,
+        timeout: Duration,
+    ) -> Result<Change<impl Planner>, CommandError> {
+        crate::release::check_name(&self.name)?;
+        let mut options = ChangeOptions::new(&self.name);
+        options.create_namespace = self.create_namespace;
+        self.moves.set(&mut options)?;
+        self.apply.set(&mut options);
+        if let Some(change) = change {
+            change.set(&mut options);
+        }
+        let user_values = self.values.collect()?;
+        let package = self.package.as_deref();
+        let package = package.map(|package| source::open(package, self.version.as_deref())).transpose()?;
+        let planner = async move |context: &Context, change: &ChangeOptions| {
+            let (change, layout) = (change.clone(), self.layout.clone());
+            let (package, user_values) = (package.clone(), user_values.clone());
+            if self.install && !exists(context, &self.name).await? {
+                let package = package.ok_or_else(|| self.needs_package())?;
+                let options = install::Options { change, package, layout, user_values, capabilities: None };
+                return install::plan(context, &options).await;
+            }
+            let options = upgrade::Options { change, package, layout, user_values, carry: self.carry() };
+            upgrade::plan(context, &options).await
+        };
+        Ok(Change { options, timeout, diff: self.moves.diff, planner })
+    }
+
+    /// Returns what of the recorded values goes on.
+    fn carry(&self) -> upgrade::Carry {
+        match (self.reset_values, self.reuse_values) {
+            (true, _) => upgrade::Carry::Nothing,
+            (_, true) => upgrade::Carry::Everything,
+            _ => upgrade::Carry::UserValues,
+        }
+    }
+
+    fn needs_package(&self) -> Failure {
+        let why = "upgrade --install needs a PACKAGE where there is no release yet";
+        Failure::refused(Cause::InvalidInput(why.to_owned())).next([NextStep::flink([
+            "upgrade",
+            &self.name,
+            "flink",
+            "--install",
+        ])])
     }
 }
 
 /// Runs `upgrade`.
-pub async fn run(args: &UpgradeArgs, global: &GlobalArgs, output: &Output) -> Result<u8, CommandError> {
-    crate::release::check_name(&args.name)?;
-    let options = args.change_options()?;
-    let user_values = args.values.collect()?;
-    let package =
-        args.package.as_deref().map(|package| source::open(package, args.version.as_deref())).transpose()?;
-    let cancellation = cancel_on_interrupt();
-    let context = begin(global, &args.change, &args.name, output, &cancellation).await?;
-    if args.install && !exists(&context, &args.name).await? {
-        let Some(package) = package else {
-            return Err(CommandError::usage(
-                "upgrade --install needs a PACKAGE where there is no release yet",
-            )
-            .hint(NextStep::flink(["upgrade", &args.name, "flink", "--install"])));
-        };
-        let plan = async |change: &ChangeOptions| {
-            let options = install::Options {
-                change: change.clone(),
-                package: package.clone(),
-                layout: args.layout.clone(),
-                user_values: user_values.clone(),
-                capabilities: None,
-            };
-            install::plan(&context, &options).await
-        };
-        return change::carry_out(
-            &context,
-            &args.change,
-            args.moves.diff,
-            options,
-            plan,
-            output,
-            &cancellation,
-        )
-        .await;
+pub async fn run(args: &UpgradeArgs, session: &Session<'_>) -> Result<(), CommandError> {
+    let change = args.target.change(Some(&args.change), args.change.wait.limit.timeout)?;
+    if args.change.dry_run.is_some() {
+        return change.show(session).await;
     }
-    let carry = match (args.reset_values, args.reuse_values) {
-        (true, _) => upgrade::Carry::Nothing,
-        (_, true) => upgrade::Carry::Everything,
-        _ => upgrade::Carry::UserValues,
-    };
-    let plan = async |change: &ChangeOptions| {
-        let options = upgrade::Options {
-            change: change.clone(),
-            package: package.clone(),
-            layout: args.layout.clone(),
-            user_values: user_values.clone(),
-            carry,
-        };
-        upgrade::plan(&context, &options).await
-    };
-    change::carry_out(&context, &args.change, args.moves.diff, options, plan, output, &cancellation).await
+    change.carry_out(args.change.yes, session).await
 }
 
-async fn exists(context: &crate::context::Context, name: &str) -> Result<bool, CommandError> {
+async fn exists(context: &Context, name: &str) -> Result<bool, Failure> {
     match query::history(context, name, 0).await {
         Ok(history) => Ok(history.last().is_some_and(|last| last.status != Status::Uninstalled)),
         Err(failure) if matches!(*failure.cause, Cause::NotFound { .. }) => Ok(false),
-        Err(failure) => Err(failure.into()),
+        Err(failure) => Err(failure),
     }
 }

@@ -1,11 +1,12 @@
 //! `kubectl flink version`.
 
 use clap::Args;
+use serde::Serialize;
 
-use serde_json::{Value, json};
-
+use crate::cli::error::CommandError;
+use crate::cli::next::Place;
 use crate::cli::render::Render;
-use crate::cli::{CommandError, Output};
+use crate::cli::session::Session;
 use crate::source;
 
 /// Flags of `version`.
@@ -17,42 +18,48 @@ pub struct VersionArgs {
 }
 
 /// Runs `version`.
-pub fn run(args: &VersionArgs, output: &Output) -> Result<u8, CommandError> {
-    let version = env!("CARGO_PKG_VERSION");
-    let packages: Vec<_> = source::embedded()?
+pub fn run(args: &VersionArgs, session: &Session<'_>) -> Result<(), CommandError> {
+    let packages = source::embedded()?
         .iter()
         .map(|package| format!("{}-{}", package.metadata.name, package.metadata.version))
         .collect();
-    output
-        .print(&Version { short: args.short, data: json!({ "version": version, "packages": packages }) })?;
-    Ok(0)
+    session.output.print(&Program { version: env!("CARGO_PKG_VERSION"), packages, short: args.short })
 }
 
-struct Version {
+/// The program's version, and what is in it.
+#[derive(Serialize)]
+struct Program {
+    version: &'static str,
+    packages: Vec<String>,
+    #[serde(skip)]
     short: bool,
-    data: Value,
 }
 
-impl Render for Version {
-    type Data = Value;
-
-    fn data(&self) -> &Value {
-        &self.data
-    }
-
-    /// The packages that are in the binary: of them this is a list.
-    fn names(&self) -> Vec<String> {
-        let packages = self.data["packages"].as_array().into_iter().flatten();
-        packages.filter_map(|package| Some(format!("package/{}", package.as_str()?))).collect()
-    }
-
-    fn table(&self) -> String {
-        let version = self.data["version"].as_str().unwrap_or_default();
-        if self.short {
+impl Render for Program {
+    fn table(&self, _: &Place) -> String {
+        let Self { version, packages, short } = self;
+        if *short {
             return format!("v{version}\n");
         }
-        let packages = self.data["packages"].as_array().into_iter().flatten().filter_map(Value::as_str);
-        let packages: Vec<_> = packages.collect();
         format!("kubectl-flink v{version}\nembedded packages: {}\n", packages.join(", "))
+    }
+
+    /// Returns the packages in the binary: of them this is a list.
+    fn names(&self) -> Vec<String> {
+        self.packages.iter().map(|package| format!("package/{package}")).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::render::testing::every_format;
+
+    #[test]
+    fn every_format_has_it() {
+        for short in [false, true] {
+            let program = Program { version: "1.0.0", packages: vec!["flink-1.0.0".to_owned()], short };
+            assert_eq!(every_format(&program), ["package/flink-1.0.0"]);
+        }
     }
 }

@@ -15,7 +15,7 @@ impl Moves<'_> {
         if self.descriptor.is_none() && !had_jobs && self.options.choice.is_some() {
             let layout = &self.desired.layout;
             let cause = format!("the layout {layout:?} has no Flink: release {name:?} has no state");
-            return Err(Failure::refused(Cause::Usage(cause))
+            return Err(Failure::refused(Cause::Precondition(cause))
                 .next([NextStep::say("the same command without flags about state")]));
         }
         let recorded = !self.situation.savepoints.is_empty();
@@ -30,7 +30,7 @@ impl Moves<'_> {
             }
             _ => return Ok(()),
         };
-        Err(Failure::refused(Cause::Usage(cause)).next([
+        Err(Failure::refused(Cause::Precondition(cause)).next([
             NextStep::flink(["savepoint", "list", name]),
             NextStep::flink(["job", "submit", name])
                 .placeholder("JAR")
@@ -49,7 +49,7 @@ impl Moves<'_> {
             |job: &&JobRecord| self.desired.leaves(&job.name) && self.situation.running(job).is_some();
         let Some(other) = base_jobs.iter().find(runs_beside) else { return Ok(()) };
         let name = &self.options.name;
-        Err(Failure::refused(Cause::Usage(format!(
+        Err(Failure::refused(Cause::Precondition(format!(
             "the release's objects would become others: its Pods would be replaced, and the job {} runs in them",
             other.name
         )))
@@ -78,7 +78,7 @@ impl Moves<'_> {
                 Some(job) => format!("{job}={path}: no job {job} is started"),
             };
             let example = takers.first().map_or("JOB", |job| *job);
-            return Err(Failure::refused(Cause::Usage(wrong)).next([
+            return Err(Failure::refused(Cause::Precondition(wrong)).next([
                 NextStep::again([format!("{example}={path}").as_str()]),
                 NextStep::flink(["job", "list", &self.options.name]),
             ]));
@@ -121,7 +121,9 @@ impl Moves<'_> {
         let Some(unknown) = self.options.jars.keys().find(|name| !known(name)) else { return Ok(()) };
         let names: Vec<_> = wanted.iter().map(|job| job.name.as_str()).collect();
         let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-        Err(Failure::refused(Cause::Usage(format!("--jar {unknown}=…: the release's jobs are: {names}"))))
+        Err(Failure::refused(Cause::Precondition(format!(
+            "--jar {unknown}=…: the release's jobs are: {names}"
+        ))))
     }
 
     /// A jar that was uploaded into a Pod goes with the Pod.

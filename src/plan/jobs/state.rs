@@ -69,7 +69,7 @@ impl Moves<'_> {
             Some(StateChoice::Recorded) => self.recorded(job).map(StateFrom::Path),
             Some(StateChoice::Paths(paths)) => match path_given(paths, &job.name) {
                 Some(path) => Ok(StateFrom::Path(path.clone())),
-                None if had_state => Err(Failure::refused(Cause::Usage(format!(
+                None if had_state => Err(Failure::refused(Cause::Precondition(format!(
                     "--from-savepoint names no path for the job {}",
                     job.name
                 )))

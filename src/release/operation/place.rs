@@ -161,9 +161,7 @@ impl Place {
         let content = codec::decode(&what, &bytes(object, OPERATION)?)?;
         let pending = match bytes(object, PENDING).and_then(|packed| codec::unpack(&what, &packed)) {
             Ok(pending) => Some(pending),
-            Err(error @ (ReleaseError::UnknownFormat { .. } | ReleaseError::NoFormat { .. })) => {
-                return Err(error.into());
-            }
+            Err(error) if error.is_another_version() => return Err(error.into()),
             Err(error) => {
                 tracing::warn!(%error, "what was pending cannot be read");
                 None

@@ -16,6 +16,7 @@ fn recorded(revision: u32, status: Status) -> Record {
     let package = crate::source::open("flink", None).unwrap();
     Record {
         status,
+        manifest: String::new(),
         archive: package.to_archive().unwrap(),
         user_values: json!({}),
         values: package.default_values().clone(),
@@ -25,13 +26,13 @@ fn recorded(revision: u32, status: Status) -> Record {
 }
 
 /// Abandons an upgrade from revision 1 to 2, of which the server takes so many changes of records.
-async fn abandon(changes: usize) -> Result<Recovered, Failure> {
+async fn abandon(allowed: usize) -> Result<Recovered, Failure> {
     let changed = Arc::new(AtomicUsize::new(0));
     let (cluster, _, server) = cluster_but_for(move |seen| match seen.method.as_str() {
         "POST" if seen.path.contains("accessreviews") => {
             Some(Reply::json(201, &json!({"status": {"allowed": true}})))
         }
-        "PATCH" if changed.fetch_add(1, Ordering::SeqCst) < changes => Some(Reply::text(200, "{}")),
+        "PATCH" if changed.fetch_add(1, Ordering::SeqCst) < allowed => Some(Reply::text(200, "{}")),
         "PATCH" => Some(Reply::no(403, "no")),
         _ => None,
     });
@@ -54,8 +55,8 @@ async fn abandon(changes: usize) -> Result<Recovered, Failure> {
 async fn what_fails_midway_is_not_called_refused() {
     let done = abandon(usize::MAX).await;
     assert!(matches!(done, Ok(Recovered::Completed(_))), "{done:?}");
-    for changes in 0..2 {
-        let failure = abandon(changes).await.unwrap_err();
+    for allowed in 0..2 {
+        let failure = abandon(allowed).await.unwrap_err();
         let Phase::Failed { left_behind } = &failure.phase else { panic!("{failure:?}") };
         assert!(left_behind.iter().any(|left| left.contains("the operation's journal")), "{failure:?}");
         assert_eq!(failure.next, [NextStep::flink(["recover", "demo", "--abandon"])]);

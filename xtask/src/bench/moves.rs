@@ -184,7 +184,7 @@ impl<'a> Bench<'a> {
 
     fn upgrade(&self, strategy: &str, round: u32) -> Result<()> {
         self.stage.write("release.yaml", &values(RELEASE, &format!("{strategy} {round}")))?;
-        let state = "--with-savepoint --gate-quiet 1s --timeout 10m";
+        let state = "--with-savepoint --stability-period 1s --timeout 10m";
         let line = format!("kubectl flink upgrade release -f release.yaml --strategy {strategy} {state}");
         self.stage.output(&line).map(drop)
     }

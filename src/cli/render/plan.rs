@@ -1,31 +1,25 @@
-//! A plan as the user reads it, and the questions that go with it.
+//! A plan as a user reads it.
 
 use std::fmt::Write as _;
 
-use super::render::Render;
-use super::wrap::wrap;
-use super::{CommandError, Output};
+use super::Render;
+use super::text::wrap;
+use crate::cli::next::Place;
 use crate::operation::Kind;
-use crate::plan::{Plan, StateChoice, Summary};
+use crate::plan::Summary;
 
 impl Render for Summary {
-    type Data = Self;
-
-    fn data(&self) -> &Self {
-        self
+    fn table(&self, _: &Place) -> String {
+        plan(self)
     }
 
     fn names(&self) -> Vec<String> {
         vec![format!("release/{}", self.release)]
     }
-
-    fn table(&self) -> String {
-        render(self)
-    }
 }
 
-/// A plan in words.
-pub fn render(summary: &Summary) -> String {
+/// Returns a plan in words.
+pub fn plan(summary: &Summary) -> String {
     let mut text = String::new();
     let verb = match summary.operation {
         Kind::Install => "install",
@@ -96,57 +90,12 @@ pub fn render(summary: &Summary) -> String {
     text
 }
 
-/// On a terminal, asks what happens to state where the plan needs it. Elsewhere the operation itself refuses.
-pub fn ask_choice(output: &Output, plan: &Plan) -> Result<Option<StateChoice>, CommandError> {
-    if plan.summary.choice_needed.is_empty() || !output.can_ask() {
-        return Ok(None);
-    }
-    output.ask_about(&render(&plan.summary));
-    output.ask_about(&format!("What happens to the state of {}?", plan.summary.choice_needed.join(", ")));
-    let kind = plan.summary.operation;
-    let (runs, starts) = (kind != Kind::Install, kind != Kind::Uninstall);
-    let choices = [
-        (runs, "1  a new savepoint          (--with-savepoint)", StateChoice::Savepoint),
-        (starts, "2  the recorded savepoint   (--from-savepoint recorded)", StateChoice::Recorded),
-        (true, "3  it is dropped            (--stateless)", StateChoice::Stateless),
-        (
-            runs && starts,
-            "4  its latest checkpoint    (--from-checkpoint latest)",
-            StateChoice::LatestCheckpoint,
-        ),
-    ];
-    let choices: Vec<_> = choices.into_iter().filter(|(offered, ..)| *offered).collect();
-    for (_, text, _) in &choices {
-        output.ask_about(&format!("  {text}"));
-    }
-    let answer = output.ask("Choice (nothing: leave all as it is): ").filter(|answer| answer.len() == 1);
-    let chosen = answer.and_then(|answer| choices.into_iter().find(|(_, text, _)| text.starts_with(&answer)));
-    match chosen {
-        Some((.., choice)) => Ok(Some(choice)),
-        _ => Err(CommandError {
-            code: super::exit::REFUSED,
-            lines: vec!["nothing was chosen, nothing was changed".to_owned()],
-            left_behind: vec![],
-            hints: vec![],
-        }),
-    }
-}
+#[cfg(test)]
+mod tests {
+    use crate::cli::render::testing::{every_format, planned};
 
-/// Asks whether to go on by recreate, for which `--yes` is an answer too.
-pub fn ask_recreate(output: &Output, yes: bool) -> bool {
-    let question = "There is no room for two generations. Stop, replace and start, as this plan says? (y/N) ";
-    yes || (output.can_ask() && matches!(output.ask(question).as_deref(), Some("y" | "Y" | "yes" | "Yes")))
-}
-
-/// Prints a plan as the result of a dry run.
-pub fn print(plan: &Plan, output: &Output) -> Result<u8, CommandError> {
-    output.print(&plan.summary)?;
-    Ok(super::exit::DONE)
-}
-
-/// Shows a plan before it is carried out.
-pub fn show(plan: &Plan, output: &Output) {
-    if !plan.summary.unchanged {
-        output.talk(render(&plan.summary).trim_end());
+    #[test]
+    fn every_format_has_it() {
+        assert_eq!(every_format(&planned()), ["release/demo"]);
     }
 }

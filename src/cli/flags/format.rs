@@ -1,4 +1,4 @@
-//! The formats of results; it never prints.
+//! The formats of results.
 
 /// How results are printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
