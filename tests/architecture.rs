@@ -211,7 +211,7 @@ fn requests_are_sent_in_one_place_for_each_server() {
     );
     // Streams: logs, a command in a Pod that looks for files, and forwarded ports, through which Flink's client goes.
     let streams = places(".streaming_client()");
-    assert_eq!(streams, ["cluster/forward.rs", "cluster/pods.rs", "cluster/pods.rs", "context/mod.rs"]);
+    assert_eq!(streams, ["cluster/exec.rs", "cluster/forward.rs", "cluster/pods.rs", "context/mod.rs"]);
     // Without a fence: what a client is until it gets one, and the operation object, which is the lock.
     let unfenced = ["cluster/mod.rs", "cluster/mod.rs", "flink/client.rs", "release/operation/place.rs"];
     assert_eq!(places("Arc::new(Unfenced)"), unfenced);

@@ -73,9 +73,9 @@ impl Place {
         text
     }
 
-    /// A package's notes with these flags in each of their commands.
-    pub fn notes(&self, notes: &str) -> String {
-        super::notes::placed(notes, self, self.root)
+    /// The program's command line.
+    pub(super) fn program(&self) -> clap::Command {
+        (self.root)()
     }
 
     fn command(&self, command: &Command, width: usize) -> String {

@@ -3,8 +3,6 @@
 //! They are text of the package's author, and were rendered when the revision was made, perhaps by another user with other
 //! flags: here alone commands are searched for in text, by the verbs of this program.
 
-use clap::Command;
-
 use super::next::Place;
 
 const PROGRAM: &str = "kubectl ";
@@ -12,11 +10,11 @@ const PROGRAM: &str = "kubectl ";
 const KUBECTL: [&str; 2] = ["port-forward", "patch"];
 
 /// Returns notes in which `kubectl flink status a` is `kubectl flink -n b status a`. A command that has a namespace keeps it.
-pub fn placed(notes: &str, place: &Place, root: impl FnOnce() -> Command) -> String {
+pub fn placed(notes: &str, place: &Place) -> String {
     if place.flags(true).next().is_none() || !notes.contains(PROGRAM) {
         return notes.to_owned();
     }
-    let root = root();
+    let root = place.program();
     let mut placed = String::with_capacity(notes.len());
     let mut rest = notes;
     while let Some(at) = rest.find(PROGRAM) {
@@ -49,7 +47,7 @@ mod tests {
     use super::*;
 
     fn with(flags: &[&str], notes: &str) -> String {
-        Place::given(flags).notes(notes)
+        placed(notes, &Place::given(flags))
     }
 
     #[test]

@@ -8,6 +8,7 @@ use super::error::CommandError;
 use super::flags::format::Format;
 use super::flags::global::GlobalArgs;
 use super::next::Place;
+use super::notes;
 use super::progress::{Line, Said};
 use super::render::{self, Render};
 use crate::progress::{Observer, Progress};
@@ -116,7 +117,7 @@ impl Output {
 
     /// Writes a package's notes.
     pub fn notes(&self, notes: &str) {
-        self.talk(&self.place.notes(notes));
+        self.talk(&notes::placed(notes, &self.place));
     }
 
     /// Prints a result in the format that was asked for.

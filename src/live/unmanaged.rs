@@ -41,7 +41,7 @@ pub(crate) async fn kept(
     let selection = Selection { labels: &descriptor.ha_selector, ..Selection::default() };
     let found = context.cluster.list(&config_maps, Some(&context.namespace), &selection).await?;
     let mut kept: Vec<UnmanagedJob> = found.iter().flat_map(unmanaged_in).collect();
-    kept.retain(|stranger| !known.contains(&stranger.id));
+    kept.retain(|job| !known.contains(&job.id));
     if kept.is_empty() {
         return Ok(kept);
     }
@@ -51,7 +51,7 @@ pub(crate) async fn kept(
             Err(error) => tracing::warn!(%error, revision = summary.revision, "its jobs are not known"),
         }
     }
-    kept.retain(|stranger| !known.contains(&stranger.id));
+    kept.retain(|job| !known.contains(&job.id));
     Ok(kept)
 }
 
@@ -75,7 +75,7 @@ pub(crate) async fn refuse(
     });
     let answers = listed.is_some();
     let look = if answers { "whether it has brought them back" } else { "why it does not answer" };
-    let (generation, jobs) = (descriptor.name.clone(), kept.iter().map(|stranger| stranger.id).collect());
+    let (generation, jobs) = (descriptor.name.clone(), kept.iter().map(|job| job.id).collect());
     Err(Failure::refused(Cause::Unmanaged { generation, answers, jobs })
         .next([NextStep::flink(["status", release]).remark(look)])
         .next(give_up))

@@ -1,4 +1,4 @@
-//! Which rights each verb needs, and the check before anything changes. The README's table is made from [`needed`].
+//! Which rights each verb needs, and the check before anything changes. The table of docs/rights.md is made from [`needed`].
 
 use crate::cluster::Right;
 use crate::context::Context;

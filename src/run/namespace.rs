@@ -34,7 +34,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::cluster::testing::{Log, Reply, cluster};
+    use crate::context::testing::{Log, Reply, cluster};
     use crate::failure::Cause;
 
     /// A namespace that is made with the uid `ours`, and is `there` when it is deleted.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
-use crate::cluster::testing::Reply;
+use crate::context::testing::Reply;
 use crate::failure::Phase;
 use crate::operation::Kind;
 use crate::plan::ChangeOptions;

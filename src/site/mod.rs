@@ -265,7 +265,7 @@ impl World for Site<'_> {
         let records = self.operation.base.iter().chain([&self.operation.record]);
         known.extend(records.flat_map(|record| &record.jobs).filter_map(|job| job.id));
         let kept = unmanaged::kept(&self.context, self.operation.name(), descriptor, known).await?;
-        Ok(kept.into_iter().map(|stranger| stranger.id).collect())
+        Ok(kept.into_iter().map(|job| job.id).collect())
     }
 
     async fn switch(&mut self) -> Result<(), Cause> {

@@ -2,6 +2,7 @@
 
 use super::Render;
 use crate::cli::next::Place;
+use crate::cli::notes::placed;
 use crate::run::Report;
 
 impl Render for Report {
@@ -34,7 +35,7 @@ fn report(report: &Report, place: &Place) -> String {
         }
     }
     if !report.notes.trim().is_empty() {
-        text.push_str(&format!("\n{}\n", place.notes(report.notes.trim_end())));
+        text.push_str(&format!("\n{}\n", placed(report.notes.trim_end(), place)));
     }
     text
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde_json::json;
 
 use super::*;
-use crate::cluster::testing::Reply;
+use crate::context::testing::Reply;
 use crate::release::Store;
 use crate::release::testing::{cluster_but_for, record};
 use crate::verbs::template::assumed_capabilities;
