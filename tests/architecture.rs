@@ -179,6 +179,18 @@ fn every_file_says_what_it_is_for() {
     }
 }
 
+/// What to type next is data until `cli` renders it: as text a command would lack the flags that lead to the user's cluster.
+#[test]
+fn no_command_line_is_text_below_cli() {
+    let mut wrong = Vec::new();
+    for (file, text) in files().into_iter().filter(|(file, _)| module(file) != "cli") {
+        let text = code(text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default());
+        let lines = text.lines().filter(|line| line.contains("kubectl "));
+        wrong.extend(lines.map(|line| format!("src/{file}: {}", line.trim())));
+    }
+    assert!(wrong.is_empty(), "commands as text, which are a NextStep:\n{}", wrong.join("\n"));
+}
+
 /// Requests leave in one place for each server, and whatever changes something asks the fence right before it there.
 #[test]
 fn requests_are_sent_in_one_place_for_each_server() {
@@ -199,7 +211,7 @@ fn requests_are_sent_in_one_place_for_each_server() {
     );
     // Streams: logs, a command in a Pod that looks for files, and forwarded ports, through which Flink's client goes.
     let streams = places(".streaming_client()");
-    assert_eq!(streams, ["cluster/forward.rs", "cluster/pods.rs", "cluster/pods.rs", "context/mod.rs"]);
+    assert_eq!(streams, ["cluster/exec.rs", "cluster/forward.rs", "cluster/pods.rs", "context/mod.rs"]);
     // Without a fence: what a client is until it gets one, and the operation object, which is the lock.
     let unfenced = ["cluster/mod.rs", "cluster/mod.rs", "flink/client.rs", "release/operation/place.rs"];
     assert_eq!(places("Arc::new(Unfenced)"), unfenced);

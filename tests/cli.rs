@@ -388,3 +388,43 @@ fn a_name_is_taken_as_it_is_printed() {
         run.never_says("release/demo").never_says("job/orders");
     }
 }
+
+/// What the program writes to a terminal while it logs all it can and no server answers.
+#[cfg(target_os = "linux")]
+fn logged_on_a_terminal(no_color: Option<&str>) -> String {
+    use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY;
+    let terminal = openpt(flags).unwrap();
+    unlockpt(&terminal).unwrap();
+    let end = ioctl_tiocgptpeer(&terminal, flags).unwrap();
+    let mut command = program();
+    command.args(["list", "-s", "http://127.0.0.1:1", "-n", "team", "--request-timeout", "1s"]);
+    command.env("KUBECONFIG", "/nowhere/config").env("KUBECTL_FLINK_LOG", "trace").env_remove("NO_COLOR");
+    command.envs(no_color.map(|value| ("NO_COLOR", value)));
+    let mut running = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(end).spawn().unwrap();
+    drop(command); // it holds the terminal open
+    let mut written = Vec::new();
+    // A terminal that nobody holds open any more ends with an error.
+    let _ = std::fs::File::from(terminal).read_to_end(&mut written);
+    running.wait().unwrap();
+    String::from_utf8(written).unwrap()
+}
+
+/// Expected: the log has colours on a terminal only, and none where `NO_COLOR` says so (<https://no-color.org>).
+#[test]
+#[cfg(target_os = "linux")]
+fn the_log_has_no_colours_where_none_are_wanted() {
+    let coloured = |log: &str| {
+        let mut lines = log.lines().filter(|line| line.contains("TRACE"));
+        let first = lines.next().unwrap_or_else(|| panic!("nothing was logged: {log}"));
+        assert!(!first.is_empty());
+        log.contains('\u{1b}')
+    };
+    assert!(coloured(&logged_on_a_terminal(None)));
+    assert!(coloured(&logged_on_a_terminal(Some(""))), "set to nothing, it says nothing");
+    assert!(!coloured(&logged_on_a_terminal(Some("1"))));
+    let mut command = program();
+    command.args(["list", "-s", "http://127.0.0.1:1", "-n", "team", "--request-timeout", "1s"]);
+    let command = command.env("KUBECONFIG", "/nowhere/config").env("KUBECTL_FLINK_LOG", "trace");
+    assert!(!coloured(&run(command.env_remove("NO_COLOR")).stderr), "into a pipe");
+}

@@ -42,6 +42,28 @@ fn command_lines(text: &str, code: bool) -> Vec<String> {
     found
 }
 
+/// The command lines that Rust code makes as data: `NextStep::flink([…])` and what is added to it. What is no literal is `X`.
+fn next_steps(code: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for (at, start) in code.match_indices("NextStep::flink(") {
+        let mut line: Vec<&str> = Vec::new();
+        let mut rest = &code[at + start.len()..];
+        while let Some((words, after)) = rest.split_once(')') {
+            // A call within the words ends there; what follows it is the user's, not ours.
+            let words = words.trim().trim_start_matches('[').trim_end_matches(']');
+            for word in words.split(',').map(str::trim).filter(|word| !word.is_empty()) {
+                line.push(word.strip_prefix('"').and_then(|word| word.strip_suffix('"')).unwrap_or("X"));
+            }
+            let after = after.trim_start_matches([']', ')', ' ', '\n']);
+            let calls = [".args(", ".placeholder(", ".prefixed("];
+            let Some(next) = calls.iter().find_map(|call| after.strip_prefix(call)) else { break };
+            rest = next;
+        }
+        found.push(line.join(" "));
+    }
+    found
+}
+
 /// The command that a line's first words name, and its other words.
 fn resolve<'a>(root: &'a Command, line: &'a str) -> Result<(&'a Command, Vec<&'a str>), String> {
     let mut command = root;
@@ -123,7 +145,8 @@ fn every_command_line_in_documents_and_messages_exists() {
         let origin = file.strip_prefix(root()).unwrap().display().to_string();
         let code = origin.ends_with(".yaml") || origin.ends_with(".tera");
         let text = text.replace("kubectl flink -n {{ release.namespace }}", "kubectl flink");
-        for line in command_lines(&text, code) {
+        let data = if origin.ends_with(".rs") { next_steps(&text) } else { Vec::new() };
+        for line in command_lines(&text, code).into_iter().chain(data) {
             seen += 1;
             check(&command, &origin, &line, &mut wrong);
         }

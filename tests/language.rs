@@ -48,7 +48,7 @@ const HELP_DONE: bool = true;
 
 /// Folders of the code (and of the packages) that are held to the list: the ones that are converted.
 /// `src/cli` is every file below it.
-const SRC_DONE: &[&str] = &["src/archive", "src/context", "src/run", "src/probe"];
+const SRC_DONE: &[&str] = &["src", "packages"];
 
 /// A word in lower case, or the end of a clause as an empty one, with its line.
 type Word = (usize, String);

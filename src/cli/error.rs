@@ -1,8 +1,6 @@
 //! An error at the edge: what happened, to what, hints, and the exit code.
 
-use std::fmt::Write as _;
-
-use crate::failure::{Failure, Phase};
+use crate::failure::{Failure, NextStep, Phase};
 
 /// The exit codes.
 pub mod exit {
@@ -30,7 +28,7 @@ pub struct CommandError {
     /// What was left behind.
     pub left_behind: Vec<String>,
     /// What to type next.
-    pub hints: Vec<String>,
+    pub hints: Vec<NextStep>,
 }
 
 impl CommandError {
@@ -51,28 +49,9 @@ impl CommandError {
 
     /// With a hint.
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hints.push(hint.into());
+    pub fn hint(mut self, hint: NextStep) -> Self {
+        self.hints.push(hint);
         self
-    }
-
-    /// As text for stderr.
-    pub fn render(&self, bold: &dyn Fn(&str) -> String) -> String {
-        let mut text = String::new();
-        let mut lines = self.lines.iter();
-        if let Some(first) = lines.next() {
-            let _ = writeln!(text, "{} {first}", bold("error:"));
-        }
-        for line in lines {
-            let _ = writeln!(text, "  {}", line.trim_end().replace('\n', "\n  "));
-        }
-        for left in &self.left_behind {
-            let _ = writeln!(text, "{} {left}", bold("left:"));
-        }
-        for hint in &self.hints {
-            let _ = writeln!(text, "{} {hint}", bold("hint:"));
-        }
-        text
     }
 }
 

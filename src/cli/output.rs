@@ -1,15 +1,20 @@
 //! The only place that writes: data to stdout, talk to stderr.
 
+use std::fmt::Write as _;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::sync::OnceLock;
 
 use super::error::CommandError;
 use super::flags::format::Format;
 use super::flags::global::GlobalArgs;
-use super::place::Place;
+use super::next::Place;
+use super::notes;
 use super::progress::{Line, Said};
 use super::render::{self, Render};
 use crate::progress::{Observer, Progress};
+
+/// Columns of a hint's command: one line is read and taken more easily than two, as long as it is not far too long.
+const HINT_WIDTH: usize = 110;
 
 /// Where results and talk go.
 pub struct Output {
@@ -68,27 +73,41 @@ impl Output {
     /// Writes a line of talk.
     pub fn talk(&self, line: &str) {
         if !self.quiet {
-            self.say(line);
+            Self::say(line);
         }
     }
 
     /// Writes a line of what a question is about: never left out.
     pub fn ask_about(&self, line: &str) {
-        self.say(line);
+        Self::say(line);
     }
 
     /// Writes a warning.
     pub fn warn(&self, line: &str) {
-        self.say(&format!("{} {line}", self.bold("warning:")));
+        Self::say(&format!("{} {line}", self.bold("warning:")));
     }
 
     /// Writes an error with its hints.
     pub fn error(&self, error: &CommandError) {
-        self.say(error.render(&|text| self.bold(text)).trim_end());
+        let mut text = String::new();
+        let mut lines = error.lines.iter();
+        if let Some(first) = lines.next() {
+            let _ = writeln!(text, "{} {first}", self.bold("error:"));
+        }
+        for line in lines {
+            let _ = writeln!(text, "  {}", line.trim_end().replace('\n', "\n  "));
+        }
+        for left in &error.left_behind {
+            let _ = writeln!(text, "{} {left}", self.bold("left:"));
+        }
+        for hint in &error.hints {
+            let _ = writeln!(text, "{} {}", self.bold("hint:"), self.place.render(hint, HINT_WIDTH));
+        }
+        Self::say(text.trim_end());
     }
 
-    fn say(&self, line: &str) {
-        let _ = writeln!(std::io::stderr().lock(), "{}", self.place.in_commands(line));
+    fn say(line: &str) {
+        let _ = writeln!(std::io::stderr().lock(), "{line}");
     }
 
     /// Text in bold, where the terminal can.
@@ -96,12 +115,17 @@ impl Output {
         if self.colour { format!("\u{1b}[1m{text}\u{1b}[0m") } else { text.to_owned() }
     }
 
+    /// Writes a package's notes.
+    pub fn notes(&self, notes: &str) {
+        self.talk(&notes::placed(notes, &self.place));
+    }
+
     /// Prints a result in the format that was asked for.
     pub fn print(&self, result: &impl Render) -> Result<(), CommandError> {
         let text = render::render(result, self.format, &self.place)
             .map_err(|error| CommandError::io("the result cannot be written as JSON", &error))?;
         self.data(&text);
-        if let (Format::Table | Format::Wide, Some(remark)) = (self.format, result.remark()) {
+        if let (Format::Table | Format::Wide, Some(remark)) = (self.format, result.remark(&self.place)) {
             self.talk(&remark);
         }
         Ok(())

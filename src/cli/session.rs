@@ -6,8 +6,9 @@ use std::time::Duration;
 use super::error::CommandError;
 use super::flags::global::GlobalArgs;
 use super::output::Output;
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, ClusterError};
 use crate::context::Context;
+use crate::failure::NextStep;
 use crate::flink::Access;
 use crate::plan::ChangeOptions;
 use crate::progress::Cancellation;
@@ -28,7 +29,7 @@ pub struct Session<'a> {
 impl Session<'_> {
     /// Connects as the flags say; each wait may take `timeout`, where there is one.
     pub async fn connect(&self, timeout: Option<Duration>) -> Result<Context, CommandError> {
-        let cluster = Cluster::connect(&self.global.connect_options()).await?;
+        let cluster = Cluster::connect(&self.global.connect_options()).await.map_err(unconnected)?;
         let namespace = self.global.namespace.clone().unwrap_or_else(|| cluster.namespace().to_owned());
         let mut context = Context::new(cluster, namespace, holder());
         if let Some(timeout) = timeout {
@@ -93,6 +94,13 @@ impl Session<'_> {
             )),
         }
     }
+}
+
+/// Says how to see what the kubeconfig has, where it has no context at all; one that has some was told with them.
+fn unconnected(error: ClusterError) -> CommandError {
+    let empty = matches!(&error, ClusterError::NoCurrentContext { known } if known.is_empty());
+    let error = CommandError::from(error);
+    if empty { error.hint(NextStep::kubectl_cluster(["config", "view"])) } else { error }
 }
 
 /// Runs what asks a server.

@@ -127,6 +127,14 @@ pub enum ClusterError {
         #[source]
         source: std::io::Error,
     },
+    /// A script in a Pod did not end well.
+    #[error("{what} failed: {reason}")]
+    Script {
+        /// The Pod that it ran in.
+        what: String,
+        /// The API server's words: its exit code.
+        reason: String,
+    },
     /// A stream to a Pod cannot be opened.
     #[error("no connection to port {port} of Pod {pod}: {reason}")]
     Forward { pod: String, port: u16, reason: String },
@@ -193,7 +201,7 @@ fn paths(paths: &[PathBuf]) -> String {
 
 fn choose(contexts: &[String]) -> String {
     match contexts {
-        [] => ", nor any other: kubectl config view shows what it has".to_owned(),
+        [] => ", nor any other".to_owned(),
         some => format!("; choose with --context: {}", list(some)),
     }
 }

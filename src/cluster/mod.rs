@@ -12,6 +12,7 @@ mod connect;
 pub mod delete;
 pub mod discovery;
 mod error;
+pub mod exec;
 pub mod forward;
 mod objects;
 mod owner;

@@ -9,13 +9,7 @@ use futures::io::{AsyncBufRead, AsyncBufReadExt};
 use futures::{Stream, TryStreamExt};
 use http::Request;
 use k8s_openapi::api::core::v1::{ContainerState, Pod};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
 use serde_json::Value;
-
-/// Bytes that a script may print.
-const LONGEST_OUTPUT: u64 = 64 << 10;
-/// What a script prints last: an output without it is not all.
-const END: &str = "kubectl-flink-end-of-output";
 
 /// What to read of a log.
 #[derive(Clone, Debug, Default)]
@@ -74,77 +68,6 @@ pub fn has_run(pod: &Pod) -> bool {
             status.restart_count > 0 || has(status.state.as_ref()) || has(status.last_state.as_ref())
         })
     })
-}
-
-/// Runs a shell script in a Pod's container and gives what it printed, if that is certainly all: the script has come to its
-/// end and the API server says that the shell has ended well. It must end by itself, print little and change nothing: it is not
-/// fenced.
-pub async fn output_of(
-    cluster: &Cluster,
-    namespace: &str,
-    pod: &Pod,
-    script: &str,
-    arguments: &[&str],
-) -> Result<String, ClusterError> {
-    let name = pod.metadata.name.clone().unwrap_or_default();
-    let what = format!("a script in Pod {name}");
-    let script = format!("{script}\necho {END}");
-    let command = ["sh", "-c", &script, "sh"].into_iter().chain(arguments.iter().copied());
-    let after = cluster.request_timeout();
-    let api: kube::Api<Pod> = kube::Api::namespaced(cluster.streaming_client(), namespace);
-    let attach = kube::api::AttachParams::default().stdin(false).stderr(false).container(container(pod, ""));
-    let ran = async {
-        let process = api.exec(&name, command, &attach).await.map_err(|error| match error {
-            kube::Error::Api(status) => ClusterError::Api { what: what.clone(), status },
-            error => ClusterError::CutOff { what: what.clone(), reason: error.to_string() },
-        })?;
-        let cut_off = |reason: String| ClusterError::CutOff { what: what.clone(), reason };
-        let (printed, status) = all_of(process).await.map_err(|error| cut_off(error.to_string()))?;
-        whole(&printed, status.as_ref()).map_err(cut_off)
-    };
-    match tokio::time::timeout(after, ran).await {
-        Ok(text) => text,
-        Err(_) => Err(ClusterError::Deadline { what: what.clone(), after }),
-    }
-}
-
-/// Returns what a process in a container has printed, a little more than is allowed at most, and how the API server says it ended.
-async fn all_of(
-    mut process: kube::api::AttachedProcess,
-) -> Result<(Vec<u8>, Option<Status>), std::io::Error> {
-    use tokio::io::AsyncReadExt as _;
-    let mut printed = Vec::new();
-    let status = process.take_status();
-    if let Some(stdout) = process.stdout() {
-        stdout.take(LONGEST_OUTPUT + 1).read_to_end(&mut printed).await?;
-    }
-    if printed.len() as u64 > LONGEST_OUTPUT {
-        return Ok((printed, None));
-    }
-    let status = match status {
-        Some(status) => status.await,
-        None => None,
-    };
-    Ok((printed, status))
-}
-
-/// The output of a script, without its end mark; the reason where it may not be all.
-fn whole(printed: &[u8], status: Option<&Status>) -> Result<String, String> {
-    if printed.len() as u64 > LONGEST_OUTPUT {
-        return Err(format!("it printed more than {} KiB", LONGEST_OUTPUT >> 10));
-    }
-    match status {
-        None => return Err("how it ended is not known".to_owned()),
-        Some(status) if status.status.as_deref() != Some("Success") => {
-            let message = status.message.as_deref().unwrap_or("it did not end well");
-            return Err(message.lines().next().unwrap_or_default().to_owned());
-        }
-        Some(_) => {}
-    }
-    let text = String::from_utf8_lossy(printed);
-    let ended =
-        text.trim_end().strip_suffix(END).filter(|before| before.is_empty() || before.ends_with('\n'));
-    ended.map(str::to_owned).ok_or_else(|| "it broke off before its end".to_owned())
 }
 
 /// A log as text.
@@ -256,7 +179,7 @@ fn lines(
 }
 
 /// The container asked for, else the one that the Pod's annotation names as its default, else the first: as kubectl does.
-fn container(pod: &Pod, asked: &str) -> String {
+pub(super) fn container(pod: &Pod, asked: &str) -> String {
     let default =
         pod.metadata.annotations.as_ref().and_then(|all| all.get("kubectl.kubernetes.io/default-container"));
     let first = pod.spec.as_ref().and_then(|spec| spec.containers.first()).map(|container| &container.name);
@@ -289,36 +212,4 @@ fn log_path(namespace: &str, pod: &str, options: &LogOptions) -> Result<String, 
 pub(super) fn typed<T: serde::de::DeserializeOwned>(item: Value) -> Result<T, ClusterError> {
     serde_json::from_value(item)
         .map_err(|error| ClusterError::Answer { what: "a list".to_owned(), reason: error.to_string() })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn status(word: &str) -> Status {
-        Status {
-            status: Some(word.to_owned()),
-            message: Some("it was killed".to_owned()),
-            ..Status::default()
-        }
-    }
-
-    #[test]
-    fn an_output_counts_only_where_it_is_certainly_whole() {
-        let (well, killed) = (status("Success"), status("Failure"));
-        let marked = |text: &str| format!("{text}{END}\n").into_bytes();
-        let two = "/c/chk-9\n/c/chk-10\n";
-        assert_eq!(whole(&marked(two), Some(&well)), Ok(two.to_owned()));
-        assert_eq!(whole(&marked(""), Some(&well)), Ok(String::new()));
-        // A connection that breaks looks like the end of the output.
-        for (printed, status, reason) in [
-            (b"/c/chk-9\n".to_vec(), Some(&well), "it broke off before its end"),
-            (Vec::new(), Some(&well), "it broke off before its end"),
-            (marked("/c/chk-9\n"), None, "how it ended is not known"),
-            (b"/c/chk-9\n".to_vec(), Some(&killed), "it was killed"),
-            (vec![b'x'; (64 << 10) + 1], Some(&well), "it printed more than 64 KiB"),
-        ] {
-            assert_eq!(whole(&printed, status), Err(reason.to_owned()));
-        }
-    }
 }

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use self::fence::{Transitions, Unlocked};
 use crate::cluster::Cluster;
+#[cfg(test)]
+pub(crate) use crate::cluster::testing;
 use crate::fence::Fence;
 use crate::flink::{Access, Client};
 use crate::id::Id;

@@ -16,6 +16,7 @@ mod jars;
 pub mod job_start;
 mod jobs;
 mod multipart;
+pub mod names;
 mod port_forward;
 mod proxy;
 #[cfg(test)]
@@ -34,6 +35,7 @@ pub use direct::{Direct, DirectError};
 pub use error::{FlinkError, Refusal};
 pub use health::Health;
 pub use job_start::{How, StartError, Started};
+pub use names::{JarRef, JarRefError};
 pub use port_forward::PortForward;
 pub use proxy::Proxy;
 pub use requests::{Program, RunRequest, SavepointFormat, SavepointFormatError, StopRequest};

@@ -467,7 +467,7 @@ async fn an_error_of_run_leaves_open_whether_the_job_runs() {
 }
 
 #[tokio::test]
-async fn a_program_is_tried_out() {
+async fn a_program_is_checked() {
     let path = "POST /jars/probe.jar/plan";
     let plan = flink([(path, "plan")]).plan("probe.jar", &Program::default()).await.unwrap();
     assert_eq!(plan.name, "probe");

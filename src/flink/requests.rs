@@ -157,3 +157,21 @@ impl RunRequest {
         body
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_format_is_written_as_flink_has_it() {
+        for (format, word) in [(SavepointFormat::Canonical, "CANONICAL"), (SavepointFormat::Native, "NATIVE")]
+        {
+            assert_eq!(json!(format), json!(word));
+            assert_eq!(serde_json::from_value::<SavepointFormat>(json!(word)).unwrap(), format);
+            assert_eq!((format.to_string().as_str(), word.parse()), (word, Ok(format)));
+        }
+        assert!(serde_json::from_value::<SavepointFormat>(json!("canonical")).is_err());
+    }
+}

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{Live, Situation, unmanaged};
 use crate::context::Context;
-use crate::failure::{Cause, Failure};
+use crate::failure::{Cause, Failure, NextStep};
 use crate::id::JobId;
 use crate::release::{JobMode, JobRecord, JobState, Record};
 use crate::render::generation_name;
@@ -44,7 +44,7 @@ const UNKNOWN: &str = "UNKNOWN";
 
 impl JobRow {
     /// The row of a job that the release does not know.
-    fn stranger(id: JobId, name: String, state: impl ToString) -> Self {
+    fn unmanaged(id: JobId, name: String, state: impl ToString) -> Self {
         Self {
             name,
             id: Some(id.to_string()),
@@ -69,7 +69,7 @@ pub(crate) async fn all_rows(context: &Context, situation: &Situation, base: &Re
     let known = base.jobs.iter().filter_map(|job| job.id).collect();
     match unmanaged::kept(context, &base.name, descriptor, known).await {
         Ok(kept) => {
-            rows.extend(kept.iter().map(|kept| JobRow::stranger(kept.id, kept.id.to_string(), UNKNOWN)));
+            rows.extend(kept.iter().map(|kept| JobRow::unmanaged(kept.id, kept.id.to_string(), UNKNOWN)));
         }
         Err(error) => tracing::warn!(%error, "the jobs that high availability keeps could not be read"),
     }
@@ -97,12 +97,12 @@ fn rows(situation: &Situation, base: &Record) -> Vec<JobRow> {
         })
         .collect();
     let live = situation.live_jobs();
-    let strangers = live.values().filter(|seen| !base.jobs.iter().any(|job| job.id == Some(seen.id)));
-    rows.extend(strangers.filter(|seen| !seen.state.is_terminal()).map(|seen| JobRow {
+    let unmanaged = live.values().filter(|seen| !base.jobs.iter().any(|job| job.id == Some(seen.id)));
+    rows.extend(unmanaged.filter(|seen| !seen.state.is_terminal()).map(|seen| JobRow {
         running_tasks: seen.tasks.running,
         total_tasks: seen.tasks.total,
         started: seen.start_time,
-        ..JobRow::stranger(seen.id, seen.name.clone(), seen.state)
+        ..JobRow::unmanaged(seen.id, seen.name.clone(), seen.state)
     }));
     rows
 }
@@ -163,5 +163,5 @@ pub(crate) fn find_job(situation: &Situation, base: &Record, wanted: &str) -> Re
         job: wanted.to_owned(),
         known: if known.is_empty() { "none".to_owned() } else { known.join(", ") },
     })
-    .next([format!("kubectl flink job list {}", base.name)]))
+    .next([NextStep::flink(["job", "list", &base.name])]))
 }

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use crate::cluster::delete;
 use crate::context::Context;
-use crate::failure::{Cause, Failure, not_found};
+use crate::failure::{Cause, Failure, NextStep, not_found};
 use crate::flink::{FlinkError, JobOverview, Rest, Tasks};
 use crate::id::JobId;
 use crate::layout::Descriptor;
@@ -134,8 +134,9 @@ impl Situation {
     /// Returns the revision that runs, or a refusal that says what there is instead.
     pub fn current(&self, context: &Context, name: &str) -> Result<&Record, Failure> {
         self.base.as_ref().ok_or_else(|| {
-            not_found(&context.namespace, name)
-                .next([format!("kubectl flink install {name} PACKAGE   # or upgrade --install")])
+            not_found(&context.namespace, name).next([NextStep::flink(["install", name])
+                .placeholder("PACKAGE")
+                .remark("or upgrade --install")])
         })
     }
 

@@ -3,7 +3,7 @@
 //! Reads the operation object, and says what it holds in words; completing or undoing it is [`crate::verbs::recover`]'s.
 
 use crate::context::Context;
-use crate::failure::{Cause, Failure};
+use crate::failure::{Cause, Failure, InPhase, NextStep};
 use crate::operation::{JobMove, Journal, Kind};
 use crate::release::LockError;
 use crate::release::operation::{self, Pending};
@@ -13,7 +13,7 @@ pub(crate) async fn operation_in_progress(context: &Context, name: &str) -> Resu
     let held = match operation::in_progress(&context.store, name).await {
         // Nothing else of the release is hidden by it.
         Err(LockError::Release(error)) if error.is_another_version() => return Ok(Some(error.to_string())),
-        held => held.map_err(Cause::from)?,
+        held => held.refused()?,
     };
     let Some(held) = held else { return Ok(None) };
     let position = position(held.pending.as_ref());
@@ -47,8 +47,8 @@ pub(crate) fn held(name: &str, error: LockError) -> Failure {
                 position: words,
             })
             .next([
-                format!("kubectl flink status {name}   # what runs now"),
-                format!("kubectl flink recover {name}   # completes or undoes it"),
+                NextStep::flink(["status", name]).remark("what runs now"),
+                NextStep::flink(["recover", name]).remark("completes or undoes it"),
             ])
         }
         error => Failure::refused(error),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::context::Context;
-use crate::failure::{Cause, Failure, not_found};
+use crate::failure::{Failure, InPhase, not_found};
 use crate::flink::savepoint::normal;
 use crate::release::{Origin, Savepoint, StateFormat};
 
@@ -53,8 +53,7 @@ impl From<&Savepoint> for SavepointRow {
 pub async fn list(context: &Context, name: &str) -> Result<Vec<SavepointRow>, Failure> {
     crate::release::check_name(name)?;
     let store = &context.store;
-    let (jobs, savepoints) =
-        tokio::try_join!(store.jobs(name), store.savepoints(name)).map_err(Cause::from)?;
+    let (jobs, savepoints) = tokio::try_join!(store.jobs(name), store.savepoints(name)).refused()?;
     if jobs.is_empty() {
         return Err(not_found(&context.namespace, name));
     }

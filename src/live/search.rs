@@ -1,7 +1,7 @@
 //! Looking for what no answer of Flink gave: the path of a savepoint or a checkpoint, in the directory that was its trigger's or
 //! its job's alone, and whether a job has finished; with the eyes of a Pod that mounts the storage.
 
-use crate::cluster::pods;
+use crate::cluster::{exec, pods};
 use crate::context::Context;
 use crate::layout::Descriptor;
 use crate::operation::Look;
@@ -55,7 +55,7 @@ async fn printed(context: &Context, descriptor: &Descriptor, script: &str, place
         let Some(pod) = found.iter().find(|pod| pod.metadata.name.as_deref() == Some(name)) else {
             continue;
         };
-        match pods::output_of(&context.cluster, &context.namespace, pod, script, &[place]).await {
+        match exec::output_of(&context.cluster, &context.namespace, pod, script, &[place]).await {
             Ok(printed) => return Some(printed),
             Err(error) => tracing::warn!(%error, pod = name, "state could not be looked for"),
         }

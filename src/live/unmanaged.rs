@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::cluster::Selection;
 use crate::cluster::discovery::Resource;
 use crate::context::Context;
-use crate::failure::{Cause, Failure};
+use crate::failure::{Cause, Failure, InPhase, NextStep};
 use crate::flink::JobOverview;
 use crate::id::JobId;
 use crate::layout::Descriptor;
@@ -41,7 +41,7 @@ pub(crate) async fn kept(
     let selection = Selection { labels: &descriptor.ha_selector, ..Selection::default() };
     let found = context.cluster.list(&config_maps, Some(&context.namespace), &selection).await?;
     let mut kept: Vec<UnmanagedJob> = found.iter().flat_map(unmanaged_in).collect();
-    kept.retain(|stranger| !known.contains(&stranger.id));
+    kept.retain(|job| !known.contains(&job.id));
     if kept.is_empty() {
         return Ok(kept);
     }
@@ -51,7 +51,7 @@ pub(crate) async fn kept(
             Err(error) => tracing::warn!(%error, revision = summary.revision, "its jobs are not known"),
         }
     }
-    kept.retain(|stranger| !known.contains(&stranger.id));
+    kept.retain(|job| !known.contains(&job.id));
     Ok(kept)
 }
 
@@ -63,22 +63,21 @@ pub(crate) async fn refuse(
     listed: Option<&[JobOverview]>,
 ) -> Result<(), Failure> {
     let known = listed.into_iter().flatten().map(|job| job.id).collect();
-    let kept = kept(context, release, descriptor, known).await?;
+    let kept = kept(context, release, descriptor, known).await.refused()?;
     if kept.is_empty() {
         return Ok(());
     }
     let give_up = kept.iter().map(|UnmanagedJob { config_map, keys, .. }| {
-        let keys: Vec<_> = keys.iter().map(|key| format!("\"{key}\":null")).collect();
-        format!(
-            "kubectl patch configmap {config_map} --type=merge \\\n  -p '{{\"data\":{{{}}}}}'   # gives it up; its checkpoints stay",
-            keys.join(",")
-        )
+        let keys: serde_json::Map<_, _> = keys.iter().map(|key| (key.clone(), Value::Null)).collect();
+        let patch = serde_json::json!({ "data": keys }).to_string();
+        NextStep::kubectl(["patch", "configmap", config_map, "--type=merge", "-p", &patch])
+            .remark("gives it up; its checkpoints stay")
     });
     let answers = listed.is_some();
     let look = if answers { "whether it has brought them back" } else { "why it does not answer" };
-    let (generation, jobs) = (descriptor.name.clone(), kept.iter().map(|stranger| stranger.id).collect());
+    let (generation, jobs) = (descriptor.name.clone(), kept.iter().map(|job| job.id).collect());
     Err(Failure::refused(Cause::Unmanaged { generation, answers, jobs })
-        .next([format!("kubectl flink status {release}   # {look}")])
+        .next([NextStep::flink(["status", release]).remark(look)])
         .next(give_up))
 }
 

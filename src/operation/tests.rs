@@ -94,7 +94,7 @@ fn setback_of(job: usize) -> Event {
 }
 
 #[test]
-fn the_classic_order_is_stop_replace_start() {
+fn recreate_is_stop_replace_start() {
     let mut journal = upgrade(Pods::New, vec![moved(true)]);
     let new = Target::New;
     assert_eq!(
@@ -122,7 +122,7 @@ fn warm(jobs: Vec<JobMove>) -> Journal {
 }
 
 #[test]
-fn warm_is_up_and_tried_out_before_anything_stops_and_moves_job_by_job() {
+fn warm_is_up_and_checked_before_anything_stops_and_moves_job_by_job() {
     let mut journal = warm(vec![moved(true), moved(true)]);
     let new = Target::New;
     assert_eq!(
@@ -172,7 +172,7 @@ fn a_warm_generation_that_does_not_come_up_goes_and_no_job_was_touched() {
 }
 
 #[test]
-fn the_warm_way_back_starts_the_old_job_before_it_tidies() {
+fn a_warm_revert_starts_the_old_job_before_it_tidies() {
     let mut journal = warm(vec![moved(true)]);
     let new = Target::New;
     let steps = [Step::Record, Step::Apply(new), Step::AwaitReady(new), Step::Check(0), Step::Stop(0)];
@@ -214,7 +214,7 @@ fn what_cannot_be_tidied_after_the_commit_changes_no_outcome() {
 }
 
 #[test]
-fn a_generation_with_somebodys_own_job_is_kept_and_the_rest_is_tidied() {
+fn a_generation_with_an_unmanaged_job_is_kept_and_the_rest_is_tidied() {
     let mut journal = warm(vec![]);
     journal.record(Event::Committed);
     journal.record(Event::Kept(Target::Old));

@@ -156,6 +156,30 @@ fn the_digest_is_of_the_uncompressed_tar() {
     }
 }
 
+/// Expected: what an editor of Windows makes of a package means the same, and is packed byte for byte as it is.
+#[test]
+fn line_ends_and_byte_order_marks_are_packed_and_not_read() {
+    let plain =
+        files(&[("values.yaml", "a: |\n  x\n  y\n"), ("values.schema.json", "{\n\"type\": \"object\"}\n")]);
+    let windows = |content: &Vec<u8>| {
+        let text = std::str::from_utf8(content).unwrap().replace('\n', "\r\n");
+        format!("\u{feff}{text}").into_bytes()
+    };
+    let twin: BTreeMap<_, _> = plain.iter().map(|(path, content)| (path.clone(), windows(content))).collect();
+    let plain = Package::from_files(plain).unwrap();
+    let package = Package::from_files(twin.clone()).unwrap();
+    assert_eq!(package.metadata, plain.metadata);
+    assert_eq!(package.default_values(), &json!({"a": "x\ny\n"}));
+    assert_eq!(package.schema().unwrap(), plain.schema().unwrap());
+    for (path, _) in plain.files() {
+        assert_eq!(package.text(path).unwrap(), plain.text(path).unwrap(), "{path}");
+    }
+    assert_ne!(package.digest().unwrap(), plain.digest().unwrap());
+    let packed = Package::from_archive(&package.to_archive().unwrap()).unwrap();
+    assert!(packed.files().eq(twin.iter().map(|(path, content)| (path.as_str(), content.as_slice()))));
+    assert_eq!(packed.digest().unwrap(), package.digest().unwrap());
+}
+
 #[test]
 fn archives_as_other_tools_write_them() {
     let entries: &[(&str, EntryType, &[u8])] = &[

@@ -14,7 +14,7 @@ use super::versions::{refuse_flink_version, refuse_versions};
 use super::{ChangeOptions, Desired, ObjectChanges, Plan, StateChoice, StrategyChoice, Summary};
 use crate::cluster::apply::{self, ApplyOptions};
 use crate::context::Context;
-use crate::failure::{Cause, Failure};
+use crate::failure::{Cause, Failure, InPhase, NextStep};
 use crate::flink::JobState;
 use crate::layout::{self, Descriptor};
 use crate::live::{Live, Situation, objects_of, start_of};
@@ -131,21 +131,22 @@ impl Draft<'_> {
         let package = &self.desired.package;
         package
             .check_values(&self.desired.values)
-            .map_err(|source| Cause::Schema { package: package.metadata.name.clone(), source })?;
+            .map_err(|source| Cause::Schema { package: package.metadata.name.clone(), source })
+            .refused()?;
         refuse_versions(self.desired)
     }
 
     /// Renders under the running generation's number; where that means other Pods, under the next one.
     async fn render(&self) -> Result<Rendered, Failure> {
-        let highest = self.context.store.max_generation(&self.options.name).await.map_err(Cause::from)?;
+        let highest = self.context.store.max_generation(&self.options.name).await.refused()?;
         let fresh = highest.max(self.situation.generations.last().copied().unwrap_or(0)) + 1;
         let unknown = || (Value::Null, None);
         let (mut number, mut pods) = (fresh, Pods::New);
-        let mut rendered = self.render_under(fresh, unknown())?;
+        let mut rendered = self.render_under(fresh, unknown()).refused()?;
         let running = self.running();
         if let Some(descriptor) = running {
             let now = start_of(self.situation.base.as_ref().map_or(&[], |base| &base.jobs));
-            let same = self.render_under(descriptor.generation, now)?;
+            let same = self.render_under(descriptor.generation, now).refused()?;
             let starts = descriptor.traits().starts_with_pods && self.starts_again();
             if same_pods(&same.objects, &self.situation.objects) && !starts {
                 (number, pods, rendered) = (descriptor.generation, Pods::Same, same);
@@ -153,15 +154,15 @@ impl Draft<'_> {
         }
         if self.kind == Kind::Jobs && pods == Pods::Same {
             // Jobs that an upgrade which was undone in part has left on these Pods need the room that it made.
-            for left in left_on_these_pods(self.context, self.situation).await? {
-                pods::at_least_the_task_managers_of(&objects_of(&left)?, &mut rendered.objects);
+            for left in left_on_these_pods(self.context, self.situation).await.refused()? {
+                pods::at_least_the_task_managers_of(&objects_of(&left).refused()?, &mut rendered.objects);
             }
         }
         let (layout, found) = self.desired.package.layout(Some(&self.desired.layout))?;
-        let descriptor = layout::descriptor_of(layout, found.kind, &rendered.objects)?;
+        let descriptor = layout::descriptor_of(layout, found.kind, &rendered.objects).refused()?;
         let starts = descriptor.as_ref().is_some_and(|descriptor| descriptor.traits().starts_with_pods);
         let manifest = if pods == Pods::Same && starts {
-            render::to_manifest(&self.render_under(number, unknown())?.objects)
+            render::to_manifest(&self.render_under(number, unknown()).refused()?.objects)
         } else {
             render::to_manifest(&rendered.objects)
         };
@@ -215,7 +216,9 @@ impl Draft<'_> {
             return Err(Failure::refused(Cause::Volatile(
                 "a job of its own would lose its state with its Pods".to_owned(),
             ))
-            .next(["add --accept-volatile to run it all the same, or set storage.type"]));
+            .next([
+                NextStep::again(["--accept-volatile"]).remark("to run it all the same; or set storage.type")
+            ]));
         }
         Ok(())
     }
@@ -278,10 +281,10 @@ impl Draft<'_> {
             package: PackageRef {
                 name: package.metadata.name.clone(),
                 version: package.metadata.version.to_string(),
-                digest: package.digest().map_err(Cause::from)?,
+                digest: package.digest().refused()?,
                 flink_version: flink_version.unwrap_or_else(|| package.metadata.flink_version.clone()),
             },
-            archive: package.to_archive().map_err(Cause::from)?,
+            archive: package.to_archive().refused()?,
             layout: layout.clone(),
             user_values: user_values.clone(),
             values: values.clone(),
@@ -349,7 +352,7 @@ impl Draft<'_> {
         };
         apply::apply(&self.context.cluster, &target.objects, &apply_options, &mut |_, _| {})
             .await
-            .map_err(Cause::from)?;
+            .refused()?;
         Ok(())
     }
 }

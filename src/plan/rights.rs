@@ -1,8 +1,8 @@
-//! Which rights each verb needs, and the check before anything changes. The README's table is made from [`needed`].
+//! Which rights each verb needs, and the check before anything changes. The table of docs/rights.md is made from [`needed`].
 
 use crate::cluster::Right;
 use crate::context::Context;
-use crate::failure::{Cause, Failure};
+use crate::failure::{Cause, Failure, InPhase, NextStep};
 
 /// Verbs that change something, by what they need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,13 +38,14 @@ pub fn needed(verb: Verb) -> Vec<Right> {
 
 /// Refuses where a right is missing, naming each.
 pub(crate) async fn check(context: &Context, verb: Verb) -> Result<(), Failure> {
-    let missing =
-        context.cluster.check_rights(&context.namespace, &needed(verb)).await.map_err(Cause::from)?;
+    let missing = context.cluster.check_rights(&context.namespace, &needed(verb)).await.refused()?;
     if missing.is_empty() {
         return Ok(());
     }
     let missing: Vec<String> =
         missing.iter().map(|right| format!("{right} in namespace {:?}", context.namespace)).collect();
-    Err(Failure::refused(Cause::Rights { missing })
-        .next([format!("ask for the role `edit` or `admin` in namespace {}", context.namespace)]))
+    Err(Failure::refused(Cause::Rights { missing }).next([NextStep::say(format!(
+        "ask for the role `edit` or `admin` in namespace {}",
+        context.namespace
+    ))]))
 }

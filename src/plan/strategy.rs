@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::capacity::Demand;
 use super::{ChangeOptions, StrategyChoice};
 use crate::context::Context;
-use crate::failure::{Cause, Failure};
+use crate::failure::{Cause, Failure, NextStep};
 use crate::flink::Access;
 use crate::live::{Live, Situation};
 use crate::operation::Strategy;
@@ -49,9 +49,9 @@ pub(super) async fn choose_strategy(
         None => Ok((Strategy::Warm, None)),
         Some(reason) if wanted == StrategyChoice::Auto => Ok((Strategy::Recreate, Some(reason))),
         Some(reason) => Err(Failure::refused(Cause::NoRoom { reason }).next([
-            "the same command with --strategy recreate   # stop, replace, start: the job is down while Pods start"
-                .to_owned(),
-            format!("kubectl flink status {name}"),
+            NextStep::again(["--strategy", "recreate"])
+                .remark("stop, replace, start: the job is down while Pods start"),
+            NextStep::flink(["status", name]),
         ])),
     }
 }

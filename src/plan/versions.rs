@@ -28,5 +28,7 @@ fn outside(what: &str, range: &crate::version::Range, version: &semver::Version)
     if range.matches(version) {
         return Ok(());
     }
-    Err(Failure::refused(Cause::Usage(format!("the package supports {what} {range}, this is {version}"))))
+    Err(Failure::refused(Cause::Precondition(format!(
+        "the package supports {what} {range}, this is {version}"
+    ))))
 }

@@ -15,7 +15,7 @@ mod secrets;
 mod segments;
 mod store;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 pub use name::{MAX_LENGTH as MAX_NAME_LENGTH, NameError, check as check_name};
 pub use operation::{Lock, LockError};

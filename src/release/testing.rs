@@ -1,5 +1,6 @@
 //! Secrets in memory, with the API server's rules for versions, and faults on demand.
 
+use super::Record;
 use crate::cluster::Cluster;
 use crate::cluster::testing::{self, Log, Reply, Seen};
 use serde_json::{Value, json};
@@ -8,7 +9,7 @@ use std::sync::{Arc, Mutex};
 
 /// What befalls the next request that changes something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     /// It is carried out, and its answer breaks off.
     AnswerLost,
     /// It is not carried out, and the answer breaks off.
@@ -16,13 +17,13 @@ pub(super) enum Fault {
 }
 
 /// The server that answers, to look into and to hinder.
-pub(super) type Server = Arc<Mutex<Secrets>>;
+pub(crate) type Server = Arc<Mutex<Secrets>>;
 
 #[derive(Default)]
-pub(super) struct Secrets {
-    pub(super) all: BTreeMap<String, Value>,
-    pub(super) fault: Option<Fault>,
-    pub(super) date: String,
+pub(crate) struct Secrets {
+    pub(crate) all: BTreeMap<String, Value>,
+    pub(crate) fault: Option<Fault>,
+    pub(crate) date: String,
     writes: u64,
 }
 
@@ -111,13 +112,26 @@ impl Secrets {
     }
 }
 
+/// A record as an install of the release `demo` writes it.
+pub(crate) fn record(revision: u32) -> Record {
+    super::codec::tests::record(revision)
+}
+
 /// A cluster that holds Secrets only, in the namespace `team`.
-pub(super) fn cluster() -> (Cluster, Log, Server) {
+pub(crate) fn cluster() -> (Cluster, Log, Server) {
+    cluster_but_for(|_| None)
+}
+
+/// The same, but for what `first` answers.
+pub(crate) fn cluster_but_for(
+    mut first: impl FnMut(&Seen) -> Option<Reply> + Send + 'static,
+) -> (Cluster, Log, Server) {
     let secrets = Arc::new(Mutex::new(Secrets {
         date: "Fri, 02 Jan 2026 03:04:05 GMT".to_owned(),
         ..Secrets::default()
     }));
     let server = secrets.clone();
-    let (cluster, log) = testing::cluster(move |seen| server.lock().unwrap().answer(seen));
+    let (cluster, log) =
+        testing::cluster(move |seen| first(seen).unwrap_or_else(|| server.lock().unwrap().answer(seen)));
     (cluster, log, secrets)
 }

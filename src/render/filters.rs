@@ -196,14 +196,14 @@ fn fail(kwargs: Kwargs, _: &State) -> TeraResult<bool> {
     Err(Error::message(kwargs.must_get::<&str>("message")?))
 }
 
-/// `file(path="files/log4j.properties")`: the text of one of the package's files.
+/// `file(path="files/log4j.properties")`: the text of one of the package's files, by [`yaml::plain`].
 fn file(package: &Package) -> impl Fn(Kwargs, &State) -> TeraResult<String> + Send + Sync + 'static {
     let texts: BTreeMap<String, Option<String>> = package
         .files()
         .filter(|(path, _)| path.starts_with("files/"))
         .map(|(path, content)| {
             let text = std::str::from_utf8(content).ok().filter(|text| text.len() <= MAX_FILE);
-            (path.to_owned(), text.map(str::to_owned))
+            (path.to_owned(), text.map(|text| yaml::plain(text).into_owned()))
         })
         .collect();
     let texts = Arc::new(texts);

@@ -26,6 +26,13 @@ pub struct ObjectKey {
     pub name: String,
 }
 
+impl ObjectKey {
+    /// Returns whether it is a claim for a volume: with it goes what the volume holds, a Flink's state among it.
+    pub fn is_claim(&self) -> bool {
+        self.api_version == "v1" && self.kind == "PersistentVolumeClaim"
+    }
+}
+
 impl fmt::Display for ObjectKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.kind, self.name)

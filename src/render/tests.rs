@@ -171,6 +171,13 @@ fn filters_write_yaml() {
         written("  a: |\n    {{ file(path='files/f.txt') | indent(width=4) }}\n  b: {{ files | to_json }}"),
         json!({"a": "text\n", "b": ["files/f.txt"]})
     );
+    let file = "layouts/session/a.yaml";
+    let from_windows = |ends: &str| {
+        let template = "kind: ConfigMap\napiVersion: v1\nmetadata: {name: x}\ndata:\n  a: {{ file(path='files/f.txt') | to_json }}\n";
+        rendered(&[(file, template), ("files/f.txt", &format!("\u{feff}text{ends}"))]).unwrap().objects
+    };
+    assert_eq!(from_windows("\r\n"), from_windows("\n"));
+    assert_eq!(from_windows("\r\n")[0].value["data"]["a"], json!("text\n"));
     assert_eq!(written("  a: {{ values.labels.x | default(value='none') }}"), json!({"a": "none"}));
     assert_eq!(written("  a: {% if savepoint %}1{% else %}2{% endif %}"), json!({"a": 2}));
 }
@@ -342,4 +349,7 @@ fn phases_in_their_order() {
     .map(|object| object.phase());
     assert!(phases.is_sorted() && phases[0] == Phase::Namespaces && phases[6] == Phase::Rest, "{phases:?}");
     assert_eq!(object("serving.knative.dev/v1", "Service").phase(), Phase::Rest);
+    let claims = ["v1", "example.com/v1"].map(|api| object(api, "PersistentVolumeClaim").key().is_claim());
+    assert_eq!(claims, [true, false]);
+    assert!(!object("v1", "PersistentVolume").key().is_claim());
 }

@@ -2,6 +2,7 @@
 
 mod choice;
 mod late;
+mod namespace;
 mod outcome;
 mod report;
 pub(crate) mod savepoint;
@@ -14,7 +15,7 @@ use outcome::Ended;
 
 use crate::context::Context;
 use crate::engine::{Engine, World};
-use crate::failure::{Cause, Failure};
+use crate::failure::{Cause, Failure, NextStep};
 use crate::live::pending::held;
 use crate::operation::Journal;
 use crate::plan::Plan;
@@ -49,20 +50,14 @@ pub(crate) async fn run_prepared(
         return Ok(Report::unchanged(&shown.operation));
     }
     refuse_missing_choice(shown)?;
-    let made = if shown.options.create_namespace {
-        context.cluster.create_namespace(&context.namespace).await.map_err(Cause::from)?
-    } else {
-        None
-    };
-    let decided = plan_under_lock(context, shown, planner, prepare).await;
-    if let (Err(_), Some(uid)) = (&decided, &made) {
-        context.cluster.delete_namespace(&context.namespace, uid).await.ok();
-    }
-    let (lock, plan) = decided?;
-    let changes = plan.summary.objects;
-    let mut report = carry_out(context, lock, plan.operation, observer, cancellation).await?;
-    report.objects = changes;
-    Ok(report)
+    namespace::within(context, shown.options.create_namespace, observer, async || {
+        let (lock, plan) = plan_under_lock(context, shown, &planner, &prepare).await?;
+        let changes = plan.summary.objects;
+        let mut report = carry_out(context, lock, plan.operation, observer, cancellation).await?;
+        report.objects = changes;
+        Ok(report)
+    })
+    .await
 }
 
 /// Takes the lock, plans again what was shown, and makes ready what that needs; refused where the release has changed since.
@@ -87,7 +82,7 @@ async fn plan_under_lock(
                 now: text(plan.summary.from_revision),
                 then: text(shown.summary.from_revision),
             })
-            .next(["the same command again, which plans anew"]));
+            .next([NextStep::again([]).remark("plans anew")]));
         }
         refuse_missing_choice(&plan)?;
         prepare(&context.under(&lock), &mut plan.operation).await?;
@@ -115,8 +110,19 @@ pub(crate) async fn carry_out(
     let mut lost: Option<Cause> = None;
     loop {
         let journal = Journal { begun: true, ..operation.journal.clone() };
-        let world = Site::new(context, lock, operation, observer, cancellation)?;
-        world.write(&journal).await.map_err(Failure::refused)?;
+        let name = operation.name().to_owned();
+        // Of an operation that is resumed, or that comes late, something has changed before.
+        let resumed = journal.forward.recorded;
+        let unbegun = |cause: Cause| {
+            let status = NextStep::flink(["status", &name]);
+            if resumed {
+                Failure::failed(cause, journal_left()).next([status])
+            } else {
+                Failure::refused(cause)
+            }
+        };
+        let world = Site::new(context, lock, operation, observer, cancellation).map_err(unbegun)?;
+        world.write(&journal).await.map_err(unbegun)?;
         let mut engine = Engine::new(world, journal);
         let outcome = engine.run().await;
         let Engine { world: Site { lock: held, operation: done, .. }, journal, cause, .. } = engine;
@@ -138,9 +144,16 @@ pub(crate) async fn carry_out(
                 }
             }
             Err(cause) => {
-                let left = vec!["the operation's journal, for the next command".to_owned()];
-                return Err(ended.failure(cause, left));
+                return Err(ended.failure(cause, journal_left()));
             }
         }
     }
 }
+
+/// What is left of an operation that goes on with the next command.
+pub(crate) fn journal_left() -> Vec<String> {
+    vec!["the operation's journal, for the next command".to_owned()]
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! How an operation ended: the report, or the failure with what is left behind and what to type next.
 
 use super::Report;
-use crate::failure::{Cause, Failure, Phase};
+use crate::failure::{Cause, Failure, NextStep, Phase};
 use crate::operation::{JobMove, Journal, Kind, Outcome};
 use crate::render::generation_name;
 use crate::site::Operation;
@@ -18,7 +18,7 @@ impl Ended<'_> {
         Failure {
             phase: Phase::Failed { left_behind },
             cause: Box::new(cause),
-            next: vec![format!("kubectl flink status {}", self.operation.name())],
+            next: vec![NextStep::flink(["status", self.operation.name()])],
         }
     }
 
@@ -35,7 +35,7 @@ impl Ended<'_> {
             Outcome::Undone => Err(Failure {
                 phase: Phase::Undone,
                 cause: Box::new(cause()),
-                next: vec![format!("kubectl flink history {}", self.operation.name())],
+                next: vec![NextStep::flink(["history", self.operation.name()])],
             }),
             Outcome::Failed => {
                 let mut failure = self.failure(cause(), self.left_behind());
@@ -92,12 +92,15 @@ impl Ended<'_> {
         left
     }
 
-    fn ways_on(&self) -> Vec<String> {
+    fn ways_on(&self) -> Vec<NextStep> {
         let name = self.operation.name();
+        let upgrade = || NextStep::flink(["upgrade", name]).placeholder("…");
+        let mended = "what failed, mended";
         match self.journal.decided.from {
-            _ if self.journal.is_uncertain() => vec![format!(
-                "kubectl flink recover {name}   # goes on from here; with --savepoint PATH if you found it"
-            )],
+            _ if self.journal.is_uncertain() => vec![
+                NextStep::flink(["recover", name])
+                    .remark("goes on from here; with --savepoint PATH if you found it"),
+            ],
             Some(from) if self.journal.stays_with_old() && self.journal.decided.kind != Kind::Uninstall => {
                 // A job that does not run can take no savepoint.
                 let failed = |(index, job): (usize, &JobMove)| {
@@ -106,39 +109,34 @@ impl Ended<'_> {
                         || !job.is_moved() && !job.is_as_it_was() && !job.forward.finished
                 };
                 let down = self.journal.jobs.iter().enumerate().any(failed);
-                let state = if down { "--from-checkpoint latest" } else { "--with-savepoint" };
+                let state: &[_] = if down { &["--from-checkpoint", "latest"] } else { &["--with-savepoint"] };
+                let back = NextStep::flink(["rollback", name, &from.to_string()]);
                 vec![
-                    format!("kubectl flink upgrade {name} … {state}   # what failed, mended"),
-                    format!("kubectl flink rollback {name} {from} {state}   # the rest is rolled back too"),
+                    upgrade().args(state.iter().copied()).remark(mended),
+                    back.args(state.iter().copied()).remark("the rest is rolled back too"),
                 ]
             }
             Some(from) if self.journal.decided.kind != Kind::Uninstall => {
-                let back = format!("kubectl flink rollback {name} {from}");
+                let back = NextStep::flink(["rollback", name, &from.to_string()]);
+                let recorded = ["--from-savepoint", "recorded"];
+                let got_to = "from where the new job has got to";
                 // From a savepoint before them it would commit what its checkpoints have committed once more.
                 let gone_on = |job: &&JobMove| job.forward.checkpointed && job.is_moved();
                 let gone_on: Vec<_> = self.journal.jobs.iter().filter(gone_on).collect();
                 // What they left is recorded, and the newest that is.
                 if !gone_on.is_empty() && gone_on.iter().all(|job| job.revert.left.is_some()) {
-                    return vec![
-                        format!(
-                            "kubectl flink upgrade {name} … --from-savepoint recorded   # what failed, mended"
-                        ),
-                        format!("{back} --from-savepoint recorded   # from where the new job has got to"),
-                    ];
+                    return vec![upgrade().args(recorded).remark(mended), back.args(recorded).remark(got_to)];
                 }
                 if !gone_on.is_empty() {
                     return vec![
-                        format!("{back} --from-checkpoint latest   # from where the new job has got to"),
-                        format!("{back} --from-savepoint recorded   # records since then are reprocessed"),
+                        back.clone().args(["--from-checkpoint", "latest"]).remark(got_to),
+                        back.args(recorded).remark("records since then are reprocessed"),
                     ];
                 }
                 let stopped = self.journal.jobs.iter().any(|job| job.forward.savepoint.is_some());
-                vec![format!("{back} {}", if stopped { "--from-savepoint recorded" } else { "--stateless" })]
+                vec![if stopped { back.args(recorded) } else { back.args(["--stateless"]) }]
             }
-            _ => vec![
-                format!("kubectl flink upgrade {name} …   # what failed, mended"),
-                format!("kubectl flink uninstall {name}"),
-            ],
+            _ => vec![upgrade().remark(mended), NextStep::flink(["uninstall", name])],
         }
     }
 }

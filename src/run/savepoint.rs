@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::context::Context;
-use crate::failure::{Cause, Failure, chain};
+use crate::failure::{Cause, Failure, InPhase, NextStep, chain};
 use crate::flink::{StopError, StopRequest, savepoint};
 use crate::layout::Descriptor;
 use crate::live::Situation;
@@ -38,7 +38,7 @@ pub(crate) async fn take(
             lock.release().await.ok();
             let step = format!("the savepoint of {job} failed, the job runs on");
             return Err(Failure::failed(Cause::Step { step, reason: chain(&error) }, vec![])
-                .next([format!("kubectl flink status {name}")]));
+                .next([NextStep::flink(["status", name])]));
         }
         // Nothing is given back: the next command looks what became of it.
         Err(error) => {
@@ -47,7 +47,7 @@ pub(crate) async fn take(
                 Cause::Step { step, reason: chain(&error) },
                 vec![taking.position()],
             )
-            .next([format!("kubectl flink recover {name}   # looks for it")]));
+            .next([NextStep::flink(["recover", name]).remark("looks for it")]));
         }
     };
     // Where that fails nothing is given back either.
@@ -102,7 +102,7 @@ pub(crate) async fn resolve(
     name: &str,
     observer: &dyn Observer,
 ) -> Result<Option<SavepointRow>, Failure> {
-    let situation = Situation::read(context, name).await?;
+    let situation = Situation::read(context, name).await.failed(|| vec![taking.position()])?;
     let jobs = situation.base.iter().flat_map(|base| &base.jobs);
     let found = jobs.into_iter().find(|job| job.id == Some(taking.id));
     if let Some(descriptor) = found.and_then(|job| situation.descriptor_of(job)) {
@@ -118,7 +118,8 @@ pub(crate) async fn resolve(
             return record(taking, context, name, path, &descriptor.flink_version).await.map(Some);
         }
     }
-    describe(context, name, taking.revision, &taking.position()).await?;
+    let position = taking.position();
+    describe(context, name, taking.revision, &position).await.failed(|| vec![position.clone()])?;
     Ok(None)
 }
 

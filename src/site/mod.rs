@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use crate::cluster::{apply, delete};
 use crate::context::Context;
 use crate::engine::{Recipe, Waits, World};
-use crate::failure::{Cause, Failure};
+use crate::failure::Cause;
 use crate::flink::{self, Client};
 use crate::id::JobId;
 use crate::layout::Descriptor;
@@ -54,7 +54,7 @@ impl<'a> Site<'a> {
         operation: Operation,
         observer: &'a dyn Observer,
         cancellation: &'a Cancellation,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, Cause> {
         let back = match (&operation.base, operation.journal.decided.revert) {
             (Some(base), Some(number)) => {
                 let objects = render_record(base, number)?;
@@ -265,7 +265,7 @@ impl World for Site<'_> {
         let records = self.operation.base.iter().chain([&self.operation.record]);
         known.extend(records.flat_map(|record| &record.jobs).filter_map(|job| job.id));
         let kept = unmanaged::kept(&self.context, self.operation.name(), descriptor, known).await?;
-        Ok(kept.into_iter().map(|stranger| stranger.id).collect())
+        Ok(kept.into_iter().map(|job| job.id).collect())
     }
 
     async fn switch(&mut self) -> Result<(), Cause> {

@@ -10,7 +10,7 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::context::Context;
-use crate::failure::{Cause, Failure};
+use crate::failure::{Cause, Failure, InPhase, NextStep};
 use crate::flink::savepoint::{normal, same_path};
 use crate::flink::{Client, FlinkError, Rest};
 use crate::live::pending::held;
@@ -63,14 +63,14 @@ pub(crate) async fn plan_rest(context: &Context, name: &str, left: &Disposing) -
 
 /// The plan, and the Flink that carries it out.
 async fn decide(context: &Context, name: &str, which: &Which) -> Result<(Plan, Client), Failure> {
-    let situation = Situation::read(context, name).await?;
+    let situation = Situation::read(context, name).await.refused()?;
     let base = situation.current(context, name)?;
     let Some(descriptor) = situation.descriptor.as_ref().filter(|_| base.status != Status::Uninstalled)
     else {
-        return Err(Failure::refused(Cause::Usage(format!(
+        return Err(Failure::refused(Cause::Precondition(format!(
             "release {name:?} runs no Flink cluster, and only Flink deletes savepoints"
         )))
-        .next([format!("kubectl flink uninstall {name} --purge   # all of them, with the volume")]));
+        .next([NextStep::flink(["uninstall", name, "--purge"]).remark("all of them, with the volume")]));
     };
     let rows = savepoints::list(context, name).await?;
     let flink = context.flink(descriptor);
@@ -84,9 +84,9 @@ async fn decide(context: &Context, name: &str, which: &Which) -> Result<(Plan, C
             std::iter::once(&situation.live).chain(base.jobs.iter().map(|job| situation.live_of(job)));
         let cause = match lives.find_map(Live::unreachable).cloned() {
             Some(source) => Cause::Flink { doing, source },
-            None => Cause::Usage(doing),
+            None => Cause::Precondition(doing),
         };
-        return Err(Failure::refused(cause).next([format!("kubectl flink status {name}")]));
+        return Err(Failure::refused(cause).next([NextStep::flink(["status", name])]));
     }
     let mut plan =
         Plan { name: name.to_owned(), dispose: Vec::new(), keep: Vec::new(), which: which.clone() };
@@ -94,14 +94,14 @@ async fn decide(context: &Context, name: &str, which: &Which) -> Result<(Plan, C
         Which::Paths(paths) => {
             for path in paths {
                 let Some(row) = rows.iter().find(|row| same_path(&row.path, path)) else {
-                    return Err(Failure::refused(Cause::Usage(format!(
+                    return Err(Failure::refused(Cause::Precondition(format!(
                         "release {name:?} knows no savepoint {path}"
                     )))
-                    .next([format!("kubectl flink savepoint list {name}")]));
+                    .next([NextStep::flink(["savepoint", "list", name])]));
                 };
                 if let Some(reason) = needed(context, &situation, base, &rows, row).await {
-                    return Err(Failure::refused(Cause::Usage(format!("{path} stays: {reason}")))
-                        .next([format!("kubectl flink savepoint list {name}")]));
+                    return Err(Failure::refused(Cause::Precondition(format!("{path} stays: {reason}")))
+                        .next([NextStep::flink(["savepoint", "list", name])]));
                 }
                 plan.dispose.push(row.clone());
             }
@@ -243,8 +243,8 @@ async fn under_lock(
         };
         done.await.map_err(|cause| {
             Failure::failed(cause, vec![]).next([
-                format!("kubectl flink savepoint list {name}   # what is left"),
-                "the same command again".to_owned(),
+                NextStep::flink(["savepoint", "list", name]).remark("what is left"),
+                NextStep::again([]),
             ])
         })?;
     }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::context::Context;
-use crate::failure::{Cause, Failure};
+use crate::failure::{Cause, Failure, InPhase, NextStep};
 use crate::live::Situation;
 use crate::operation::Kind;
 use crate::package::Package;
@@ -34,25 +34,26 @@ pub fn check(options: &Options) -> Result<(), Failure> {
     let package = &options.package;
     package
         .check_values(&merged)
-        .map_err(|source| Cause::Schema { package: package.metadata.name.clone(), source })?;
+        .map_err(|source| Cause::Schema { package: package.metadata.name.clone(), source })
+        .refused()?;
     Ok(())
 }
 
 /// The plan of an install. Reads only.
 pub async fn plan(context: &Context, options: &Options) -> Result<Plan, Failure> {
     crate::release::check_name(&options.change.name)?;
-    let exists = context.cluster.namespace_exists(&context.namespace).await.map_err(Cause::from)?;
+    let exists = context.cluster.namespace_exists(&context.namespace).await.refused()?;
     if !exists && !options.change.create_namespace {
         let namespace = &context.namespace;
         return Err(Failure::refused(Cause::NoNamespace(namespace.clone())).next([
-            format!("kubectl create namespace {namespace}"),
-            "or the same command with --create-namespace".to_owned(),
+            NextStep::kubectl_cluster(["create", "namespace", namespace]),
+            NextStep::again(["--create-namespace"]),
         ]));
     }
     if exists {
         rights::check(context, rights::Verb::Install).await?;
     }
-    let situation = Situation::read(context, &options.change.name).await?;
+    let situation = Situation::read(context, &options.change.name).await.refused()?;
     if let Some(last) = situation.history.last()
         && last.status != Status::Uninstalled
     {
@@ -64,8 +65,8 @@ pub async fn plan(context: &Context, options: &Options) -> Result<Plan, Failure>
             status: last.status.to_string(),
         })
         .next([
-            format!("kubectl flink upgrade {name} PACKAGE"),
-            "another name, or --generate-name".to_owned(),
+            NextStep::flink(["upgrade", name]).placeholder("PACKAGE"),
+            NextStep::say("another name, or --generate-name"),
         ]));
     }
     let desired = desired(context, options).await?;
@@ -80,7 +81,7 @@ pub(crate) async fn desired(context: &Context, options: &Options) -> Result<Desi
     values::merge(&mut merged, &options.user_values);
     let capabilities = match &options.capabilities {
         Some(capabilities) => capabilities.clone(),
-        None => context.cluster.capabilities().await.map_err(Cause::from)?,
+        None => context.cluster.capabilities().await.refused()?,
     };
     Ok(Desired {
         layout: layout.to_owned(),

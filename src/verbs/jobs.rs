@@ -2,7 +2,7 @@
 
 use crate::context::Context;
 use crate::digest::sha256;
-use crate::failure::{Cause, Failure};
+use crate::failure::{Cause, Failure, InPhase, NextStep};
 use crate::flink::Content;
 use crate::id::JobId;
 use crate::layout::Descriptor;
@@ -26,7 +26,7 @@ pub struct Listing {
 /// Lists a release's jobs.
 pub async fn list(context: &Context, name: &str) -> Result<Listing, Failure> {
     crate::release::check_name(name)?;
-    let situation = Situation::read(context, name).await?;
+    let situation = Situation::read(context, name).await.refused()?;
     let base = situation.current(context, name)?;
     let silent = situation.live.unreachable().map(ToString::to_string);
     Ok(Listing { rows: all_rows(context, &situation, base).await, silent })
@@ -80,9 +80,15 @@ impl SubmitOptions {
         let size = self.jar.len() / 1024;
         observer.progress(Progress::Begun(format!("upload {} ({size} KiB)", self.jar_name)));
         let file = Content::Bytes(self.jar.clone().into());
-        let jar = context.flink(descriptor).upload(&self.jar_name, file).await.map_err(|source| {
-            Cause::Flink { doing: format!("{} could not be uploaded", self.jar_name), source }
-        })?;
+        let jar = context
+            .flink(descriptor)
+            .upload(&self.jar_name, file)
+            .await
+            .map_err(|source| Cause::Flink {
+                doing: format!("{} could not be uploaded", self.jar_name),
+                source,
+            })
+            .refused()?;
         for job in operation.record.jobs.iter_mut().filter(|job| job.name == self.job) {
             job.jar = uploaded(&jar);
         }
@@ -105,23 +111,29 @@ pub async fn submit(
     let name = &options.change.name;
     crate::release::check_name(name)?;
     rights::check(context, rights::Verb::Jobs).await?;
-    let mut situation = Situation::read(context, name).await?;
+    let mut situation = Situation::read(context, name).await.refused()?;
     situation.await_recovery(context).await;
     let base = situation.current(context, name)?;
     let descriptor = require_session(&situation, base, "job submit")?;
     if situation_job_runs(&situation, &base.jobs, &options.job) {
-        return Err(Failure::refused(Cause::Usage(format!(
+        return Err(Failure::refused(Cause::Precondition(format!(
             "release {name:?} already runs a job {:?}",
             options.job
         )))
-        .next([format!("another --name, or: kubectl flink job stop {name} {}", options.job)]));
+        .next([
+            NextStep::again([]).placeholder("another --name"),
+            NextStep::flink(["job", "stop", name, &options.job]),
+        ]));
     }
     if base.jobs.iter().any(|job| job.name == options.job && job.declared) {
-        return Err(Failure::refused(Cause::Usage(format!(
+        return Err(Failure::refused(Cause::Precondition(format!(
             "the job {:?} is declared by the release's values",
             options.job
         )))
-        .next([format!("kubectl flink upgrade {name} --set …"), "another --name".to_owned()]));
+        .next([
+            NextStep::flink(["upgrade", name, "--set"]).placeholder("…"),
+            NextStep::again([]).placeholder("another --name"),
+        ]));
     }
     if !descriptor.durable {
         observer.progress(Progress::Warning(
@@ -130,7 +142,7 @@ pub async fn submit(
     }
     let job = options.record();
     let planner = async || {
-        let mut situation = Situation::read(context, name).await?;
+        let mut situation = Situation::read(context, name).await.refused()?;
         situation.await_recovery(context).await;
         let base = situation.current(context, name)?;
         let mut desired = as_recorded(base)?;
@@ -166,7 +178,7 @@ pub async fn stop(
     crate::release::check_name(name)?;
     rights::check(context, rights::Verb::Jobs).await?;
     let planner = async || {
-        let mut situation = Situation::read(context, name).await?;
+        let mut situation = Situation::read(context, name).await.refused()?;
         situation.await_recovery(context).await;
         let base = situation.current(context, name)?;
         let mut desired = as_recorded(base)?;
@@ -180,10 +192,10 @@ pub async fn stop(
         if !situation_job_runs(&situation, &desired.submitted, &job)
             && !situation_job_runs(&situation, &base.jobs, &job)
         {
-            return Err(Failure::refused(Cause::Usage(format!(
+            return Err(Failure::refused(Cause::Precondition(format!(
                 "the job {job} of release {name:?} does not run"
             )))
-            .next([format!("kubectl flink job list {name}")]));
+            .next([NextStep::flink(["job", "list", name])]));
         }
         desired.only = Some(Only::Stop(job));
         let mut change = options.change.clone();
@@ -215,11 +227,11 @@ fn require_session<'a>(
 ) -> Result<&'a Descriptor, Failure> {
     match &situation.descriptor {
         Some(descriptor) if descriptor.takes_submissions() => Ok(descriptor),
-        _ => Err(Failure::refused(Cause::Usage(format!(
+        _ => Err(Failure::refused(Cause::Precondition(format!(
             "{what} needs a session cluster; release {:?} has the layout {:?}, whose one job is declared in its values",
             base.name, base.layout
         )))
-        .next([format!("kubectl flink upgrade {} --set job.…", base.name)])),
+        .next([NextStep::flink(["upgrade", &base.name, "--set"]).prefixed("job.", "…")])),
     }
 }
 

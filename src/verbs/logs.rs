@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::Pod;
 
 use crate::cluster::pods::{self, LogLine, LogOptions};
 use crate::context::Context;
-use crate::failure::{Cause, Failure};
+use crate::failure::{Cause, Failure, InPhase, NextStep};
 use crate::live::Situation;
 
 /// Which role's logs.
@@ -21,11 +21,11 @@ pub enum Role {
 /// The Pods of that role in each generation that jobs of the release run in.
 pub async fn pods(context: &Context, name: &str, role: Role) -> Result<Vec<Pod>, Failure> {
     crate::release::check_name(name)?;
-    let situation = Situation::read(context, name).await?;
+    let situation = Situation::read(context, name).await.refused()?;
     situation.current(context, name)?;
     let mut descriptors = situation.descriptors().peekable();
     if descriptors.peek().is_none() {
-        return Err(Failure::refused(Cause::Usage(format!("release {name:?} has no Flink cluster"))));
+        return Err(Failure::refused(Cause::Precondition(format!("release {name:?} has no Flink cluster"))));
     }
     let selectors = descriptors.flat_map(|descriptor| match role {
         Role::JobManager => vec![&descriptor.job_manager_selector],
@@ -34,11 +34,13 @@ pub async fn pods(context: &Context, name: &str, role: Role) -> Result<Vec<Pod>,
     });
     let mut found = Vec::new();
     for selector in selectors {
-        found.extend(pods::list(&context.cluster, &context.namespace, selector).await.map_err(Cause::from)?);
+        found.extend(pods::list(&context.cluster, &context.namespace, selector).await.refused()?);
     }
     if found.is_empty() {
-        return Err(Failure::refused(Cause::Usage(format!("release {name:?} has no Pods of that role")))
-            .next([format!("kubectl flink status {name}")]));
+        return Err(Failure::refused(Cause::Precondition(format!(
+            "release {name:?} has no Pods of that role"
+        )))
+        .next([NextStep::flink(["status", name])]));
     }
     Ok(found)
 }
@@ -50,5 +52,5 @@ pub async fn stream(
     options: &LogOptions,
     sink: &mut (dyn FnMut(LogLine) -> ControlFlow<()> + Send),
 ) -> Result<(), Failure> {
-    Ok(pods::each_line(&context.cluster, &context.namespace, pods, options, sink).await?)
+    pods::each_line(&context.cluster, &context.namespace, pods, options, sink).await.refused()
 }

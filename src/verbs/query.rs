@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::cluster::readiness;
 use crate::context::Context;
-use crate::failure::{Cause, Failure, not_found};
+use crate::failure::{Cause, Failure, InPhase, NextStep, not_found};
 use crate::flink::{Failures, JobState, Rest};
 use crate::id::JobId;
 use crate::live::jobs::{JobRow, all_rows};
@@ -69,8 +69,7 @@ pub async fn list(
     selector: Option<&str>,
     all: bool,
 ) -> Result<Vec<ReleaseRow>, Failure> {
-    let mut summaries =
-        context.store.list(all_namespaces, selector.unwrap_or_default()).await.map_err(Cause::from)?;
+    let mut summaries = context.store.list(all_namespaces, selector.unwrap_or_default()).await.refused()?;
     summaries.sort_by(|a, b| (&a.namespace, &a.name, a.revision).cmp(&(&b.namespace, &b.name, b.revision)));
     let releases = summaries.chunk_by(|a, b| a.namespace == b.namespace && a.name == b.name);
     Ok(releases
@@ -87,8 +86,7 @@ pub async fn list(
 pub async fn history(context: &Context, name: &str, max: usize) -> Result<Vec<ReleaseRow>, Failure> {
     crate::release::check_name(name)?;
     let store = &context.store;
-    let (history, savepoints) =
-        tokio::try_join!(store.history(name), store.savepoints(name)).map_err(Cause::from)?;
+    let (history, savepoints) = tokio::try_join!(store.history(name), store.savepoints(name)).refused()?;
     if history.is_empty() {
         return Err(not_found(&context.namespace, name));
     }
@@ -164,7 +162,7 @@ fn milliseconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Res
 /// A release's state, with its jobs' root exceptions and last checkpoints.
 pub async fn status(context: &Context, name: &str, revision: Option<u32>) -> Result<StatusReport, Failure> {
     crate::release::check_name(name)?;
-    let situation = Situation::read(context, name).await?;
+    let situation = Situation::read(context, name).await.refused()?;
     let Some(last) = situation.history.last() else { return Err(not_found(&context.namespace, name)) };
     let base_revision = situation.base.as_ref().map_or(last.revision, |base| base.revision);
     let shown = revision.unwrap_or(base_revision);
@@ -192,14 +190,13 @@ pub async fn status(context: &Context, name: &str, revision: Option<u32>) -> Res
     }
     let record = match &situation.base {
         Some(base) => base.clone(),
-        None => context.store.get(name, shown).await.map_err(Cause::from)?,
+        None => context.store.get(name, shown).await.refused()?,
     };
     let running = situation.descriptor.as_ref().filter(|d| situation.generations.contains(&d.generation));
     if let Some(descriptor) = running {
         report.generation = Some(descriptor.name.clone());
-        let missing = readiness::not_ready(&context.cluster, &context.namespace, &situation.objects)
-            .await
-            .map_err(Cause::from)?;
+        let missing =
+            readiness::not_ready(&context.cluster, &context.namespace, &situation.objects).await.refused()?;
         report.not_ready =
             missing.iter().map(|missing| waiting::brief(missing, &situation.objects)).collect();
         if let Ok(overview) = context.flink(descriptor).overview().await {
@@ -251,7 +248,7 @@ async fn job_status(context: &Context, situation: &Situation, record: &Record, r
 /// A recorded revision: the given one, or the one that runs.
 pub async fn record(context: &Context, name: &str, revision: Option<u32>) -> Result<Record, Failure> {
     crate::release::check_name(name)?;
-    let history = context.store.history(name).await.map_err(Cause::from)?;
+    let history = context.store.history(name).await.refused()?;
     let deployed = history.iter().filter(|s| s.status == Status::Deployed).map(|s| s.revision).max();
     let Some(last) = history.iter().map(|summary| summary.revision).max() else {
         return Err(not_found(&context.namespace, name));
@@ -260,12 +257,12 @@ pub async fn record(context: &Context, name: &str, revision: Option<u32>) -> Res
     if !history.iter().any(|summary| summary.revision == wanted) {
         let known = history.iter().map(|s| s.revision.to_string()).collect::<Vec<_>>().join(", ");
         return Err(Failure::refused(Cause::NoRevision { name: name.to_owned(), revision: wanted, known })
-            .next([format!("kubectl flink history {name}")]));
+            .next([NextStep::flink(["history", name])]));
     }
-    let mut record = context.store.get(name, wanted).await.map_err(Cause::from)?;
+    let mut record = context.store.get(name, wanted).await.refused()?;
     // Its objects name the job's id and state, which were not known yet when the manifest was stored.
     if record.jobs.iter().any(|job| job.mode.starts_with_pods()) {
-        record.manifest = to_manifest(&objects_of(&record)?);
+        record.manifest = to_manifest(&objects_of(&record).refused()?);
     }
     Ok(record)
 }
@@ -285,7 +282,7 @@ pub struct JobSavepoints {
 
 /// The savepoints of a recorded revision's jobs.
 pub async fn savepoints(context: &Context, record: &Record) -> Result<Vec<JobSavepoints>, Failure> {
-    let known = context.store.savepoints(&record.name).await.map_err(Cause::from)?;
+    let known = context.store.savepoints(&record.name).await.refused()?;
     let of_job = |job: &JobRecord| JobSavepoints {
         job: job.name.clone(),
         restored_from: job.restored_from.clone(),

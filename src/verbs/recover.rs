@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 use crate::context::Context;
-use crate::failure::{Cause, Failure, Phase, chain, not_found};
+use crate::failure::{Cause, Failure, InPhase, NextStep, Phase, chain, not_found};
 use crate::flink::Access;
 use crate::live::pending::{held, operation_in_progress};
 use crate::live::{objects_of, orphans_of};
@@ -59,7 +59,7 @@ pub async fn in_the_way(context: &Context, name: &str) -> Result<Option<String>,
 pub async fn left(context: &Context, name: &str) -> Result<Option<String>, Failure> {
     crate::release::check_name(name)?;
     let left = operation_in_progress(context, name).await?;
-    if left.is_none() && context.store.history(name).await.map_err(Cause::from)?.is_empty() {
+    if left.is_none() && context.store.history(name).await.refused()?.is_empty() {
         return Err(not_found(&context.namespace, name));
     }
     Ok(left)
@@ -82,7 +82,7 @@ pub async fn recover(
     let left = match Lock::acquire(&context.store, name, &context.holder, &idle).await {
         // That run had decided nothing yet.
         Ok(lock) => {
-            lock.release().await.map_err(Cause::from)?;
+            lock.release().await.refused()?;
             return Ok(Recovered::Nothing);
         }
         Err(LockError::LeftBehind(left)) => left,
@@ -102,8 +102,8 @@ pub async fn recover(
         && (journal.is_warm() || journal.orphans_left().next().is_some())
     {
         let why = "one --flink-url cannot lead to two generations, and the operation was between them";
-        return Err(Failure::refused(Cause::Usage(why.to_owned()))
-            .next([format!("kubectl flink recover {name}   # without --flink-url")]));
+        return Err(Failure::refused(Cause::Precondition(why.to_owned()))
+            .next([NextStep::flink(["recover", name]).remark("without --flink-url")]));
     }
     for (job, path) in &options.savepoints {
         tell_savepoint(&mut journal, job.as_deref(), path)?;
@@ -111,7 +111,7 @@ pub async fn recover(
     if options.abandon && journal.decided.kind == Kind::Uninstall && journal.forward.committed.is_some() {
         let step = "the release is gone already: there is nothing to abandon".to_owned();
         return Err(Failure::refused(Cause::Step { step, reason: journal.position() })
-            .next([format!("kubectl flink recover {name}   # closes the records")]));
+            .next([NextStep::flink(["recover", name]).remark("closes the records")]));
     }
     let operation = operation_of(context, &options.change, &journal).await?;
     // The journal stays in the lock until it has been carried out.
@@ -119,7 +119,7 @@ pub async fn recover(
         .await
         .map_err(|error| held(name, error))?;
     let Some(mut operation) = operation else {
-        lock.release().await.map_err(Cause::from)?;
+        lock.release().await.refused()?;
         return Ok(Recovered::Nothing); // it died before it wrote its revision: nothing had changed
     };
     observer.progress(Progress::Begun(go_on(&left, &journal)));
@@ -127,8 +127,11 @@ pub async fn recover(
         // By now some of it may be in the records.
         let midway = |cause: Cause| {
             let left = "the records, with a part of what is known; the rest is in the operation's journal";
-            Failure::failed(cause, vec![left.to_owned()])
-                .next([format!("kubectl flink recover {name} --abandon")])
+            Failure::failed(cause, vec![left.to_owned()]).next([NextStep::flink([
+                "recover",
+                name,
+                "--abandon",
+            ])])
         };
         let revision = operation.record.revision;
         record_known(&context.under(&lock), name, &journal, &operation).await.map_err(midway)?;
@@ -162,8 +165,8 @@ async fn recover_savepoint(
     let fenced = context.under(&lock);
     let resolved = match options.savepoints.as_slice() {
         [(_, path)] => {
-            let version =
-                fenced.store.get(name, taking.revision).await.map_err(Cause::from)?.package.flink_version;
+            let revision = fenced.store.get(name, taking.revision).await;
+            let version = revision.failed(|| vec![taking.position()])?.package.flink_version;
             run::savepoint::record(taking, &fenced, name, path.clone(), &version).await.map(Some)
         }
         _ => run::savepoint::resolve(taking, &fenced, name, observer).await,
@@ -206,8 +209,8 @@ async fn recover_disposal(
     let Some(plan) = plan else {
         let asked = disposing.may_be_gone();
         let last = asked.last().map_or_else(|| "none".to_owned(), Clone::clone);
-        context.under(&lock).store.dispose_savepoints(name, asked).await.map_err(Cause::from)?;
-        lock.release().await.map_err(Cause::from)?;
+        context.under(&lock).store.dispose_savepoints(name, asked).await.failed(run::journal_left)?;
+        lock.release().await.failed(run::journal_left)?;
         let reason =
             format!("no more savepoints are deleted; one counts as deleted, and may still be there: {last}");
         return Ok(Recovered::Undone { reason });
@@ -236,7 +239,7 @@ fn tell_savepoint(journal: &mut Journal, job: Option<&str>, path: &str) -> Resul
     }
     let names: Vec<_> = open.into_iter().map(|(_, name)| name).collect();
     let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-    Err(Failure::refused(Cause::Usage(format!(
+    Err(Failure::refused(Cause::Precondition(format!(
         "--savepoint {path}: jobs whose savepoint is not known: {names}"
     ))))
 }
@@ -253,8 +256,8 @@ async fn operation_of(
         Some(from) => find(context, name, from).await?,
         None => None,
     };
-    let objects = objects_of(&record)?;
-    let old_objects = base.as_ref().map(objects_of).transpose()?.unwrap_or_default();
+    let objects = objects_of(&record).refused()?;
+    let old_objects = base.as_ref().map(objects_of).transpose().refused()?.unwrap_or_default();
     let mut journal = journal.clone();
     journal.forward.recorded = true;
     let orphans = if journal.orphans_left().next().is_none()
@@ -264,7 +267,7 @@ async fn operation_of(
     } else {
         let known = [Some(journal.decided.new), journal.decided.old, journal.decided.revert];
         let known: Vec<u32> = known.into_iter().flatten().collect();
-        orphans_of(context, base.as_ref().unwrap_or(&record), &known).await?
+        orphans_of(context, base.as_ref().unwrap_or(&record), &known).await.refused()?
     };
     let settings = options.settings();
     Ok(Some(Operation { journal, record, base, objects, old_objects, orphans, settings }))
@@ -274,7 +277,7 @@ async fn find(context: &Context, name: &str, revision: u32) -> Result<Option<Rec
     match context.store.get(name, revision).await {
         Ok(record) => Ok(Some(record)),
         Err(ReleaseError::NoRevision { .. }) => Ok(None),
-        Err(error) => Err(Cause::from(error).into()),
+        Err(error) => Err(Failure::refused(error)),
     }
 }
 
@@ -355,3 +358,6 @@ fn unread(moved: &JobMove) -> Option<String> {
         .filter(|_| moved.is_uncertain() && moved.forward.savepoint.is_none())?;
     Some(format!("; if a savepoint of {} was written it is in {}", moved.name, trigger.directory))
 }
+
+#[cfg(test)]
+mod tests;

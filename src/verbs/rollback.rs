@@ -1,7 +1,7 @@
 //! `rollback`: a new revision that is an old one again: its package, values and capabilities, in a new generation.
 
 use crate::context::Context;
-use crate::failure::{Cause, Failure};
+use crate::failure::{Cause, Failure, InPhase, NextStep};
 use crate::layout::Descriptor;
 use crate::live::{Situation, render_record};
 use crate::operation::Kind;
@@ -24,11 +24,11 @@ pub async fn plan(context: &Context, options: &Options) -> Result<Plan, Failure>
     let name = &options.change.name;
     crate::release::check_name(name)?;
     rights::check(context, rights::Verb::Rollback).await?;
-    let mut situation = Situation::read(context, name).await?;
+    let mut situation = Situation::read(context, name).await.refused()?;
     situation.await_recovery(context).await;
     let base = situation.current(context, name)?;
     let target = target_revision(&situation, base, options)?;
-    let record = context.store.get(name, target).await?;
+    let record = context.store.get(name, target).await.refused()?;
     refuse_drift(&record)?;
     let mut desired = Desired {
         package: Package::from_archive(&record.archive)?,
@@ -50,7 +50,7 @@ fn target_revision(situation: &Situation, base: &Record, options: &Options) -> R
     match options.revision {
         Some(revision) if situation.history.iter().any(|summary| summary.revision == revision) => Ok(revision),
         Some(revision) => Err(Failure::refused(Cause::NoRevision { name: name.clone(), revision, known: known() })
-            .next([format!("kubectl flink history {name}")])),
+            .next([NextStep::flink(["history", name])])),
         None => situation
             .history
             .iter()
@@ -60,23 +60,23 @@ fn target_revision(situation: &Situation, base: &Record, options: &Options) -> R
             })
             .map(|summary| summary.revision)
             .ok_or_else(|| {
-                Failure::refused(Cause::Usage(format!(
+                Failure::refused(Cause::Precondition(format!(
                     "release {name:?} has no earlier revision that was deployed (it runs revision {}, there are {})",
                     base.revision,
                     known()
                 )))
-                .next([format!("kubectl flink history {name}")])
+                .next([NextStep::flink(["history", name])])
             }),
     }
 }
 
 /// The recorded package must still render to the recorded manifest: a rollback applies what was recorded, or nothing.
 fn refuse_drift(record: &Record) -> Result<(), Failure> {
-    let recorded = render::parse_manifest(&record.manifest).map_err(Cause::from)?;
-    let number = Descriptor::find(&recorded)?.map_or(record.generation, |d| d.generation);
+    let recorded = render::parse_manifest(&record.manifest).refused()?;
+    let number = Descriptor::find(&recorded).refused()?.map_or(record.generation, |d| d.generation);
     let mut planned = record.clone();
     planned.jobs.clear(); // a start that was made is not in the manifest
-    let again = render_record(&planned, number)?;
+    let again = render_record(&planned, number).refused()?;
     let values = |objects: &[Object]| -> Vec<(String, serde_json::Value)> {
         objects.iter().map(|object| (object.key().to_string(), object.value.clone())).collect()
     };
@@ -89,6 +89,12 @@ fn refuse_drift(record: &Record) -> Result<(), Failure> {
             step: format!("revision {} cannot be made again as it was", record.revision),
             reason: format!("{object} renders differently from its recorded manifest"),
         })
-        .next([format!("kubectl flink get manifest {} --revision {}", record.name, record.revision)])),
+        .next([NextStep::flink([
+            "get",
+            "manifest",
+            &record.name,
+            "--revision",
+            &record.revision.to_string(),
+        ])])),
     }
 }

@@ -1,7 +1,7 @@
 //! `savepoint trigger`: a new savepoint of a job, which goes on.
 
 use crate::context::Context;
-use crate::failure::{Cause, Failure};
+use crate::failure::{Cause, Failure, InPhase, NextStep};
 use crate::live::Situation;
 use crate::live::jobs::find_job;
 use crate::live::savepoints::SavepointRow;
@@ -29,24 +29,24 @@ pub async fn trigger(
     let name = &options.name;
     crate::release::check_name(name)?;
     rights::check(context, rights::Verb::Jobs).await?;
-    let situation = Situation::read(context, name).await?;
+    let situation = Situation::read(context, name).await.refused()?;
     let base = situation.current(context, name)?.clone();
     let running: Vec<_> = base.jobs.iter().filter(|job| situation.running(job).is_some()).collect();
     let job_name = match (&options.job, running.as_slice()) {
         (Some(job), _) => find_job(&situation, &base, job)?,
         (None, [only]) => only.name.clone(),
         (None, []) => {
-            return Err(Failure::refused(Cause::Usage(format!("release {name:?} runs no job")))
-                .next([format!("kubectl flink job list {name}")]));
+            return Err(Failure::refused(Cause::Precondition(format!("release {name:?} runs no job")))
+                .next([NextStep::flink(["job", "list", name])]));
         }
         (None, many) => {
             let names: Vec<_> = many.iter().map(|job| job.name.as_str()).collect();
-            return Err(Failure::refused(Cause::Usage(format!(
+            return Err(Failure::refused(Cause::Precondition(format!(
                 "release {name:?} runs {} jobs: {}",
                 names.len(),
                 names.join(", ")
             )))
-            .next([format!("kubectl flink savepoint trigger {name} --job {}", names[0])]));
+            .next([NextStep::flink(["savepoint", "trigger", name, "--job", names[0]])]));
         }
     };
     let recorded = base.jobs.iter().find(|job| job.name == job_name);
@@ -55,19 +55,20 @@ pub async fn trigger(
             job: job_name,
             reason: "it does not run".to_owned(),
         })
-        .next([format!("kubectl flink job list {name}")]));
+        .next([NextStep::flink(["job", "list", name])]));
     };
     let Some(descriptor) = situation.descriptor_of(recorded) else {
-        return Err(Failure::refused(Cause::Usage(format!("release {name:?} runs no Flink cluster"))));
+        return Err(Failure::refused(Cause::Precondition(format!("release {name:?} runs no Flink cluster"))));
     };
     let trigger = savepoint_trigger(context, Some(descriptor), live, base.revision).map_err(|reason| {
         Failure::refused(Cause::NoSavepoint { job: job_name.clone(), reason })
-            .next([format!("kubectl flink status {name}")])
+            .next([NextStep::flink(["status", name])])
     })?;
     let format = options
         .format
         .parse()
-        .map_err(|_| Cause::Usage(format!("{:?} is no savepoint format", options.format)))?;
+        .map_err(|_| Cause::InvalidInput(format!("{:?} is no savepoint format", options.format)))
+        .refused()?;
     let taking = Taking { job: job_name.clone(), id: live.id, revision: base.revision, trigger, format };
     run::savepoint::take(context, name, descriptor, &taking, observer).await
 }

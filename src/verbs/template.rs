@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::failure::{Cause, Failure};
+use crate::failure::{Cause, Failure, InPhase};
 use crate::layout;
 use crate::package::Package;
 use crate::render::{self, Capabilities, Rendered, generation_name};
@@ -70,8 +70,9 @@ pub fn template(options: &Options) -> Result<Rendered, Failure> {
     options
         .package
         .check_values(&merged)
-        .map_err(|source| Cause::Schema { package: options.package.metadata.name.clone(), source })?;
+        .map_err(|source| Cause::Schema { package: options.package.metadata.name.clone(), source })
+        .refused()?;
     let rendered = rendered?;
-    layout::descriptor_of(layout, found.kind, &rendered.objects)?;
+    layout::descriptor_of(layout, found.kind, &rendered.objects).refused()?;
     Ok(rendered)
 }

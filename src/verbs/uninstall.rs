@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::context::Context;
-use crate::failure::{Cause, Failure};
+use crate::failure::{Cause, Failure, InPhase, NextStep};
 use crate::flink::{self, JobOverview, Rest};
 use crate::layout::Descriptor;
 use crate::live::jobs::record_name;
@@ -35,7 +35,7 @@ pub struct Kept {
     /// The claim that holds state.
     pub claim: Option<String>,
     /// The commands that bring the release back, and its jobs, from what is recorded.
-    pub ways_to_restore: Vec<String>,
+    pub ways_to_restore: Vec<NextStep>,
 }
 
 /// The plan of an uninstall. Reads only.
@@ -43,7 +43,7 @@ pub async fn plan(context: &Context, options: &Options) -> Result<(Plan, Kept), 
     let name = &options.change.name;
     crate::release::check_name(name)?;
     rights::check(context, rights::Verb::Uninstall).await?;
-    let mut situation = Situation::read(context, name).await?;
+    let mut situation = Situation::read(context, name).await.refused()?;
     situation.await_recovery(context).await;
     let known = situation.savepoints.iter();
     let mut kept = Kept {
@@ -52,23 +52,24 @@ pub async fn plan(context: &Context, options: &Options) -> Result<(Plan, Kept), 
     };
     let base = match (&situation.base, situation.history.last()) {
         (Some(base), _) => base.clone(),
-        (None, Some(last)) => context.store.get(name, last.revision).await?,
+        (None, Some(last)) => context.store.get(name, last.revision).await.refused()?,
         (None, None) => situation.current(context, name)?.clone(),
     };
     let objects = if situation.objects.is_empty() {
-        crate::live::objects_of(&base)?
+        crate::live::objects_of(&base).refused()?
     } else {
         situation.objects.clone()
     };
-    kept.claim = crate::layout::Descriptor::find(&objects)?.and_then(|descriptor| descriptor.storage_claim);
+    kept.claim =
+        crate::layout::Descriptor::find(&objects).refused()?.and_then(|descriptor| descriptor.storage_claim);
     let with_savepoint = options.change.choice == Some(StateChoice::Savepoint);
     let claim = objects.iter().find(|object| object.kind() == "PersistentVolumeClaim");
     if let Some(claim) = claim.filter(|_| options.purge && with_savepoint) {
         let why =
             format!("--purge deletes {}, and with it the savepoint that --with-savepoint takes", claim.key());
-        return Err(Failure::refused(Cause::Usage(why)).next([
-            format!("kubectl flink uninstall {name} --with-savepoint   # record and volume are kept"),
-            format!("kubectl flink uninstall {name} --stateless --purge   # all of it goes"),
+        return Err(Failure::refused(Cause::Precondition(why)).next([
+            NextStep::flink(["uninstall", name, "--with-savepoint"]).remark("record and volume are kept"),
+            NextStep::flink(["uninstall", name, "--stateless", "--purge"]).remark("all of it goes"),
         ]));
     }
     let keeps_claims = !options.purge && (with_savepoint || !kept.savepoints.is_empty());
@@ -137,7 +138,7 @@ pub async fn plan(context: &Context, options: &Options) -> Result<(Plan, Kept), 
 
 /// An install takes values from the user alone, and knows of no job that was submitted. `with_savepoint`: the jobs that run leave
 /// one.
-fn ways_to_restore(base: &Record, kept: &Kept, with_savepoint: bool) -> Vec<String> {
+fn ways_to_restore(base: &Record, kept: &Kept, with_savepoint: bool) -> Vec<NextStep> {
     let Record { name, revision, layout, .. } = base;
     let bundled = source::open(&base.package.name, None).is_ok();
     let package = if bundled { base.package.name.as_str() } else { "PACKAGE" };
@@ -146,14 +147,18 @@ fn ways_to_restore(base: &Record, kept: &Kept, with_savepoint: bool) -> Vec<Stri
             || kept.savepoints.iter().any(|(_, known, _)| *known == job.name)
     };
     let (declared, submitted): (Vec<_>, Vec<_>) = base.jobs.iter().partition(|job| job.declared);
-    let mut install = format!(
-        "kubectl flink get values {name} --revision {revision} |\nkubectl flink install {name} {package} --layout {layout} -f -"
-    );
+    let mut install = NextStep::flink(["get", "values", name, "--revision", &revision.to_string()])
+        .piped_to(["install", name, package, "--layout", layout, "-f", "-"]);
     if !declared.is_empty() && declared.iter().all(leaves_state) {
-        install.push_str(" --from-savepoint recorded");
+        install = install.args(["--from-savepoint", "recorded"]);
     }
     let submit = |job: &JobRecord| {
-        format!("kubectl flink job submit {name} JAR --name {} --from-savepoint recorded", job.name)
+        NextStep::flink(["job", "submit", name]).placeholder("JAR").args([
+            "--name",
+            &job.name,
+            "--from-savepoint",
+            "recorded",
+        ])
     };
     let mut ways = vec![install];
     ways.extend(submitted.into_iter().filter(|job| leaves_state(job)).map(submit));
@@ -175,15 +180,14 @@ async fn refuse_jobs_elsewhere(
         let ours: Vec<_> = recorded.collect();
         let theirs = |job: &&JobOverview| !job.state.is_terminal() && !ours.contains(&job.id);
         if let Some(job) = jobs.iter().find(theirs) {
-            let (service, port) = (&descriptor.service.name, descriptor.service.port);
+            let service = format!("service/{}", descriptor.service.name);
+            let port = descriptor.service.port.to_string();
             return Err(Failure::refused(Cause::UnknownJob {
                 job: job.name.clone(),
                 id: job.id.to_string(),
             })
-            .next([format!(
-                "kubectl port-forward service/{service} {port}   # stop or cancel it there, in generation {}",
-                descriptor.name
-            )]));
+            .next([NextStep::kubectl(["port-forward", &service, &port])
+                .remark(format!("stop or cancel it there, in generation {}", descriptor.name))]));
         }
     }
     Ok(())
@@ -223,8 +227,8 @@ async fn moves(
                     reason: format!("the JobManager does not answer ({error})"),
                 })
                 .next([
-                    format!("kubectl flink status {name}"),
-                    format!("kubectl flink uninstall {name} --stateless"),
+                    NextStep::flink(["status", name]),
+                    NextStep::flink(["uninstall", name, "--stateless"]),
                 ]));
             }
             None => choice_needed.push(job.name.clone()),
@@ -236,9 +240,10 @@ async fn moves(
             Some(StateChoice::Stateless) => {}
             Some(_) => {
                 return Err(Failure::refused(Cause::NoSavepoint { job: job.name.clone(), reason }).next([
-                    format!("kubectl flink status {name}"),
-                    format!("kubectl flink upgrade {name} --from-checkpoint latest   # it goes on, and can be stopped"),
-                    format!("kubectl flink uninstall {name} --stateless   # its state is dropped"),
+                    NextStep::flink(["status", name]),
+                    NextStep::flink(["upgrade", name, "--from-checkpoint", "latest"])
+                        .remark("it goes on, and can be stopped"),
+                    NextStep::flink(["uninstall", name, "--stateless"]).remark("its state is dropped"),
                 ]));
             }
             None => choice_needed.push(job.name.clone()),
@@ -270,8 +275,8 @@ async fn moves(
             Some(StateChoice::Savepoint) => {
                 let trigger = savepoint_trigger(context, descriptor, live, revision).map_err(|reason| {
                     Failure::refused(Cause::NoSavepoint { job: job_name.clone(), reason }).next([
-                        format!("kubectl flink status {name}"),
-                        format!("kubectl flink uninstall {name} --stateless   # its state is dropped"),
+                        NextStep::flink(["status", name]),
+                        NextStep::flink(["uninstall", name, "--stateless"]).remark("its state is dropped"),
                     ])
                 })?;
                 job.decided.trigger = Some(trigger);

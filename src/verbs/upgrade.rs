@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::context::Context;
-use crate::failure::{Cause, Failure};
+use crate::failure::{Cause, Failure, InPhase};
 use crate::live::Situation;
 use crate::operation::Kind;
 use crate::package::Package;
@@ -40,7 +40,7 @@ pub struct Options {
 pub async fn plan(context: &Context, options: &Options) -> Result<Plan, Failure> {
     crate::release::check_name(&options.change.name)?;
     rights::check(context, rights::Verb::Upgrade).await?;
-    let mut situation = Situation::read(context, &options.change.name).await?;
+    let mut situation = Situation::read(context, &options.change.name).await.refused()?;
     situation.await_recovery(context).await;
     let base = situation.current(context, &options.change.name)?;
     let package = match &options.package {
@@ -68,12 +68,12 @@ pub async fn plan(context: &Context, options: &Options) -> Result<Plan, Failure>
     let (layout, _) = package.layout(layout)?;
     let mut change = options.change.clone();
     if change.choice.is_none() {
-        change.choice = chosen_in_values(&user_values)?;
+        change.choice = chosen_in_values(&user_values).refused()?;
     }
     let desired = Desired {
         layout: layout.to_owned(),
         values: merged,
-        capabilities: context.cluster.capabilities().await.map_err(Cause::from)?,
+        capabilities: context.cluster.capabilities().await.refused()?,
         submitted: base.jobs.iter().filter(|job| !job.declared).cloned().collect(),
         returns_to: None,
         only: None,
@@ -91,7 +91,7 @@ fn chosen_in_values(user_values: &Value) -> Result<Option<StateChoice>, Cause> {
         Some("recorded") => Ok(Some(StateChoice::Recorded)),
         Some("checkpoint") => Ok(Some(StateChoice::LatestCheckpoint)),
         Some("stateless") => Ok(Some(StateChoice::Stateless)),
-        Some(other) => Err(Cause::Usage(format!(
+        Some(other) => Err(Cause::Precondition(format!(
             "upgrade.state is {other:?}; it may be savepoint, recorded, checkpoint or stateless"
         ))),
     }

@@ -5,7 +5,7 @@ use super::support::{self, object, until};
 use futures::AsyncBufReadExt;
 use kubectl_flink::cluster::pods::{self, LogOptions};
 use kubectl_flink::cluster::readiness::{Fatal, NotReady, not_ready};
-use kubectl_flink::cluster::{Cluster, forward};
+use kubectl_flink::cluster::{Cluster, exec, forward};
 use kubectl_flink::render::Object;
 use serde_json::{Value, json};
 use std::ops::ControlFlow;
@@ -215,12 +215,12 @@ async fn a_script_that_breaks_off_has_no_output() {
         found.into_iter().find(|pod| pods::serving(std::slice::from_ref(pod)).is_some())
     })
     .await;
-    let output = async |script: &str| pods::output_of(&cluster, &namespace, &pod, script, &["/c"]).await;
+    let output = async |script: &str| exec::output_of(&cluster, &namespace, &pod, script, &["/c"]).await;
     assert_eq!(output("echo \"$1/chk-9\"; echo \"$1/chk-10\"").await.unwrap(), "/c/chk-9\n/c/chk-10\n");
     assert_eq!(output("true").await.unwrap(), "");
     let killed = output("echo \"$1/chk-9\"; kill -KILL $$").await.unwrap_err();
     assert!(killed.to_string().contains("137"), "{killed}");
     let long = output("head -c 70000 /dev/zero | tr '\\0' x").await.unwrap_err();
-    assert!(long.to_string().contains("more than 64 KiB"), "{long}");
+    assert!(long.to_string().contains("longer than 65536 bytes"), "{long}");
     support::remove(&cluster, &namespace).await;
 }

@@ -7,7 +7,7 @@ use crate::cli::output::Output;
 use crate::cli::session::{Session, cancel_on_interrupt};
 use crate::cli::{prompt, render};
 use crate::context::Context;
-use crate::failure::{Cause, Failure, Phase};
+use crate::failure::{Cause, Failure, NextStep, Phase};
 use crate::operation::Kind;
 use crate::plan::{ChangeOptions, Plan, StrategyChoice};
 use crate::run;
@@ -61,7 +61,7 @@ impl<P: Planner> Change<P> {
                 tell(&shown, output);
                 if !prompt::ask_recreate(output, yes) {
                     return Err(CommandError::from(failure)
-                        .hint("the same command with --strategy recreate, or with --yes".to_owned()));
+                        .hint(NextStep::again(["--strategy", "recreate"]).remark("or with --yes")));
                 }
                 run(&self, &shown).await?
             }

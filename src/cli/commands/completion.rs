@@ -7,9 +7,10 @@ use clap_complete::Shell;
 use serde::Serialize;
 
 use crate::cli::error::CommandError;
-use crate::cli::place::Place;
+use crate::cli::next::Place;
 use crate::cli::render::Render;
 use crate::cli::session::Session;
+use crate::failure::NextStep;
 
 /// Flags of `completion`.
 #[derive(Args, Clone)]
@@ -63,7 +64,7 @@ fn install(folder: Option<&Path>) -> Result<Installed, CommandError> {
     let link = folder.or_else(|| program.parent()).unwrap_or(Path::new("")).join("kubectl_complete-flink");
     install_link(&program, &link).map_err(|error| {
         CommandError::io(format!("{} could not be made", link.display()), &error)
-            .hint("name a folder of your PATH with --dir")
+            .hint(NextStep::say("name a folder of your PATH with --dir"))
     })?;
     Ok(Installed { path: link.display().to_string() })
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::cli::error::CommandError;
 use crate::cli::flags::name;
-use crate::cli::place::Place;
+use crate::cli::next::Place;
 use crate::cli::render::{Manifest, Render};
 use crate::cli::session::Session;
 use crate::release::{JobRecord, Record, Status};

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::cli::error::CommandError;
 use crate::cli::flags::name;
-use crate::cli::place::Place;
+use crate::cli::next::Place;
 use crate::cli::render::Render;
 use crate::cli::render::text::{moment, shorten, table, wrap};
 use crate::cli::session::Session;

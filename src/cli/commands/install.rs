@@ -13,6 +13,7 @@ use crate::cli::render::Manifest;
 use crate::cli::session::Session;
 use crate::cluster::namespace;
 use crate::context::Context;
+use crate::failure::NextStep;
 use crate::plan::{ChangeOptions, StateChoice};
 use crate::source;
 use crate::verbs::{install, template};
@@ -91,8 +92,8 @@ impl InstallArgs {
                 Ok((format!("{base}-{seconds}"), package.clone()))
             }
             (None, false) => Err(CommandError::usage("install needs a NAME and a PACKAGE")
-                .hint(format!("kubectl flink install {} flink", self.first))
-                .hint(format!("kubectl flink install --generate-name {}", self.first))),
+                .hint(NextStep::flink(["install", &self.first, "flink"]))
+                .hint(NextStep::flink(["install", "--generate-name", &self.first]))),
             (Some(_), true) => Err(CommandError::usage("--generate-name and a NAME exclude each other")),
         }
     }

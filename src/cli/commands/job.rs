@@ -11,7 +11,7 @@ use crate::cli::flags::change::DescriptionArgs;
 use crate::cli::flags::state::{FormatArgs, from_savepoint};
 use crate::cli::flags::wait::{TimeoutArgs, WaitArgs};
 use crate::cli::flags::{file, name};
-use crate::cli::place::Place;
+use crate::cli::next::Place;
 use crate::cli::render::Render;
 use crate::cli::render::text::{moment, table};
 use crate::cli::session::{Session, cancel_on_interrupt};
@@ -206,7 +206,7 @@ impl Render for Jobs {
         self.0.iter().map(|row| format!("job/{}", row.name)).collect()
     }
 
-    fn remark(&self) -> Option<String> {
+    fn remark(&self, _: &Place) -> Option<String> {
         self.0.is_empty().then(|| "No jobs.".to_owned())
     }
 }

@@ -4,7 +4,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::cli::error::CommandError;
-use crate::cli::place::Place;
+use crate::cli::next::Place;
 use crate::cli::render::Render;
 use crate::cli::render::text::{moment, table};
 use crate::cli::session::Session;
@@ -64,7 +64,7 @@ impl Render for Releases {
         self.rows.iter().map(|row| format!("release/{}", row.name)).collect()
     }
 
-    fn remark(&self) -> Option<String> {
+    fn remark(&self, _: &Place) -> Option<String> {
         self.rows.is_empty().then(|| format!("No releases found in {}.", self.searched))
     }
 }

@@ -8,9 +8,11 @@ use crate::cli::flags::apply::ApplyArgs;
 use crate::cli::flags::name;
 use crate::cli::flags::state::from_savepoint;
 use crate::cli::flags::wait::{StabilityArgs, TimeoutArgs};
-use crate::cli::place::Place;
+use crate::cli::next::Place;
 use crate::cli::render::Render;
+use crate::cli::render::text::COLUMNS;
 use crate::cli::session::{Session, cancel_on_interrupt};
+use crate::failure::NextStep;
 use crate::plan::{ChangeOptions, StateChoice};
 use crate::verbs::recover::{self, Recovered};
 
@@ -110,7 +112,7 @@ impl Render for Outcome<'_> {
         }
     }
 
-    fn remark(&self) -> Option<String> {
+    fn remark(&self, place: &Place) -> Option<String> {
         match &self.recovered {
             Recovered::Nothing => Some(NOTHING.to_owned()),
             Recovered::Completed(_) => None,
@@ -119,10 +121,11 @@ impl Render for Outcome<'_> {
                 let lines = paths.iter().map(|path| format!("Deleted: the savepoint {path}."));
                 Some(lines.collect::<Vec<_>>().join("\n"))
             }
-            Recovered::Undone { reason } => Some(format!(
-                "Undone ({reason}): the release is as it was before.\n  kubectl flink history {}",
-                self.release
-            )),
+            Recovered::Undone { reason } => {
+                let history = NextStep::flink(["history", self.release]);
+                let history = place.render(&history, COLUMNS - 2);
+                Some(format!("Undone ({reason}): the release is as it was before.\n  {history}"))
+            }
         }
     }
 }

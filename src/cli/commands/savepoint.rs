@@ -6,11 +6,12 @@ use serde::Serialize;
 use crate::cli::error::{CommandError, exit};
 use crate::cli::flags::name;
 use crate::cli::flags::state::FormatArgs;
-use crate::cli::place::Place;
+use crate::cli::next::Place;
 use crate::cli::prompt;
 use crate::cli::render::Render;
 use crate::cli::render::text::moment;
 use crate::cli::session::Session;
+use crate::failure::NextStep;
 use crate::live::savepoints::{SavepointRow, list};
 use crate::verbs::dispose::{self, Plan, Which};
 use crate::verbs::savepoints;
@@ -139,7 +140,7 @@ fn confirm(plan: &Plan, session: &Session<'_>) -> Result<(), CommandError> {
         code: exit::REFUSED,
         lines: vec![format!("nothing was deleted: {} savepoints would be lost", plan.dispose.len())],
         left_behind: vec![],
-        hints: vec!["the same command with --yes".to_owned()],
+        hints: vec![NextStep::again(["--yes"])],
     })
 }
 
@@ -157,7 +158,7 @@ impl Render for Savepoints {
         self.0.iter().map(|row| row.path.clone()).collect()
     }
 
-    fn remark(&self) -> Option<String> {
+    fn remark(&self, _: &Place) -> Option<String> {
         self.0.is_empty().then(|| "No savepoint is recorded.".to_owned())
     }
 }
@@ -220,7 +221,7 @@ impl Render for Disposal {
         self.plan.dispose.iter().map(|row| row.path.clone()).collect()
     }
 
-    fn remark(&self) -> Option<String> {
+    fn remark(&self, _: &Place) -> Option<String> {
         self.plan.dispose.is_empty().then(|| "There is nothing to delete.".to_owned())
     }
 }

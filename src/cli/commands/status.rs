@@ -4,7 +4,7 @@ use clap::Args;
 
 use crate::cli::error::CommandError;
 use crate::cli::flags::name;
-use crate::cli::place::Place;
+use crate::cli::next::Place;
 use crate::cli::render::Render;
 use crate::cli::render::text::{moment, wrap};
 use crate::cli::session::Session;

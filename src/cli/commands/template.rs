@@ -73,7 +73,7 @@ pub fn run(args: &TemplateArgs, session: &Session<'_>) -> Result<(), CommandErro
     let rendered = ManuallyDrop::new(template::template(&options)?);
     session.output.print(&Manifest { objects: &rendered.objects, recorded: None })?;
     if args.notes {
-        session.output.talk(&rendered.notes);
+        session.output.notes(&rendered.notes);
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::cli::error::CommandError;
 use crate::cli::flags::name;
-use crate::cli::place::Place;
+use crate::cli::next::Place;
 use crate::cli::render::Render;
 use crate::cli::session::Session;
 use crate::verbs::ui;
@@ -53,7 +53,7 @@ impl Render for Forwarded {
         vec![self.url.clone()]
     }
 
-    fn remark(&self) -> Option<String> {
+    fn remark(&self, _: &Place) -> Option<String> {
         Some("Forwarding to the Flink UI; end it with Ctrl-C.".to_owned())
     }
 }

@@ -8,12 +8,13 @@ use crate::cli::flags::change::DescriptionArgs;
 use crate::cli::flags::name;
 use crate::cli::flags::state::FormatArgs;
 use crate::cli::flags::wait::TimeoutArgs;
+use crate::cli::next::Place;
 use crate::cli::output::Output;
-use crate::cli::place::Place;
 use crate::cli::prompt;
 use crate::cli::render::Render;
-use crate::cli::render::text::folded;
+use crate::cli::render::text::COLUMNS;
 use crate::cli::session::{Session, cancel_on_interrupt};
+use crate::failure::NextStep;
 use crate::plan::{ChangeOptions, StateChoice};
 use crate::run::Report;
 use crate::verbs::uninstall::{self, Kept};
@@ -130,14 +131,12 @@ impl Render for Uninstalled {
 
 fn what_is_kept(kept: &Kept, release: &str, place: &Place) -> String {
     let claim = kept.claim.as_ref().map(|claim| format!(" and the claim {claim}")).unwrap_or_default();
-    let typed = |commands: &str| -> String {
-        let folded = commands.lines().map(|command| folded(&place.in_commands(command), 76));
-        folded.map(|command| format!("    {}\n", command.replace('\n', "\n    "))).collect()
-    };
+    let typed =
+        |step: &NextStep| format!("    {}\n", place.render(step, COLUMNS - 4).replace('\n', "\n    "));
     format!(
         "kept: the release's record{claim},\n      as long as a recorded savepoint lives there\n  come back:\n{}  delete them:\n{}",
-        typed(&kept.ways_to_restore.join("\n")),
-        typed(&format!("kubectl flink uninstall {release} --purge"))
+        kept.ways_to_restore.iter().map(typed).collect::<String>(),
+        typed(&NextStep::flink(["uninstall", release, "--purge"]))
     )
 }
 
@@ -159,7 +158,7 @@ fn confirm_purge(args: &UninstallArgs, kept: &Kept, output: &Output) -> Result<(
         code: exit::REFUSED,
         lines: vec![format!("not purged: {} recorded savepoints would be lost", kept.savepoints.len())],
         left_behind: vec![],
-        hints: vec![format!("kubectl flink uninstall {} --purge --yes", args.name)],
+        hints: vec![NextStep::flink(["uninstall", &args.name, "--purge", "--yes"])],
     })
 }
 
@@ -171,7 +170,7 @@ mod tests {
     #[test]
     fn every_format_has_it() {
         let kept =
-            Kept { ways_to_restore: vec!["kubectl flink install demo flink".to_owned()], ..Kept::default() };
+            Kept { ways_to_restore: vec![NextStep::flink(["install", "demo", "flink"])], ..Kept::default() };
         for kept in [None, Some(kept)] {
             assert_eq!(every_format(&Uninstalled { report: changed(), kept }), ["release/demo"]);
         }

@@ -12,7 +12,7 @@ use crate::cli::flags::name;
 use crate::cli::flags::values::ValuesArgs;
 use crate::cli::session::Session;
 use crate::context::Context;
-use crate::failure::{Cause, Failure, Phase};
+use crate::failure::{Cause, Failure, NextStep};
 use crate::plan::ChangeOptions;
 use crate::release::Status;
 use crate::source;
@@ -109,9 +109,12 @@ impl UpgradeTarget {
 
     fn needs_package(&self) -> Failure {
         let why = "upgrade --install needs a PACKAGE where there is no release yet";
-        let refused = Failure::refused(Cause::Usage(why.to_owned()));
-        Failure { phase: Phase::CommandLine, ..refused }
-            .next([format!("kubectl flink upgrade {} flink --install", self.name)])
+        Failure::refused(Cause::InvalidInput(why.to_owned())).next([NextStep::flink([
+            "upgrade",
+            &self.name,
+            "flink",
+            "--install",
+        ])])
     }
 }
 

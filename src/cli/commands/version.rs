@@ -4,7 +4,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::cli::error::CommandError;
-use crate::cli::place::Place;
+use crate::cli::next::Place;
 use crate::cli::render::Render;
 use crate::cli::session::Session;
 use crate::source;

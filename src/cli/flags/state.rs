@@ -3,6 +3,7 @@
 use clap::Args;
 
 use crate::cli::error::CommandError;
+use crate::failure::NextStep;
 use crate::plan::{ChangeOptions, StateChoice};
 
 /// Where state comes from.
@@ -100,7 +101,7 @@ fn paths(flag: &str, word: &str, given: &[String]) -> Result<Option<StateChoice>
         .collect();
     if let Some((_, path)) = paths.iter().find(|(_, path)| !path.contains('/')) {
         return Err(CommandError::usage(format!("{flag} {path}: neither `{word}` nor a path"))
-            .hint("a path looks like file:///…/savepoint-1a2b3c-… or s3://…"));
+            .hint(NextStep::say("a path looks like file:///…/savepoint-1a2b3c-… or s3://…")));
     }
     Ok(Some(StateChoice::Paths(paths)))
 }

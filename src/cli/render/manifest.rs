@@ -3,7 +3,7 @@
 use serde::{Serialize, Serializer};
 
 use super::Render;
-use crate::cli::place::Place;
+use crate::cli::next::Place;
 use crate::render::{Object, to_manifest};
 
 /// Rendered objects.

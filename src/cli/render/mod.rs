@@ -13,7 +13,7 @@ pub use plan::plan;
 use serde::Serialize;
 
 use super::flags::format::Format;
-use super::place::Place;
+use super::next::Place;
 
 /// A result, as each format shows it. JSON and YAML are what it serializes to.
 pub trait Render: Serialize {
@@ -34,7 +34,7 @@ pub trait Render: Serialize {
     }
 
     /// Returns what is said of it to a user, on stderr, beside the table or in its place.
-    fn remark(&self) -> Option<String> {
+    fn remark(&self, _: &Place) -> Option<String> {
         None
     }
 }

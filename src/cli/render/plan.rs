@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::Render;
 use super::text::wrap;
-use crate::cli::place::Place;
+use crate::cli::next::Place;
 use crate::operation::Kind;
 use crate::plan::Summary;
 

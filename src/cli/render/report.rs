@@ -1,12 +1,13 @@
 //! What a change of a release did, as a user reads it.
 
 use super::Render;
-use crate::cli::place::Place;
+use crate::cli::next::Place;
+use crate::cli::notes::placed;
 use crate::run::Report;
 
 impl Render for Report {
     fn table(&self, place: &Place) -> String {
-        place.in_commands(&report(self))
+        report(self, place)
     }
 
     fn names(&self) -> Vec<String> {
@@ -14,7 +15,7 @@ impl Render for Report {
     }
 }
 
-fn report(report: &Report) -> String {
+fn report(report: &Report, place: &Place) -> String {
     let mut text = String::new();
     if report.unchanged {
         text.push_str("Nothing to change: the release is as it was asked for, no job was stopped.\n");
@@ -34,7 +35,7 @@ fn report(report: &Report) -> String {
         }
     }
     if !report.notes.trim().is_empty() {
-        text.push_str(&format!("\n{}\n", report.notes.trim_end()));
+        text.push_str(&format!("\n{}\n", placed(report.notes.trim_end(), place)));
     }
     text
 }

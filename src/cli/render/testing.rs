@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{Render, render};
 use crate::cli::flags::format::Format;
-use crate::cli::place::Place;
+use crate::cli::next::Place;
 use crate::operation::Kind;
 use crate::plan::{ObjectChanges, Summary};
 use crate::release::{JobState, Status};
@@ -27,7 +27,7 @@ pub fn every_format<T: Render>(result: &T) -> Vec<String> {
             "{format:?} ends in the middle of a line: {shown:?}"
         );
     }
-    let remark = result.remark().is_some();
+    let remark = result.remark(&Place::unnamed()).is_some();
     assert!(remark || !text(Format::Table).is_empty(), "a user is told nothing");
     assert_eq!(text(Format::Wide).is_empty(), text(Format::Table).is_empty());
     text(Format::Name).lines().map(str::to_owned).collect()

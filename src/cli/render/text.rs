@@ -2,6 +2,9 @@
 
 use std::fmt::Write as _;
 
+/// Columns of a terminal that texts fit into.
+pub const COLUMNS: usize = 80;
+
 /// Returns rows as columns: upper-case heads, two or more spaces between, nothing after the last column.
 pub fn table(heads: &[&str], rows: &[Vec<String>]) -> String {
     let mut widths: Vec<usize> = heads.iter().map(|head| head.chars().count()).collect();
@@ -41,23 +44,6 @@ pub fn wrap(text: &str, width: usize, indent: &str) -> String {
     wrapped
 }
 
-/// Returns a command in lines of at most so many columns where its flags allow it: a line of a shell may go on in the next.
-pub fn folded(command: &str, width: usize) -> String {
-    let mut flags = command.split(" -");
-    let mut folded = flags.next().unwrap_or_default().to_owned();
-    let mut column = folded.chars().count();
-    for flag in flags {
-        let length = " -".len() + flag.chars().count();
-        if column + length + " \\".len() > width {
-            folded.push_str(" \\\n ");
-            column = " ".len();
-        }
-        let _ = write!(folded, " -{flag}");
-        column += length;
-    }
-    folded
-}
-
 /// Returns a moment in time as people read it: UTC, to the second.
 pub fn moment(timestamp: jiff::Timestamp) -> String {
     timestamp.strftime("%Y-%m-%d %H:%M:%S").to_string()
@@ -71,23 +57,4 @@ pub fn shorten(text: &str, width: usize) -> String {
     }
     let kept: String = line.chars().take(width.saturating_sub(1)).collect();
     format!("{}…", kept.trim_end())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_long_command_goes_on_in_the_next_line() {
-        let command =
-            "kubectl flink -n streams install orders flink --layout job -f - --from-savepoint recorded";
-        let lines = [
-            "kubectl flink -n streams install orders flink --layout job -f - \\",
-            "  --from-savepoint recorded",
-        ];
-        assert_eq!(folded(command, 76), lines.join("\n"));
-        assert_eq!(folded(command, 100), command);
-        let word = "a word that has no flag, however long it may be";
-        assert_eq!(folded(word, 20), word);
-    }
 }

@@ -142,7 +142,7 @@ async fn look(cluster: &Cluster, namespace: &str, key: &ObjectKey) -> Result<Opt
             let selector = job.spec.and_then(|spec| spec.selector).map(|s| selector(&s)).unwrap_or_default();
             workload(cluster, namespace, &selector, waiting).await.map(Some)
         }
-        "PersistentVolumeClaim" => claim(cluster, namespace, &typed(key, live)?).await,
+        _ if key.is_claim() => claim(cluster, namespace, &typed(key, live)?).await,
         "Service" => Ok(service_waits(&live)),
         "CustomResourceDefinition" => Ok(definition_waits(&live)),
         _ => Ok(None),

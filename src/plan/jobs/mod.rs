@@ -10,7 +10,7 @@ use super::savepoint::savepoint_trigger;
 use super::{ChangeOptions, Desired, Downtime, JobChange, StateChoice};
 use crate::context::Context;
 use crate::digest::sha256;
-use crate::failure::{Cause, Failure};
+use crate::failure::{Cause, Failure, NextStep};
 use crate::flink::{JobOverview, Rest};
 use crate::id::JobId;
 use crate::layout::{DeclaredJob, Descriptor};
@@ -58,7 +58,7 @@ impl Moves<'_> {
                 doing: "the JobManager does not answer".to_owned(),
                 source: error.clone(),
             })
-            .next([format!("kubectl flink status {}", self.options.name)]));
+            .next([NextStep::flink(["status", &self.options.name])]));
         }
         self.refuse_other_pods(base_jobs)?;
         let mut wanted: Vec<JobRecord> = Vec::new();

@@ -1,7 +1,7 @@
 //! What is refused before anything is touched, with what to type instead.
 
 use super::Moves;
-use crate::failure::{Cause, Failure};
+use crate::failure::{Cause, Failure, NextStep};
 use crate::flink::can_read;
 use crate::operation::Pods;
 use crate::plan::StateChoice;
@@ -15,9 +15,8 @@ impl Moves<'_> {
         if self.descriptor.is_none() && !had_jobs && self.options.choice.is_some() {
             let layout = &self.desired.layout;
             let cause = format!("the layout {layout:?} has no Flink: release {name:?} has no state");
-            return Err(
-                Failure::refused(Cause::Usage(cause)).next(["the same command without flags about state"])
-            );
+            return Err(Failure::refused(Cause::Precondition(cause))
+                .next([NextStep::say("the same command without flags about state")]));
         }
         let recorded = !self.situation.savepoints.is_empty();
         let jobs = self.descriptor.is_some_and(|descriptor| !descriptor.jobs.is_empty())
@@ -31,9 +30,13 @@ impl Moves<'_> {
             }
             _ => return Ok(()),
         };
-        Err(Failure::refused(Cause::Usage(cause)).next([
-            format!("kubectl flink savepoint list {name}"),
-            "for a job that is submitted: kubectl flink job submit NAME JAR --from-savepoint PATH".to_owned(),
+        Err(Failure::refused(Cause::Precondition(cause)).next([
+            NextStep::flink(["savepoint", "list", name]),
+            NextStep::flink(["job", "submit", name])
+                .placeholder("JAR")
+                .args(["--from-savepoint"])
+                .placeholder("PATH")
+                .remark("for a job that is submitted"),
         ]))
     }
 
@@ -46,11 +49,14 @@ impl Moves<'_> {
             |job: &&JobRecord| self.desired.leaves(&job.name) && self.situation.running(job).is_some();
         let Some(other) = base_jobs.iter().find(runs_beside) else { return Ok(()) };
         let name = &self.options.name;
-        Err(Failure::refused(Cause::Usage(format!(
+        Err(Failure::refused(Cause::Precondition(format!(
             "the release's objects would become others: its Pods would be replaced, and the job {} runs in them",
             other.name
         )))
-        .next([format!("kubectl flink plan upgrade {name}"), format!("kubectl flink upgrade {name} --with-savepoint")]))
+        .next([
+            NextStep::flink(["plan", "upgrade", name]),
+            NextStep::flink(["upgrade", name, "--with-savepoint"]),
+        ]))
     }
 
     /// One path is the state of one job.
@@ -72,9 +78,9 @@ impl Moves<'_> {
                 Some(job) => format!("{job}={path}: no job {job} is started"),
             };
             let example = takers.first().map_or("JOB", |job| *job);
-            return Err(Failure::refused(Cause::Usage(wrong)).next([
-                format!("the same command with {example}={path}"),
-                format!("kubectl flink job list {}", self.options.name),
+            return Err(Failure::refused(Cause::Precondition(wrong)).next([
+                NextStep::again([format!("{example}={path}").as_str()]),
+                NextStep::flink(["job", "list", &self.options.name]),
             ]));
         }
         Ok(())
@@ -94,10 +100,17 @@ impl Moves<'_> {
             None => self.situation.refuse_kept(self.context, &self.options.name).await,
             Some(live) => {
                 let name = &self.options.name;
-                Err(Failure::refused(Cause::UnknownJob { job: live.name.clone(), id: live.id.to_string() }).next([
-                    format!("kubectl flink job stop {name} {}   # with a savepoint; then:", live.id),
-                    format!("kubectl flink job submit {name} JAR --name JOB --from-savepoint recorded   # so that the release knows it"),
-                ]))
+                Err(Failure::refused(Cause::UnknownJob { job: live.name.clone(), id: live.id.to_string() })
+                    .next([
+                        NextStep::flink(["job", "stop", name, &live.id.to_string()])
+                            .remark("with a savepoint; then:"),
+                        NextStep::flink(["job", "submit", name])
+                            .placeholder("JAR")
+                            .args(["--name"])
+                            .placeholder("JOB")
+                            .args(["--from-savepoint", "recorded"])
+                            .remark("so that the release knows it"),
+                    ]))
             }
         }
     }
@@ -108,7 +121,9 @@ impl Moves<'_> {
         let Some(unknown) = self.options.jars.keys().find(|name| !known(name)) else { return Ok(()) };
         let names: Vec<_> = wanted.iter().map(|job| job.name.as_str()).collect();
         let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-        Err(Failure::refused(Cause::Usage(format!("--jar {unknown}=…: the release's jobs are: {names}"))))
+        Err(Failure::refused(Cause::Precondition(format!(
+            "--jar {unknown}=…: the release's jobs are: {names}"
+        ))))
     }
 
     /// A jar that was uploaded into a Pod goes with the Pod.
@@ -122,7 +137,7 @@ impl Moves<'_> {
             reason: "its jar was uploaded into a Pod that will be replaced, and no volume keeps it"
                 .to_owned(),
         })
-        .next([format!("the same command with --jar {}=FILE", job.name)]))
+        .next([NextStep::again(["--jar"]).prefixed(&format!("{}=", job.name), "FILE")]))
     }
 
     /// State in a volume that the new Pods do not mount cannot be read by them.
@@ -140,9 +155,11 @@ impl Moves<'_> {
             reason: format!("its state would be in the volume {claim}, which the new Pods do not mount"),
         })
         .next([
-            "leave storage as it is in this change".to_owned(),
-            "the same command with --from-savepoint PATH   # one that the new Pods can read".to_owned(),
-            "the same command with --stateless   # its state is dropped".to_owned(),
+            NextStep::say("leave storage as it is in this change"),
+            NextStep::again(["--from-savepoint"])
+                .placeholder("PATH")
+                .remark("one that the new Pods can read"),
+            NextStep::again(["--stateless"]).remark("its state is dropped"),
         ]))
     }
 
@@ -162,15 +179,18 @@ impl Moves<'_> {
             writer: writer.to_owned(),
         })
         .next([
-            format!("kubectl flink savepoint list {name}   # which Flink wrote which savepoint"),
-            "the same command with --from-savepoint recorded|PATH   # one that the older Flink wrote; records since then are reprocessed".to_owned(),
+            NextStep::flink(["savepoint", "list", name]).remark("which Flink wrote which savepoint"),
+            NextStep::again(["--from-savepoint"])
+                .placeholder("recorded|PATH")
+                .remark("one that the older Flink wrote; records since then are reprocessed"),
         ]))
     }
 
     pub(super) fn no_savepoint(&self, job: &str, reason: String) -> Failure {
         Failure::refused(Cause::NoSavepoint { job: job.to_owned(), reason }).next([
-            format!("kubectl flink status {}   # to see what is wrong", self.options.name),
-            "the same command with --from-savepoint recorded|PATH, or with --stateless".to_owned(),
+            NextStep::flink(["status", &self.options.name]).remark("to see what is wrong"),
+            NextStep::again(["--from-savepoint"]).placeholder("recorded|PATH"),
+            NextStep::again(["--stateless"]),
         ])
     }
 }

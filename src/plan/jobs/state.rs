@@ -1,7 +1,7 @@
 //! Where a started job's state comes from, and what a running one can give.
 
 use super::Moves;
-use crate::failure::{Cause, Failure};
+use crate::failure::{Cause, Failure, NextStep};
 use crate::flink::{FlinkError, Rest};
 use crate::id::JobId;
 use crate::operation::{JobMove, Start, StateFrom, Stop, Trigger};
@@ -69,11 +69,11 @@ impl Moves<'_> {
             Some(StateChoice::Recorded) => self.recorded(job).map(StateFrom::Path),
             Some(StateChoice::Paths(paths)) => match path_given(paths, &job.name) {
                 Some(path) => Ok(StateFrom::Path(path.clone())),
-                None if had_state => Err(Failure::refused(Cause::Usage(format!(
+                None if had_state => Err(Failure::refused(Cause::Precondition(format!(
                     "--from-savepoint names no path for the job {}",
                     job.name
                 )))
-                .next([format!("add --from-savepoint {}=PATH", job.name)])),
+                .next([NextStep::again(["--from-savepoint"]).prefixed(&format!("{}=", job.name), "PATH")])),
                 None => Ok(StateFrom::Nothing),
             },
             _ => Ok(StateFrom::Nothing),
@@ -102,7 +102,7 @@ impl Moves<'_> {
     ) -> Result<String, Failure> {
         let Some(savepoint) = savepoint else {
             return Err(Failure::refused(Cause::NothingRecorded { job: job.name.clone(), at })
-                .next([format!("kubectl flink savepoint list {}", self.options.name)]));
+                .next([NextStep::flink(["savepoint", "list", &self.options.name])]));
         };
         self.refuse_unreadable(&job.name, &savepoint.flink_version)?;
         Ok(savepoint.path.clone())
@@ -114,10 +114,10 @@ impl Moves<'_> {
         let name = &self.options.name;
         let refuse = |reason: String| {
             Failure::refused(Cause::NoCheckpoint { job: job.name.clone(), reason }).next([
-                format!(
-                    "the same command with --from-checkpoint PATH   # look for {id}/chk-* in the release's checkpoint directory"
-                ),
-                format!("kubectl flink savepoint list {name}   # and --from-savepoint recorded|PATH"),
+                NextStep::again(["--from-checkpoint"])
+                    .placeholder("PATH")
+                    .remark(format!("look for {id}/chk-* in the release's checkpoint directory")),
+                NextStep::flink(["savepoint", "list", name]).remark("and --from-savepoint recorded|PATH"),
             ])
         };
         let Some(descriptor) = self.situation.descriptor_of(job) else {

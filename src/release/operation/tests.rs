@@ -146,7 +146,7 @@ async fn it_is_renewed_by_itself_and_keeps_what_is_pending() {
 }
 
 #[tokio::test]
-async fn a_lock_that_somebody_removed_is_lost() {
+async fn a_lock_that_another_client_removed_is_lost() {
     let (store, secrets) = store();
     let lock = acquire(&store, "one", &step(1)).await.unwrap();
     lock.guard().confirm(Duration::from_secs(20)).await.unwrap();

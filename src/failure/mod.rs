@@ -1,5 +1,9 @@
 //! How an operation fails: the phase gives the exit code, the cause says what happened to what, `next` what to type.
 
+mod next;
+
+pub use next::{Command, NextStep, Program, What, Word};
+
 use crate::cluster::ClusterError;
 use crate::cluster::apply::ApplyErrors;
 use crate::flink::{FlinkError, StartError};
@@ -35,8 +39,8 @@ pub struct Failure {
     pub phase: Phase,
     /// What happened, to what.
     pub cause: Box<Cause>,
-    /// Commands to type next.
-    pub next: Vec<String>,
+    /// What to type next.
+    pub next: Vec<NextStep>,
 }
 
 impl Failure {
@@ -58,17 +62,48 @@ impl Failure {
         Self { phase: Phase::Failed { left_behind }, cause: Box::new(cause.into()), next: Vec::new() }
     }
 
-    /// With commands to type next.
+    /// Returns whether nothing has changed, so that what was made for the operation is of no use.
+    pub(crate) fn changed_nothing(&self) -> bool {
+        matches!(self.phase, Phase::Refused | Phase::CommandLine | Phase::Unreachable)
+    }
+
+    /// With what to type next.
     #[must_use]
-    pub fn next(mut self, commands: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.next.extend(commands.into_iter().map(Into::into));
+    pub fn next(mut self, steps: impl IntoIterator<Item = NextStep>) -> Self {
+        self.next.extend(steps);
         self
     }
 }
 
-impl<E: Into<Cause>> From<E> for Failure {
-    fn from(error: E) -> Self {
-        Failure::refused(error)
+/// Errors that only planning makes convert by themselves: they are found in what was given, and no server is asked.
+macro_rules! found_in_planning {
+    ($($error:ty),*) => {
+        $(impl From<$error> for Failure {
+            fn from(error: $error) -> Self {
+                Failure::refused(error)
+            }
+        })*
+    };
+}
+
+found_in_planning!(NameError, PackageError, RenderError);
+
+/// Names the phase in which an error happened. Of what a server is asked for, no conversion knows that.
+pub(crate) trait InPhase<T> {
+    /// Before anything changed.
+    fn refused(self) -> Result<T, Failure>;
+
+    /// When something may have changed: says what is left behind.
+    fn failed(self, left_behind: impl FnOnce() -> Vec<String>) -> Result<T, Failure>;
+}
+
+impl<T, E: Into<Cause>> InPhase<T> for Result<T, E> {
+    fn refused(self) -> Result<T, Failure> {
+        self.map_err(Failure::refused)
+    }
+
+    fn failed(self, left_behind: impl FnOnce() -> Vec<String>) -> Result<T, Failure> {
+        self.map_err(|error| Failure::failed(error, left_behind()))
     }
 }
 
@@ -159,7 +194,9 @@ pub enum Cause {
     #[error("release {release:?} has no job {job:?} (it has {known})")]
     NoJob { release: String, job: String, known: String },
     #[error("{0}")]
-    Usage(String),
+    InvalidInput(String),
+    #[error("{0}")]
+    Precondition(String),
     #[error("{step}: {reason}")]
     Step { step: String, reason: String },
     #[error("release {release:?} changed meanwhile: it is at revision {now}, the plan was made for {then}")]
@@ -196,7 +233,7 @@ impl Cause {
     /// Returns whether what the user has typed cannot be read, or names nothing that there is in their own files.
     fn is_command_line(&self) -> bool {
         match self {
-            Cause::ReleaseName(_) | Cause::Values(ValuesError::Set { .. }) => true,
+            Cause::InvalidInput(_) | Cause::ReleaseName(_) | Cause::Values(ValuesError::Set { .. }) => true,
             Cause::Cluster(error) => error.is_command_line(),
             _ => false,
         }
@@ -206,7 +243,7 @@ impl Cause {
 /// Returns the refusal where a namespace has no release of a name.
 pub(crate) fn not_found(namespace: &str, name: &str) -> Failure {
     Failure::refused(Cause::NotFound { name: name.to_owned(), namespace: namespace.to_owned() })
-        .next(["kubectl flink list -A   # the releases there are"])
+        .next([NextStep::flink(["list", "-A"]).remark("the releases there are")])
 }
 
 /// An error and its sources in one line.
