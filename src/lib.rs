@@ -203,7 +203,7 @@ pub const ALLOWED: &[(&str, &[&str])] = &[
     ("failure", &["release", "flink", "cluster", "source", "render", "package", "values", "yaml", "id"]),
     ("probe", &["digest", "id"]),
     ("release", &["operation", "flink", "cluster", "render", "digest", "fence", "id"]),
-    ("flink", &["fence", "id"]),
+    ("flink", &["operation", "fence", "id"]),
     ("cluster", &["render", "fence"]),
     ("source", &["package", "version", "yaml"]),
     ("render", &["package", "values", "version", "yaml"]),

@@ -245,3 +245,28 @@ fn public_items_are_documented() {
     bare.retain(|found| !found.contains("testing.rs") && !found.contains("simulation/"));
     assert!(bare.is_empty(), "public, and not documented:\n{}", bare.join("\n"));
 }
+
+/// Expected: what Flink itself calls things, and how a jar is named, is written down in `flink/names.rs` alone.
+#[test]
+fn flinks_own_names_are_in_one_place() {
+    const NAMES: [&str; 9] = [
+        "-config-map\"",
+        "\"jobGraph-",
+        "\"executionPlan-",
+        "\"checkpointID-",
+        "chk-\"",
+        "/_metadata",
+        "_DIRTY",
+        "\"upload:",
+        "\"package:",
+    ];
+    let for_tests = |file: &str| {
+        file.contains("simulation/") || file.ends_with("tests.rs") || file.ends_with("recordings.rs")
+    };
+    for (file, text) in files().into_iter().filter(|(file, _)| !for_tests(file)) {
+        let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+        for name in NAMES.iter().filter(|name| text.contains(*name)) {
+            assert_eq!(file, "flink/names.rs", "it says {name}");
+        }
+    }
+}

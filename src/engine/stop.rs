@@ -407,7 +407,7 @@ fn stop_request(change: &JobMove) -> Option<flink::StopRequest> {
     Some(flink::StopRequest {
         trigger: trigger.id,
         directory: trigger.directory.clone(),
-        format: format.parse().unwrap_or_default(),
+        format: *format,
         drain: *drain,
     })
 }

@@ -38,7 +38,7 @@ pub use job_start::{How, StartError, Started};
 pub use names::{JarRef, JarRefError};
 pub use port_forward::PortForward;
 pub use proxy::Proxy;
-pub use requests::{Program, RunRequest, SavepointFormat, SavepointFormatError, StopRequest};
+pub use requests::{Program, RunRequest, StopRequest};
 pub use rest::Rest;
 pub use savepoint::{End, StopError, Waiting, Why};
 pub use transport::{Content, Jar, Transport};

@@ -30,12 +30,6 @@ pub const CHECKPOINT_FOLDER: &str = "chk-";
 /// (`AbstractFsCheckpointStorageAccess.METADATA_FILE_NAME`).
 pub const METADATA_FILE: &str = "_metadata";
 
-/// Returns the name of the ConfigMap in which high availability keeps a cluster's leaders and the jobs that it runs
-/// (`KubernetesLeaderElectionHaServices.getClusterConfigMap`); `cluster` is its `kubernetes.cluster-id`.
-pub fn cluster_config_map(cluster: &str) -> String {
-    format!("{cluster}-cluster-config-map")
-}
-
 /// Returns the name of the ConfigMap in which high availability keeps a job's completed checkpoints
 /// (`KubernetesLeaderElectionHaServices.getJobSpecificConfigMap`); `cluster` is its `kubernetes.cluster-id`.
 pub fn job_config_map(cluster: &str, job: JobId) -> String {
@@ -135,8 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn config_maps_of_high_availability() {
-        assert_eq!(cluster_config_map("demo-g1"), "demo-g1-cluster-config-map");
+    fn the_config_map_of_a_jobs_checkpoints() {
         assert_eq!(job_config_map("demo-g1", job()), format!("demo-g1-{JOB}-config-map"));
     }
 

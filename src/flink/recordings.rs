@@ -10,9 +10,10 @@ use http::StatusCode;
 use super::transport::{Answer, Request, TransportError};
 use super::{
     CheckpointConfig, Client, Content, Features, FlinkError, JobState, Program, Refusal, Rest, RunRequest,
-    SavepointFormat, SavepointStatus, StopError, StopRequest, Transport, Waiting, health, savepoint,
+    SavepointStatus, StopError, StopRequest, Transport, Waiting, health, savepoint,
 };
 use crate::id::{Id, JobId, TriggerId};
+use crate::operation::SavepointFormat;
 
 /// A recording's name with the status it came with.
 macro_rules! recordings {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::control::ControlKind;
 use crate::context::Address;
 use crate::failure::Cause;
+use crate::flink::JarRef;
 use crate::operation::ControlTraits;
 use crate::package::LayoutKind;
 use crate::release::JobMode;
@@ -79,13 +80,13 @@ pub struct ServicePort {
 }
 
 /// A job that the release declares.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DeclaredJob {
     /// Its name in the release.
     pub name: String,
     /// `local:///…` (in the image or on a volume) or `package:…` (a file of the package, which is uploaded).
-    pub jar: String,
+    pub jar: JarRef,
     /// The name under which the cluster lists the jar, where its start command links it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jar_id: Option<String>,

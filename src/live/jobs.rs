@@ -7,12 +7,12 @@ use serde::Serialize;
 use super::{Live, Situation, unmanaged};
 use crate::context::Context;
 use crate::failure::{Cause, Failure, NextStep};
+use crate::flink::JarRef;
 use crate::id::JobId;
 use crate::release::{JobMode, JobRecord, JobState, Record};
 use crate::render::generation_name;
 
 /// What is recorded as the jar of a job that was submitted by hand.
-const UNKNOWN_JAR: &str = "unknown";
 /// Characters of a name that is made from Flink's.
 const MAX_JOB_NAME: usize = 40;
 
@@ -92,7 +92,7 @@ fn rows(situation: &Situation, base: &Record) -> Vec<JobRow> {
                 origin: if job.declared { "declared" } else { "submitted" },
                 generation: base.place_of(job).map(|number| generation_name(&base.name, number)),
                 restored_from: job.restored_from.clone(),
-                jar: Some(job.jar.clone()),
+                jar: Some(job.jar.to_string()),
             }
         })
         .collect();
@@ -122,7 +122,7 @@ pub(crate) fn unknown(name: String, id: JobId) -> JobRecord {
     JobRecord {
         name,
         id: Some(id),
-        jar: UNKNOWN_JAR.to_owned(),
+        jar: JarRef::Unknown,
         jar_sha256: None,
         entry_class: None,
         args: Vec::new(),

@@ -3,24 +3,34 @@
 
 use crate::cluster::{exec, pods};
 use crate::context::Context;
+use crate::flink::names::{METADATA_FILE, RESULT_FILES, checkpoint_number};
 use crate::layout::Descriptor;
 use crate::operation::Look;
 
-/// Prints the savepoints and checkpoints in the directory `$1` that are whole: Flink writes `_metadata` last.
-const WHOLE: &str = r#"for f in "$1"/*/_metadata; do if [ -f "$f" ]; then echo "${f%/_metadata}"; fi; done"#;
+/// Prints the savepoints and checkpoints in the directory `$1` that are whole: Flink writes the metadata file last.
+fn whole() -> String {
+    format!(r#"for f in "$1"/*/{METADATA_FILE}; do if [ -f "$f" ]; then echo "${{f%/*}}"; fi; done"#)
+}
 
 /// Prints whether the job result store has the job whose files begin with `$1` as one that has finished. They are dirty until
 /// Flink has tidied up behind the job (`FileSystemJobResultStore`, `JobResultSerializer`).
-const FINISHED: &str = r#"if grep -qs '"application-status" *: *"SUCCEEDED"' "$1.json" "${1}_DIRTY.json"
-then echo finished; else echo not; fi"#;
+fn finished() -> String {
+    let [clean, dirty] = RESULT_FILES;
+    format!(
+        r#"if grep -qs '"application-status" *: *"SUCCEEDED"' "${{1}}{clean}" "${{1}}{dirty}"
+then echo finished; else echo not; fi"#
+    )
+}
 
-/// Prints whether there is nothing that Flink would restore from at `$1`: a folder with its `_metadata`, or that file itself
+/// Prints whether there is nothing that Flink would restore from at `$1`: a folder with its metadata file, or that file itself
 /// (`AbstractFsCheckpointStorageAccess`).
-const MISSING: &str = r#"if [ -f "$1/_metadata" ] || [ -f "$1" ]; then echo there; else echo missing; fi"#;
+fn missing() -> String {
+    format!(r#"if [ -f "$1/{METADATA_FILE}" ] || [ -f "$1" ]; then echo there; else echo missing; fi"#)
+}
 
 /// `Unknown` where no Pod can look (an object store).
 pub(crate) async fn search(context: &Context, descriptor: &Descriptor, directory: &str) -> Look {
-    match printed(context, descriptor, WHOLE, directory).await {
+    match printed(context, descriptor, &whole(), directory).await {
         Some(printed) => only_or_newest(printed.lines().filter(|line| line.starts_with('/'))),
         None => Look::Unknown,
     }
@@ -28,7 +38,7 @@ pub(crate) async fn search(context: &Context, descriptor: &Descriptor, directory
 
 /// Returns whether a job has finished by itself, of which the job result store's files begin with that; `None` where no Pod can look.
 pub(crate) async fn has_finished(context: &Context, descriptor: &Descriptor, files: &str) -> Option<bool> {
-    match printed(context, descriptor, FINISHED, files).await?.trim() {
+    match printed(context, descriptor, &finished(), files).await?.trim() {
         "finished" => Some(true),
         "not" => Some(false),
         _ => None,
@@ -37,7 +47,7 @@ pub(crate) async fn has_finished(context: &Context, descriptor: &Descriptor, fil
 
 /// Returns whether there is certainly no savepoint or checkpoint at a path; `false` where no Pod can look.
 pub(crate) async fn is_missing(context: &Context, descriptor: &Descriptor, path: &str) -> bool {
-    printed(context, descriptor, MISSING, path).await.is_some_and(|printed| printed.trim() == "missing")
+    printed(context, descriptor, &missing(), path).await.is_some_and(|printed| printed.trim() == "missing")
 }
 
 /// Returns what a script prints about a place in the storage, in the first Pod that can run it.
@@ -65,8 +75,7 @@ async fn printed(context: &Context, descriptor: &Descriptor, script: &str, place
 
 /// Of savepoints the only one: with two nobody knows which ended the job. Of checkpoints the newest.
 fn only_or_newest<'a>(found: impl Iterator<Item = &'a str>) -> Look {
-    let number = |path: &str| path.rsplit_once("/chk-")?.1.parse::<u64>().ok();
-    let found: Vec<_> = found.map(|path| (number(path), path)).collect();
+    let found: Vec<_> = found.map(|path| (checkpoint_number(path), path)).collect();
     let newest = match found.as_slice() {
         [] => return Look::Nothing,
         [(_, only)] => Some(*only),

@@ -11,14 +11,10 @@ use crate::cluster::Selection;
 use crate::cluster::discovery::Resource;
 use crate::context::Context;
 use crate::failure::{Cause, Failure, InPhase, NextStep};
-use crate::flink::JobOverview;
+use crate::flink::{JobOverview, names};
 use crate::id::JobId;
 use crate::layout::Descriptor;
 use crate::probe::warm_up;
-
-/// How the entries of jobs begin in the cluster's ConfigMap: Flink 1's and 2's, and of an application, whose `main()` submits its
-/// jobs anew (`Constants.JOB_GRAPH_STORE_KEY_PREFIX`, `EXECUTION_PLAN_STORE_KEY_PREFIX`, `APPLICATION_STORE_KEY_PREFIX`).
-const ENTRIES: [&str; 3] = ["jobGraph-", "executionPlan-", "application-"];
 
 /// A job that a JobManager would bring back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,8 +85,7 @@ fn unmanaged_in(config_map: &Value) -> Vec<UnmanagedJob> {
     };
     let mut jobs: BTreeMap<JobId, Vec<String>> = BTreeMap::new();
     for key in data.keys() {
-        let id = ENTRIES.iter().find_map(|prefix| key.strip_prefix(prefix)).and_then(|id| id.parse().ok());
-        if let Some(id) = id {
+        if let Some(id) = names::job_of_key(key) {
             jobs.entry(id).or_default().push(key.clone());
         }
     }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::control::ControlTraits;
+use super::format::SavepointFormat;
 use crate::id::{Id, JobId, TriggerId};
 
 /// Which command began the operation.
@@ -66,10 +67,10 @@ pub enum Pods {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Stop {
-    /// Stop with a savepoint; `format` is Flink's CANONICAL or NATIVE.
+    /// Stop with a savepoint.
     Savepoint {
-        /// Flink's name of the savepoint format.
-        format: String,
+        /// How it is written.
+        format: SavepointFormat,
         /// Windows are ended first: the job will never go on.
         #[serde(default)]
         drain: bool,

@@ -9,6 +9,7 @@
 mod control;
 mod decision;
 mod event;
+mod format;
 mod journal;
 mod look;
 mod moves;
@@ -18,6 +19,7 @@ mod target;
 pub use control::ControlTraits;
 pub use decision::{Decided, JobDecision, Kind, Pods, Start, StartId, StateFrom, Stop, Strategy, Trigger};
 pub use event::{Event, Setback};
+pub use format::{SavepointFormat, SavepointFormatError};
 pub use journal::{Forward, Journal, Revert};
 pub use look::Look;
 pub use moves::{JobForward, JobMove, JobRevert};

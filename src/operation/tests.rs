@@ -17,7 +17,7 @@ fn moved(with_savepoint: bool) -> JobMove {
     job.decided.start = start(2);
     job.decided.revert = start(3);
     job.decided.stop = Some(if with_savepoint {
-        Stop::Savepoint { format: "CANONICAL".into(), drain: false }
+        Stop::Savepoint { format: SavepointFormat::Canonical, drain: false }
     } else {
         Stop::Cancel
     });

@@ -37,7 +37,7 @@ fn diff(old: &[Object], new: &[Object]) -> Vec<ObjectDiff> {
     let mut diffs = Vec::new();
     for (key, [old, new]) in pairs {
         // A claim holds state: it is never deleted.
-        let kept = key.kind == "PersistentVolumeClaim" && new.is_none();
+        let kept = key.is_claim() && new.is_none();
         if kept || old.map(|object| &object.value) == new.map(|object| &object.value) {
             continue;
         }

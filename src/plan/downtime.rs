@@ -117,6 +117,7 @@ fn bytes(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::operation::SavepointFormat;
 
     fn checkpoints(duration_ms: u64, size: u64, written: u64) -> Checkpoints {
         serde_json::from_value(serde_json::json!({
@@ -135,7 +136,7 @@ mod tests {
 
     #[test]
     fn it_is_a_second_and_the_state_written_and_read() {
-        let savepoint = Stop::Savepoint { format: "CANONICAL".to_owned(), drain: false };
+        let savepoint = Stop::Savepoint { format: SavepointFormat::Canonical, drain: false };
         let small = checkpoints(120, 5000, 5000);
         assert_eq!(
             words(&savepoint, Some(&small), false),

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::Downtime;
 use super::capacity::Demand;
-use crate::operation::{Kind, Strategy};
+use crate::operation::{Kind, SavepointFormat, Strategy};
 use crate::package::Package;
 use crate::release::{JobRecord, Record};
 use crate::render::Capabilities;
@@ -50,8 +50,8 @@ pub struct ChangeOptions {
     pub choice: Option<StateChoice>,
     /// State that no operator takes may be dropped.
     pub allow_non_restored_state: bool,
-    /// Flink's name of the savepoint format: CANONICAL or NATIVE.
-    pub savepoint_format: String,
+    /// How new savepoints are written.
+    pub savepoint_format: SavepointFormat,
     /// A job that stops for good ends its windows first.
     pub drain: bool,
     /// Undo a failure before the first completed checkpoint.
@@ -89,7 +89,7 @@ impl ChangeOptions {
             name: name.to_owned(),
             choice: None,
             allow_non_restored_state: false,
-            savepoint_format: "CANONICAL".to_owned(),
+            savepoint_format: SavepointFormat::Canonical,
             drain: false,
             rollback_on_failure: true,
             keep_going: false,

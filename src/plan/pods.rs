@@ -72,11 +72,8 @@ pub(super) fn object_changes(old: &[Object], new: &[Object]) -> ObjectChanges {
         }
     }
     // A claim holds state: it is never pruned.
-    let gone: Vec<_> = before
-        .keys()
-        .filter(|key| !after.contains(*key) && key.kind != "PersistentVolumeClaim")
-        .cloned()
-        .collect();
+    let gone: Vec<_> =
+        before.keys().filter(|key| !after.contains(*key) && !key.is_claim()).cloned().collect();
     changes.delete = gone.iter().map(ToString::to_string).collect();
     changes
 }

@@ -1,5 +1,6 @@
 //! A revision as it is recorded, and the summary of it that lists show.
 
+use crate::flink::JarRef;
 use crate::id::JobId;
 use crate::render::Capabilities;
 use jiff::Timestamp;
@@ -143,8 +144,8 @@ pub struct JobRecord {
     /// Flink's id; absent while it was never started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<JobId>,
-    /// The descriptor's jar, or `upload:<jar id>`.
-    pub jar: String,
+    /// The descriptor's jar, or one that was uploaded.
+    pub jar: JarRef,
     /// SHA-256 of an uploaded jar, hex.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jar_sha256: Option<String>,

@@ -2,9 +2,9 @@
 //!
 //! Newest is who was recorded last: two clients' clocks may be a day apart, and the time in a savepoint is for people.
 
-use crate::flink::SavepointFormat;
 use crate::flink::savepoint::same_path;
 use crate::id::TriggerId;
+use crate::operation::SavepointFormat;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;

@@ -2,7 +2,7 @@
 
 use super::Site;
 use crate::failure::Cause;
-use crate::flink::{Content, Plan, Program};
+use crate::flink::{Content, JarRef, Plan, Program};
 use crate::layout::Descriptor;
 use crate::live::render_record;
 use crate::operation::{JobMove, Journal, Target};
@@ -63,11 +63,11 @@ impl Site<'_> {
         let given = self.operation.settings.jars.get(&job.name);
         // As it was it runs from its own, where that is still there.
         let own = target != Target::New
-            && match job.jar.strip_prefix("upload:") {
-                Some(id) if given.is_some() => {
+            && match &job.jar {
+                JarRef::Upload(id) if given.is_some() => {
                     let jars = client.jars().await;
                     let jars = jars.map_err(doing("the jars could not be listed".to_owned()))?;
-                    jars.iter().any(|jar| jar.id == id)
+                    jars.iter().any(|jar| jar.id == *id)
                 }
                 _ => true,
             };
@@ -77,7 +77,7 @@ impl Site<'_> {
                 .await
                 .map_err(doing(format!("the jar of {} could not be uploaded", job.name)));
         }
-        if let Some(path) = job.jar.strip_prefix("package:") {
+        if let JarRef::Package(path) = &job.jar {
             let archive = made_by.as_ref().map_or(self.archive(target), |(record, _)| &record.archive);
             let package = crate::package::Package::from_archive(archive)?;
             let content = package.file(path).map(<[u8]>::to_vec).ok_or_else(|| Cause::CannotStart {
@@ -90,9 +90,9 @@ impl Site<'_> {
                 .await
                 .map_err(doing(format!("the jar {path} could not be uploaded")));
         }
-        let wanted = match job.jar.strip_prefix("upload:") {
-            Some(id) => id.to_owned(),
-            None => made_by
+        let wanted = match &job.jar {
+            JarRef::Upload(id) => id.clone(),
+            _ => made_by
                 .as_ref()
                 .map_or(self.descriptor(target), |(_, descriptor)| descriptor.as_ref())
                 .and_then(|descriptor| descriptor.jobs.iter().find(|declared| declared.name == job.name))
@@ -124,7 +124,7 @@ impl Site<'_> {
         let gone = |moved: &&JobMove| moved.start().is_some() && !moved.is_moved();
         for moved in journal.jobs.iter().filter(gone) {
             let job = self.operation.record.jobs.iter().find(|job| job.name == moved.name);
-            let Some(jar) = job.and_then(|job| job.jar.strip_prefix("upload:")) else { continue };
+            let Some(JarRef::Upload(jar)) = job.map(|job| &job.jar) else { continue };
             if let Err(error) = flink.delete_jar(jar).await {
                 let left = format!("the jar {jar} could not be deleted: {error}");
                 self.observer.progress(Progress::Warning(left));

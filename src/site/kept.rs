@@ -1,6 +1,6 @@
 //! What the records keep of a job that an operation stopped or started: its savepoints, what ended it, its jar.
 
-use crate::flink::SavepointFormat;
+use crate::flink::JarRef;
 use crate::live::jobs::unknown;
 use crate::operation::{JobMove, Stop};
 use crate::release::{JobRecord, JobState, Origin, Record, Savepoint, StateFormat};
@@ -8,10 +8,11 @@ use crate::release::{JobRecord, JobState, Origin, Record, Savepoint, StateFormat
 /// Writes into a job's record the jar that was given for it, under the id that the new generation lists it by. Who
 /// recovers the operation has no jar to give: where none was uploaded before, the job runs from the one on record.
 pub(super) fn keep_jar(moved: &JobMove, job: &mut JobRecord) {
-    let uploaded = moved.forward.jar.as_ref().map(|id| format!("upload:{id}")).filter(|jar| *jar != job.jar);
     let given = moved.decided.jar_sha256.as_ref().filter(|_| moved.start().is_some());
-    if let (Some(jar), Some(sha256), true) = (uploaded, given, job.jar.starts_with("upload:")) {
-        job.jar = jar;
+    if let (Some(uploaded), Some(sha256), JarRef::Upload(known)) = (&moved.forward.jar, given, &mut job.jar)
+        && *known != *uploaded
+    {
+        known.clone_from(uploaded);
         job.jar_sha256 = Some(sha256.clone());
     }
 }
@@ -65,7 +66,7 @@ pub(crate) fn savepoints_of(
     let stopped = moved.forward.savepoint.as_ref().map(|path| match &moved.decided.stop {
         Some(Stop::Savepoint { format, drain }) => Savepoint {
             trigger: moved.decided.trigger.as_ref().map(|trigger| trigger.id),
-            format: format.parse().map_or(StateFormat::Canonical, |format: SavepointFormat| format.into()),
+            format: (*format).into(),
             drained: *drain,
             ..checkpoint(path, source, origin)
         },
@@ -79,7 +80,7 @@ pub(crate) fn savepoints_of(
 mod tests {
     use super::*;
     use crate::id::Id;
-    use crate::operation::{Start, StartId, StateFrom, Trigger};
+    use crate::operation::{SavepointFormat, Start, StartId, StateFrom, Trigger};
 
     fn stopped_with(stop: Stop) -> JobMove {
         let mut moved = JobMove::new("orders");
@@ -99,7 +100,7 @@ mod tests {
 
     #[test]
     fn what_ended_a_job_is_told_from_what_it_left_on_its_way() {
-        let native = Stop::Savepoint { format: "NATIVE".to_owned(), drain: true };
+        let native = Stop::Savepoint { format: SavepointFormat::Native, drain: true };
         let mut moved = stopped_with(native);
         let by_the_old = |origin, format| (origin, format, "1.20.5".to_owned());
         assert_eq!(kept(&moved), [by_the_old(Origin::Stop, StateFormat::Native)]);
@@ -111,7 +112,7 @@ mod tests {
 
     #[test]
     fn what_the_new_job_left_is_the_newest_and_what_ended_it() {
-        let mut moved = stopped_with(Stop::Savepoint { format: "CANONICAL".to_owned(), drain: false });
+        let mut moved = stopped_with(Stop::Savepoint { format: SavepointFormat::Canonical, drain: false });
         moved.revert.left = Some("file:///c/chk-7".to_owned());
         let left = (Origin::Checkpoint, StateFormat::Checkpoint, "2.3.0".to_owned());
         assert_eq!(kept(&moved).last(), Some(&left));
@@ -128,7 +129,7 @@ mod tests {
     #[test]
     fn a_jar_that_was_given_is_recorded_only_where_it_was_uploaded() {
         let recorded = JobRecord {
-            jar: "upload:old_orders.jar".to_owned(),
+            jar: JarRef::Upload("old_orders.jar".to_owned()),
             ..unknown("orders".to_owned(), Id::from_bytes([1; 16]))
         };
         let mut moved = JobMove::new("orders");
@@ -136,14 +137,15 @@ mod tests {
             Some(Start { id: StartId::Chosen(Id::from_bytes([3; 16])), from: StateFrom::Nothing });
         moved.decided.jar_sha256 = Some("ab".to_owned());
         for (uploaded, jar, sha256) in [
-            (Some("new_orders.jar"), "upload:new_orders.jar", Some("ab")),
-            (Some("old_orders.jar"), "upload:old_orders.jar", None),
-            (None, "upload:old_orders.jar", None),
+            (Some("new_orders.jar"), "new_orders.jar", Some("ab")),
+            (Some("old_orders.jar"), "old_orders.jar", None),
+            (None, "old_orders.jar", None),
         ] {
             let mut job = recorded.clone();
             moved.forward.jar = uploaded.map(str::to_owned);
             keep_jar(&moved, &mut job);
-            assert_eq!((job.jar.as_str(), job.jar_sha256.as_deref()), (jar, sha256), "{uploaded:?}");
+            let expected = (JarRef::Upload(jar.to_owned()), sha256);
+            assert_eq!((job.jar, job.jar_sha256.as_deref()), expected, "{uploaded:?}");
         }
     }
 }

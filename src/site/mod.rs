@@ -114,7 +114,7 @@ impl<'a> Site<'a> {
         let known: BTreeSet<ObjectKey> =
             recorded.filter(|object| object.generation().is_none()).map(placed).collect();
         let orphans = owned.objects.iter().filter(|object| object.generation().is_none()).map(placed);
-        let gone = known.into_iter().chain(orphans).filter(|key| key.kind != "PersistentVolumeClaim");
+        let gone = known.into_iter().chain(orphans).filter(|key| !key.is_claim());
         let gone: BTreeSet<ObjectKey> = gone.filter(|key| !wanted.contains(key)).collect();
         Ok(gone.into_iter().collect())
     }

@@ -22,7 +22,7 @@ impl Site<'_> {
             .iter()
             .chain(&self.operation.objects)
             .map(Object::key)
-            .filter(|key| !(keep_claims && key.kind == "PersistentVolumeClaim"))
+            .filter(|key| !(keep_claims && key.is_claim()))
             .collect();
         let keys: Vec<ObjectKey> = keys.into_iter().collect();
         delete::delete(&context.cluster, &context.namespace, name, &keys, &mut |_, _| {})

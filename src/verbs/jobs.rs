@@ -3,7 +3,7 @@
 use crate::context::Context;
 use crate::digest::sha256;
 use crate::failure::{Cause, Failure, InPhase, NextStep};
-use crate::flink::Content;
+use crate::flink::{Content, JarRef};
 use crate::id::JobId;
 use crate::layout::Descriptor;
 use crate::live::Situation;
@@ -54,7 +54,7 @@ impl SubmitOptions {
         JobRecord {
             name: self.job.clone(),
             id: None,
-            jar: uploaded(&self.jar_name),
+            jar: JarRef::Upload(self.jar_name.clone()),
             jar_sha256: Some(sha256(&self.jar)),
             entry_class: self.entry_class.clone(),
             args: self.args.clone(),
@@ -90,15 +90,10 @@ impl SubmitOptions {
             })
             .refused()?;
         for job in operation.record.jobs.iter_mut().filter(|job| job.name == self.job) {
-            job.jar = uploaded(&jar);
+            job.jar = JarRef::Upload(jar.clone());
         }
         Ok(())
     }
-}
-
-/// Returns how a record names a jar that was uploaded.
-fn uploaded(jar: &str) -> String {
-    format!("upload:{jar}")
 }
 
 /// Uploads a jar and starts it as a job of the release. What is refused leaves no jar in the cluster.

@@ -5,6 +5,7 @@ use crate::failure::{Cause, Failure, InPhase, NextStep};
 use crate::live::Situation;
 use crate::live::jobs::find_job;
 use crate::live::savepoints::SavepointRow;
+use crate::operation::SavepointFormat;
 use crate::plan::rights;
 use crate::plan::savepoint::savepoint_trigger;
 use crate::progress::Observer;
@@ -17,7 +18,7 @@ pub struct TriggerOptions {
     pub name: String,
     /// The job; the only one where absent.
     pub job: Option<String>,
-    pub format: String,
+    pub format: SavepointFormat,
 }
 
 /// Takes a savepoint of a running job, which goes on, and records it in the running revision.
@@ -64,11 +65,7 @@ pub async fn trigger(
         Failure::refused(Cause::NoSavepoint { job: job_name.clone(), reason })
             .next([NextStep::flink(["status", name])])
     })?;
-    let format = options
-        .format
-        .parse()
-        .map_err(|_| Cause::InvalidInput(format!("{:?} is no savepoint format", options.format)))
-        .refused()?;
+    let format = options.format;
     let taking = Taking { job: job_name.clone(), id: live.id, revision: base.revision, trigger, format };
     run::savepoint::take(context, name, descriptor, &taking, observer).await
 }

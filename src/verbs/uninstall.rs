@@ -63,7 +63,7 @@ pub async fn plan(context: &Context, options: &Options) -> Result<(Plan, Kept), 
     kept.claim =
         crate::layout::Descriptor::find(&objects).refused()?.and_then(|descriptor| descriptor.storage_claim);
     let with_savepoint = options.change.choice == Some(StateChoice::Savepoint);
-    let claim = objects.iter().find(|object| object.kind() == "PersistentVolumeClaim");
+    let claim = objects.iter().find(|object| object.key().is_claim());
     if let Some(claim) = claim.filter(|_| options.purge && with_savepoint) {
         let why =
             format!("--purge deletes {}, and with it the savepoint that --with-savepoint takes", claim.key());
@@ -97,7 +97,7 @@ pub async fn plan(context: &Context, options: &Options) -> Result<(Plan, Kept), 
             objects: ObjectChanges {
                 delete: objects
                     .iter()
-                    .filter(|object| !(keeps_claims && object.kind() == "PersistentVolumeClaim"))
+                    .filter(|object| !(keeps_claims && object.key().is_claim()))
                     .map(|object| object.key().to_string())
                     .collect(),
                 ..Default::default()
@@ -287,7 +287,7 @@ async fn moves(
                 job.decided.revert = known
                     .then(|| Start { id: StartId::Chosen((context.new_id)()), from: StateFrom::ItsStop });
                 job.decided.stop = Some(Stop::Savepoint {
-                    format: options.change.savepoint_format.clone(),
+                    format: options.change.savepoint_format,
                     drain: options.change.drain,
                 });
                 if options.change.drain { "drain, stop with a savepoint" } else { "stop with a savepoint" }

@@ -42,7 +42,7 @@ fn record(namespace: &str, revision: u32, archive: usize) -> Record {
         jobs: vec![JobRecord {
             name: "orders".to_owned(),
             id: None,
-            jar: "local:///opt/flink/usrlib/orders.jar".to_owned(),
+            jar: "local:///opt/flink/usrlib/orders.jar".parse().unwrap(),
             jar_sha256: None,
             entry_class: None,
             args: Vec::new(),

@@ -92,8 +92,11 @@ pub async fn run(args: &SavepointArgs, session: &Session<'_>) -> Result<(), Comm
             session.output.print(&Savepoints(list(&context, name).await?))
         }
         SavepointCommand::Trigger { name, job, format } => {
-            let options =
-                savepoints::TriggerOptions { name: name.clone(), job: job.clone(), format: format.flinks() };
+            let options = savepoints::TriggerOptions {
+                name: name.clone(),
+                job: job.clone(),
+                format: format.savepoint_format,
+            };
             let context = session.connect(None).await?;
             session.output.print(&Taken(savepoints::trigger(&context, &options, session.output).await?))
         }

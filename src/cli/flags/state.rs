@@ -1,9 +1,11 @@
 //! Where jobs' state comes from.
 
 use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use crate::cli::error::CommandError;
 use crate::failure::NextStep;
+use crate::operation::SavepointFormat;
 use crate::plan::{ChangeOptions, StateChoice};
 
 /// Where state comes from.
@@ -56,20 +58,20 @@ impl StateArgs {
 #[derive(Args, Clone, Debug, Default)]
 pub struct FormatArgs {
     /// Format of a new savepoint
-    #[arg(long, value_name = "FORMAT", value_parser = ["canonical", "native"], default_value = "canonical", ignore_case = true, help_heading = "State")]
-    pub savepoint_format: String,
+    #[arg(long, value_name = "FORMAT", value_parser = formats(), default_value = "canonical", ignore_case = true, help_heading = "State")]
+    pub savepoint_format: SavepointFormat,
 }
 
 impl FormatArgs {
     /// Sets what they say.
     pub fn set(&self, options: &mut ChangeOptions) {
-        options.savepoint_format = self.flinks();
+        options.savepoint_format = self.savepoint_format;
     }
+}
 
-    /// Returns Flink's name of the format.
-    pub fn flinks(&self) -> String {
-        self.savepoint_format.to_uppercase()
-    }
+/// Reads a format by its name.
+fn formats() -> impl TypedValueParser<Value = SavepointFormat> {
+    PossibleValuesParser::new(["canonical", "native"]).try_map(|name| name.parse::<SavepointFormat>())
 }
 
 /// Reads `recorded`, `PATH` and `JOB=PATH`.

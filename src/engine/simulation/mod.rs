@@ -26,8 +26,8 @@ use super::Engine;
 use crate::failure::Cause;
 use crate::id::Id;
 use crate::operation::{
-    ControlTraits, Decided, JobDecision, JobMove, Journal, Kind, Outcome, Pods, Start, StartId, StateFrom,
-    Stop, Strategy, Trigger,
+    ControlTraits, Decided, JobDecision, JobMove, Journal, Kind, Outcome, Pods, SavepointFormat, Start,
+    StartId, StateFrom, Stop, Strategy, Trigger,
 };
 
 /// Every request of an operation that changes something.
@@ -276,7 +276,7 @@ fn job(scene: Scene, index: usize) -> JobMove {
         let decided = JobDecision { start: start(2, StateFrom::Nothing), ..JobDecision::default() };
         return JobMove { decided, ..JobMove::new(name) };
     }
-    let stop = Stop::Savepoint { format: "CANONICAL".to_owned(), drain: false };
+    let stop = Stop::Savepoint { format: SavepointFormat::Canonical, drain: false };
     let with_savepoint = JobDecision {
         old: Some(id(1, index)),
         since: Some(OLD_SINCE),

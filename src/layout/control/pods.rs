@@ -10,13 +10,10 @@ use crate::cluster::call::Call;
 use crate::cluster::discovery::Resource;
 use crate::cluster::{Cluster, delete, pods};
 use crate::failure::Cause;
-use crate::flink::Client;
+use crate::flink::{Client, names};
 use crate::id::JobId;
 use crate::layout::Descriptor;
 use crate::render::{Object, ObjectKey};
-
-/// How the entry of a completed checkpoint begins in the ConfigMap of a job's high availability.
-const CHECKPOINT_ENTRY: &str = "checkpointID-";
 
 /// Returns whether an object runs a generation's `JobManager`.
 pub(super) fn is_job_manager(object: &Object, descriptor: &Descriptor) -> bool {
@@ -76,10 +73,10 @@ impl JobControl for PodsControl {
         if !self.descriptor.high_availability {
             return Ok(None);
         }
-        let name = format!("{}-{job}-config-map", self.descriptor.name);
+        let name = names::job_config_map(&self.descriptor.name, job);
         let found = cluster.get(&Resource::known("v1", "configmaps"), namespace, &name).await?;
         let Some(found) = found else { return Ok(None) }; // it never had a leader, or has come to its end
         let entries = found["data"].as_object();
-        Ok(Some(entries.is_some_and(|data| data.keys().any(|key| key.starts_with(CHECKPOINT_ENTRY)))))
+        Ok(Some(entries.is_some_and(|data| data.keys().any(|key| key.starts_with(names::CHECKPOINT_KEY)))))
     }
 }

@@ -11,7 +11,7 @@ use super::{ChangeOptions, Desired, Downtime, JobChange, StateChoice};
 use crate::context::Context;
 use crate::digest::sha256;
 use crate::failure::{Cause, Failure, NextStep};
-use crate::flink::{JobOverview, Rest};
+use crate::flink::{JarRef, JobOverview, Rest};
 use crate::id::JobId;
 use crate::layout::{DeclaredJob, Descriptor};
 use crate::live::{Live, Situation};
@@ -99,7 +99,7 @@ impl Moves<'_> {
 
     fn declared(&self, declared: &DeclaredJob) -> Result<JobRecord, Failure> {
         let mut jar_sha256 = None;
-        if let Some(path) = declared.jar.strip_prefix("package:") {
+        if let JarRef::Package(path) = &declared.jar {
             let Some(content) = self.desired.package.file(path) else {
                 return Err(Failure::refused(Cause::CannotStart {
                     job: declared.name.clone(),
@@ -295,7 +295,7 @@ impl Moves<'_> {
                 }
                 change.decided.trigger = Some(trigger);
                 change.decided.stop = Some(Stop::Savepoint {
-                    format: self.options.savepoint_format.clone(),
+                    format: self.options.savepoint_format,
                     drain: self.options.drain,
                 });
                 change.decided.revert = revert(StateFrom::ItsStop);

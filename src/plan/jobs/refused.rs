@@ -2,7 +2,7 @@
 
 use super::Moves;
 use crate::failure::{Cause, Failure, NextStep};
-use crate::flink::can_read;
+use crate::flink::{JarRef, can_read};
 use crate::operation::Pods;
 use crate::plan::StateChoice;
 use crate::release::{JobRecord, JobState};
@@ -129,7 +129,7 @@ impl Moves<'_> {
     /// A jar that was uploaded into a Pod goes with the Pod.
     pub(super) fn refuse_lost_jar(&self, job: &JobRecord) -> Result<(), Failure> {
         let kept = self.pods == Pods::Same || self.keeps_volume || self.options.jars.contains_key(&job.name);
-        if kept || !job.jar.starts_with("upload:") {
+        if kept || !matches!(job.jar, JarRef::Upload(_)) {
             return Ok(());
         }
         Err(Failure::refused(Cause::CannotStart {

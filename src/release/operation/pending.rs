@@ -1,7 +1,7 @@
 //! What an operation has recorded, for another run to go on with should its own die.
 
-use crate::flink::SavepointFormat;
 use crate::id::JobId;
+use crate::operation::SavepointFormat;
 use crate::operation::{Journal, Trigger};
 use serde::{Deserialize, Serialize};
 

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::operation::{
-    JobDecision, JobForward, JobMove, Journal, Kind, Start, StartId, StateFrom, Stop, Trigger,
+    JobDecision, JobForward, JobMove, Journal, Kind, SavepointFormat, Start, StartId, StateFrom, Stop,
+    Trigger,
 };
 use crate::release::secrets::base64;
 use crate::release::testing::{self, Fault, Server};
@@ -174,7 +175,7 @@ fn the_journal_of_two_thousand_jobs_fits_into_its_secret() {
         let start = |salt| Some(Start { id: StartId::Chosen(id(number, salt)), from: StateFrom::ItsStop });
         job.decided = JobDecision {
             old: Some(id(number, 0)),
-            stop: Some(Stop::Savepoint { format: "CANONICAL".to_owned(), drain: false }),
+            stop: Some(Stop::Savepoint { format: SavepointFormat::Canonical, drain: false }),
             start: start(1),
             revert: start(2),
             trigger: Some(Trigger { id: id(number, 3), directory: directory.clone() }),
