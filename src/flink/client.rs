@@ -68,13 +68,6 @@ impl Client {
         self
     }
 
-    /// The same client with other deadlines.
-    #[must_use]
-    pub fn with_deadlines(mut self, deadlines: Deadlines) -> Self {
-        self.deadlines = deadlines;
-        self
-    }
-
     /// The deadlines.
     pub fn deadlines(&self) -> Deadlines {
         self.deadlines

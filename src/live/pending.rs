@@ -4,7 +4,7 @@
 
 use crate::context::Context;
 use crate::failure::{Cause, Failure, InPhase, NextStep};
-use crate::operation::{JobMove, Journal, Kind};
+use crate::operation::{JobMove, Journal};
 use crate::release::LockError;
 use crate::release::operation::{self, Pending};
 
@@ -35,7 +35,7 @@ pub(crate) fn held(name: &str, error: LockError) -> Failure {
             let operation = match &left.pending {
                 Some(Pending::Change(journal)) => {
                     words.push_str(&stopped_jobs(journal));
-                    command(journal.decided.kind)
+                    journal.decided.kind.verb()
                 }
                 Some(Pending::Savepoint(_) | Pending::Dispose(_)) => "savepoint",
                 None => "operation",
@@ -52,16 +52,6 @@ pub(crate) fn held(name: &str, error: LockError) -> Failure {
             ])
         }
         error => Failure::refused(error),
-    }
-}
-
-fn command(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Install => "install",
-        Kind::Upgrade => "upgrade",
-        Kind::Rollback => "rollback",
-        Kind::Uninstall => "uninstall",
-        Kind::Jobs => "job",
     }
 }
 

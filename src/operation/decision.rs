@@ -22,6 +22,19 @@ pub enum Kind {
     Jobs,
 }
 
+impl Kind {
+    /// Returns the verb that begins it.
+    pub fn verb(self) -> &'static str {
+        match self {
+            Self::Install => "install",
+            Self::Upgrade => "upgrade",
+            Self::Rollback => "rollback",
+            Self::Uninstall => "uninstall",
+            Self::Jobs => "job",
+        }
+    }
+}
+
 impl std::fmt::Display for Kind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {

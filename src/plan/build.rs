@@ -293,7 +293,7 @@ impl Draft<'_> {
             notes: target.notes.clone(),
             generation: if target.descriptor.is_some() { target.number } else { 0 },
             jobs,
-            operation: operation_name(self.kind).to_owned(),
+            operation: self.kind.verb().to_owned(),
         })
     }
 
@@ -367,16 +367,6 @@ async fn left_on_these_pods(context: &Context, situation: &Situation) -> Result<
         records.push(context.store.get(&base.name, revision).await?);
     }
     Ok(records)
-}
-
-fn operation_name(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Install => "install",
-        Kind::Upgrade => "upgrade",
-        Kind::Rollback => "rollback",
-        Kind::Uninstall => "uninstall",
-        Kind::Jobs => "job",
-    }
 }
 
 fn describe(kind: Kind, desired: &Desired) -> String {

@@ -22,11 +22,8 @@ impl Render for Summary {
 pub fn plan(summary: &Summary) -> String {
     let mut text = String::new();
     let verb = match summary.operation {
-        Kind::Install => "install",
-        Kind::Upgrade => "upgrade",
-        Kind::Rollback => "rollback",
-        Kind::Uninstall => "uninstall",
         Kind::Jobs => "change the jobs of",
+        kind => kind.verb(),
     };
     let _ = match summary.from_revision {
         Some(from) if from != summary.to_revision => {
