@@ -5,11 +5,11 @@ use std::path::Path;
 use kubectl_flink::package::Package;
 use kubectl_flink::render::{Object, Rendered};
 use kubectl_flink::verbs::template::{Options, assumed_capabilities, template};
-use kubectl_flink::{source, yaml};
+use kubectl_flink::yaml;
 use serde_json::{Value, json};
 
 fn package() -> Package {
-    source::open(concat!(env!("CARGO_MANIFEST_DIR"), "/packages/flink"), None).unwrap()
+    Package::from_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/packages/flink").as_ref()).unwrap()
 }
 
 /// Renders a layout with values; an error in the words that the user reads.

@@ -29,7 +29,7 @@ fn rendered() -> BTreeSet<String> {
     let options = Options {
         name: "demo".to_owned(),
         namespace: "default".to_owned(),
-        package: source::open("flink", None).unwrap(),
+        package: source::embedded().unwrap().swap_remove(0),
         layout: Some("session".to_owned()),
         user_values: Value::Object(json!({}).as_object().unwrap().clone()),
         capabilities: assumed_capabilities(),

@@ -88,7 +88,7 @@ fn a_folder_and_an_archive_render_as_the_embedded_package() {
     assert_eq!(flink(["template", "demo", folder]).ok().stdout, embedded);
     let place = tempfile::tempdir().unwrap();
     let archive = place.path().join("flink.tgz");
-    fs_err::write(&archive, kubectl_flink::source::open("flink", None).unwrap().to_archive().unwrap())
+    fs_err::write(&archive, kubectl_flink::source::embedded().unwrap().swap_remove(0).to_archive().unwrap())
         .unwrap();
     assert_eq!(flink(["template", "demo", archive.to_str().unwrap()]).ok().stdout, embedded);
     // A bare name never means a folder of the present directory.

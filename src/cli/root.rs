@@ -7,6 +7,7 @@ use super::error::CommandError;
 use super::flags::global::GlobalArgs;
 use super::output::Output;
 use super::session::{Session, serve};
+use crate::source::Resolver;
 
 /// A package manager for Apache Flink on Kubernetes.
 #[derive(Parser)]
@@ -65,9 +66,9 @@ pub enum Command {
 }
 
 impl Cli {
-    /// Runs the verb. What asks no server starts no asynchronous runtime either.
+    /// Runs the verb. What needs neither a server nor a package starts no asynchronous runtime.
     pub fn run(&self, output: &Output) -> Result<(), CommandError> {
-        let session = &Session { global: &self.global, output };
+        let session = &Session { global: &self.global, output, packages: &Resolver::default() };
         match &self.command {
             Command::Install(args) => serve(commands::install::run(args, session)),
             Command::Upgrade(args) => serve(commands::upgrade::run(args, session)),
@@ -79,7 +80,7 @@ impl Cli {
             Command::Status(args) => serve(commands::status::run(args, session)),
             Command::History(args) => serve(commands::history::run(args, session)),
             Command::Get(args) => serve(commands::get::run(args, session)),
-            Command::Template(args) => commands::template::run(args, session),
+            Command::Template(args) => serve(commands::template::run(args, session)),
             Command::Job(args) => serve(commands::job::run(args, session)),
             Command::Savepoint(args) => serve(commands::savepoint::run(args, session)),
             Command::Ui(args) => serve(commands::ui::run(args, session)),

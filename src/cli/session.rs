@@ -12,6 +12,7 @@ use crate::failure::NextStep;
 use crate::flink::Access;
 use crate::plan::ChangeOptions;
 use crate::progress::Cancellation;
+use crate::source::Resolver;
 use crate::verbs::recover::{self, Recovered};
 
 /// The exit code of a process that Ctrl-C has ended: 128 and the number of SIGINT, as shells have it.
@@ -24,6 +25,8 @@ pub struct Session<'a> {
     pub global: &'a GlobalArgs,
     /// Where results and talk go.
     pub output: &'a Output,
+    /// Where packages come from.
+    pub packages: &'a Resolver,
 }
 
 impl Session<'_> {

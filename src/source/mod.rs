@@ -73,9 +73,23 @@ fn hint(name: &str, suggestion: Option<&str>, folder: bool) -> String {
     }
 }
 
-/// Opens a package: `flink` (embedded), `./folder`, `/path/to/folder`, `name-1.0.0.tgz`. With `version`, a range that
-/// the package must be in.
-pub fn open(reference: &str, version: Option<&str>) -> Result<Package, RepositoryError> {
+/// Finds packages by what the user calls them.
+#[derive(Clone, Debug, Default)]
+pub struct Resolver {}
+
+impl Resolver {
+    /// Opens a package: `flink` (embedded), `./folder`, `/path/to/folder`, `name-1.0.0.tgz`. With `version`, a range that
+    /// the package must be in.
+    #[expect(
+        clippy::unused_async,
+        reason = "a registry is asked over a network; nothing that opens a package changes then"
+    )]
+    pub async fn open(&self, reference: &str, version: Option<&str>) -> Result<Package, RepositoryError> {
+        open(reference, version)
+    }
+}
+
+fn open(reference: &str, version: Option<&str>) -> Result<Package, RepositoryError> {
     let range = version.map(Range::parse).transpose()?;
     let package = if reference.contains("://") {
         return Err(RepositoryError::Unsupported { reference: reference.to_owned() });
@@ -92,6 +106,11 @@ pub fn open(reference: &str, version: Option<&str>) -> Result<Package, Repositor
             range: range.to_string(),
         }),
     }
+}
+
+/// Returns whether the binary holds a package of that name.
+pub fn is_embedded(name: &str) -> bool {
+    embedded::names().any(|known| known == name)
 }
 
 /// All packages that the binary holds, in the order of their names.

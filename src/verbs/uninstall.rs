@@ -140,7 +140,7 @@ pub async fn plan(context: &Context, options: &Options) -> Result<(Plan, Kept), 
 /// one.
 fn ways_to_restore(base: &Record, kept: &Kept, with_savepoint: bool) -> Vec<NextStep> {
     let Record { name, revision, layout, .. } = base;
-    let bundled = source::open(&base.package.name, None).is_ok();
+    let bundled = source::is_embedded(&base.package.name);
     let package = if bundled { base.package.name.as_str() } else { "PACKAGE" };
     let leaves_state = |job: &&JobRecord| {
         with_savepoint && job.state == JobState::Running

@@ -15,7 +15,7 @@ use crate::cluster::namespace;
 use crate::context::Context;
 use crate::failure::NextStep;
 use crate::plan::{ChangeOptions, StateChoice};
-use crate::source;
+use crate::source::Resolver;
 use crate::verbs::{install, template};
 
 /// Flags of `install`.
@@ -99,7 +99,7 @@ impl InstallArgs {
     }
 
     /// The operation's options.
-    pub fn options(&self) -> Result<install::Options, CommandError> {
+    pub async fn options(&self, packages: &Resolver) -> Result<install::Options, CommandError> {
         let (name, package) = self.name_and_package()?;
         crate::release::check_name(&name)?;
         let mut change = ChangeOptions::new(&name);
@@ -113,7 +113,7 @@ impl InstallArgs {
         change.accept_volatile = self.accept_volatile;
         Ok(install::Options {
             change,
-            package: source::open(&package, self.version.as_deref())?,
+            package: packages.open(&package, self.version.as_deref()).await?,
             layout: self.layout.clone(),
             user_values: self.values.collect()?,
             capabilities: None,
@@ -123,7 +123,7 @@ impl InstallArgs {
 
 /// Runs `install`.
 pub async fn run(args: &InstallArgs, session: &Session<'_>) -> Result<(), CommandError> {
-    let options = args.options()?;
+    let options = args.options(session.packages).await?;
     install::check(&options)?;
     if args.dry_run == Some(DryRun::Client) {
         return print_objects(&options, session);

@@ -51,7 +51,9 @@ pub struct PlanRollbackArgs {
 /// Runs `plan`.
 pub async fn run(args: &PlanArgs, session: &Session<'_>) -> Result<(), CommandError> {
     match &args.command {
-        PlanCommand::Upgrade(args) => args.target.change(None, args.limit.timeout)?.show(session).await,
+        PlanCommand::Upgrade(args) => {
+            args.target.change(session.packages, None, args.limit.timeout).await?.show(session).await
+        }
         PlanCommand::Rollback(args) => args.target.change(None, args.limit.timeout)?.show(session).await,
     }
 }

@@ -9,7 +9,6 @@ use crate::cli::flags::values::ValuesArgs;
 use crate::cli::render::Manifest;
 use crate::cli::session::Session;
 use crate::cluster::namespace;
-use crate::source;
 use crate::verbs::template;
 
 /// The release's name where none is given; Helm's.
@@ -49,7 +48,7 @@ pub struct TemplateArgs {
 }
 
 /// Runs `template`.
-pub fn run(args: &TemplateArgs, session: &Session<'_>) -> Result<(), CommandError> {
+pub async fn run(args: &TemplateArgs, session: &Session<'_>) -> Result<(), CommandError> {
     let (name, package) = match &args.second {
         Some(package) => (args.first.as_str(), package),
         None => (NAMELESS, &args.first),
@@ -64,7 +63,7 @@ pub fn run(args: &TemplateArgs, session: &Session<'_>) -> Result<(), CommandErro
     let options = ManuallyDrop::new(template::Options {
         name: name.to_owned(),
         namespace: namespace(&session.global.connect_options()),
-        package: source::open(package, args.version.as_deref())?,
+        package: session.packages.open(package, args.version.as_deref()).await?,
         layout: args.layout.clone(),
         user_values: args.values.collect()?,
         capabilities,

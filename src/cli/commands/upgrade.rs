@@ -15,7 +15,7 @@ use crate::context::Context;
 use crate::failure::{Cause, Failure, NextStep};
 use crate::plan::ChangeOptions;
 use crate::release::Status;
-use crate::source;
+use crate::source::Resolver;
 use crate::verbs::{install, query, upgrade};
 
 /// Flags of `upgrade`.
@@ -68,8 +68,9 @@ pub struct UpgradeTarget {
 
 impl UpgradeTarget {
     /// Returns what `change` makes of it; reads the files that it names.
-    pub(super) fn change(
+    pub(super) async fn change(
         &self,
+        packages: &Resolver,
         change: Option<&ChangeArgs>,
         timeout: Duration,
     ) -> Result<Change<impl Planner>, CommandError> {
@@ -82,8 +83,10 @@ impl UpgradeTarget {
             change.set(&mut options);
         }
         let user_values = self.values.collect()?;
-        let package = self.package.as_deref();
-        let package = package.map(|package| source::open(package, self.version.as_deref())).transpose()?;
+        let package = match &self.package {
+            Some(package) => Some(packages.open(package, self.version.as_deref()).await?),
+            None => None,
+        };
         let planner = async move |context: &Context, change: &ChangeOptions| {
             let (change, layout) = (change.clone(), self.layout.clone());
             let (package, user_values) = (package.clone(), user_values.clone());
@@ -120,7 +123,8 @@ impl UpgradeTarget {
 
 /// Runs `upgrade`.
 pub async fn run(args: &UpgradeArgs, session: &Session<'_>) -> Result<(), CommandError> {
-    let change = args.target.change(Some(&args.change), args.change.wait.limit.timeout)?;
+    let change =
+        args.target.change(session.packages, Some(&args.change), args.change.wait.limit.timeout).await?;
     if args.change.dry_run.is_some() {
         return change.show(session).await;
     }

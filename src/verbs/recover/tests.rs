@@ -13,7 +13,7 @@ use crate::verbs::template::assumed_capabilities;
 
 /// A record that renders.
 fn recorded(revision: u32, status: Status) -> Record {
-    let package = crate::source::open("flink", None).unwrap();
+    let package = crate::source::embedded().unwrap().swap_remove(0);
     Record {
         status,
         manifest: String::new(),
