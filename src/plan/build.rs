@@ -20,7 +20,7 @@ use crate::layout::{self, Descriptor};
 use crate::live::{Live, Situation, objects_of, start_of};
 use crate::operation::{self, ControlTraits, JobMove, Journal, Kind, Pods, Strategy};
 use crate::release::{JobRecord, JobState as Recorded, PackageRef, Record, Status};
-use crate::render::{self, Object, SavepointContext, generation_name};
+use crate::render::{self, Inputs, Object, ReleaseContext, SavepointContext, generation_name};
 use crate::site::Operation;
 
 /// Decides a change of `situation` towards `desired`.
@@ -175,24 +175,12 @@ impl Draft<'_> {
         number: u32,
         start: (Value, Option<SavepointContext>),
     ) -> Result<render::Rendered, Cause> {
-        let (job, savepoint) = start;
-        let inputs = render::Inputs {
-            values: &self.desired.values,
-            release: render::ReleaseContext {
-                name: self.options.name.clone(),
-                namespace: self.context.namespace.clone(),
-                revision: self.revision,
-                storage_id: self.storage_id(),
-                is_install: self.kind == Kind::Install,
-                is_upgrade: self.kind != Kind::Install,
-            },
-            layout: &self.desired.layout,
-            capabilities: &self.desired.capabilities,
-            savepoint,
-            cluster: render::ClusterContext { name: generation_name(&self.options.name, number), number },
-            job,
-        };
-        Ok(render::render(&self.desired.package, &inputs)?)
+        let Desired { layout, values, capabilities, package, .. } = self.desired;
+        let (name, namespace) = (&self.options.name, &self.context.namespace);
+        let is_install = self.kind == Kind::Install;
+        let release = ReleaseContext::new(name, namespace, self.revision, self.storage_id(), is_install);
+        let inputs = Inputs::new(release, number, layout, values, capabilities).starting(start);
+        Ok(render::render(package, &inputs)?)
     }
 
     /// Returns whether a job that only new Pods can start is to start again though nothing else changes: from state that was named, or

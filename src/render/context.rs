@@ -30,6 +30,27 @@ pub struct Inputs<'a> {
     pub job: Value,
 }
 
+impl<'a> Inputs<'a> {
+    /// Returns what a revision is rendered from, under the number of a generation; without a start.
+    pub fn new(
+        release: ReleaseContext,
+        generation: u32,
+        layout: &'a str,
+        values: &'a Value,
+        capabilities: &'a Capabilities,
+    ) -> Self {
+        let cluster =
+            ClusterContext { name: super::generation_name(&release.name, generation), number: generation };
+        Self { values, release, layout, capabilities, savepoint: None, cluster, job: Value::Null }
+    }
+
+    /// With the ids and the state of a start.
+    #[must_use]
+    pub fn starting(self, (job, savepoint): (Value, Option<SavepointContext>)) -> Self {
+        Self { job, savepoint, ..self }
+    }
+}
+
 /// The release, in templates `release`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -43,6 +64,20 @@ pub struct ReleaseContext {
     pub storage_id: String,
     pub is_install: bool,
     pub is_upgrade: bool,
+}
+
+impl ReleaseContext {
+    /// Returns the release in a revision; each is an install or an upgrade.
+    pub fn new(name: &str, namespace: &str, revision: u32, storage_id: String, is_install: bool) -> Self {
+        Self {
+            name: name.to_owned(),
+            namespace: namespace.to_owned(),
+            revision,
+            storage_id,
+            is_install,
+            is_upgrade: !is_install,
+        }
+    }
 }
 
 /// The state to restore, in templates `savepoint`.

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::failure::{Cause, Failure, InPhase};
 use crate::layout;
 use crate::package::Package;
-use crate::render::{self, Capabilities, Rendered, generation_name};
+use crate::render::{self, Capabilities, Inputs, ReleaseContext, Rendered};
 use crate::values;
 
 /// What to render.
@@ -48,22 +48,9 @@ pub fn template(options: &Options) -> Result<Rendered, Failure> {
     let (layout, found) = options.package.layout(options.layout.as_deref())?;
     let mut merged = options.package.default_values().clone();
     values::merge(&mut merged, &options.user_values);
-    let inputs = render::Inputs {
-        values: &merged,
-        release: render::ReleaseContext {
-            name: options.name.clone(),
-            namespace: options.namespace.clone(),
-            revision: 1,
-            storage_id: STORAGE_ID.to_owned(),
-            is_install: !options.is_upgrade,
-            is_upgrade: options.is_upgrade,
-        },
-        layout,
-        capabilities: &options.capabilities,
-        savepoint: None,
-        cluster: render::ClusterContext { name: generation_name(&options.name, 1), number: 1 },
-        job: Value::Null,
-    };
+    let Options { name, namespace, capabilities, .. } = options;
+    let release = ReleaseContext::new(name, namespace, 1, STORAGE_ID.to_owned(), !options.is_upgrade);
+    let inputs = Inputs::new(release, 1, layout, &merged, capabilities);
     // The schema is being made ready on its own thread since the package was opened: what comes first goes first.
     let rendered = render::render(&options.package, &inputs);
     // What is wrong with the values says more than what a template made of them.
