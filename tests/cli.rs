@@ -93,6 +93,28 @@ fn a_wrong_command_line_is_exit_code_2_and_says_what_is_wrong() {
     }
 }
 
+/// Expected: what is wrong with a jar is said in one way, whichever verb is given it.
+#[test]
+fn a_jar_is_refused_alike_by_every_verb() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = folder.path().join("text.jar");
+    fs_err::write(&text, "no zip").unwrap();
+    for (file, code, says) in [
+        (text.to_str().unwrap(), 2, "text.jar is not a jar"),
+        (concat!(env!("CARGO_MANIFEST_DIR"), "/tests"), 3, "tests: cannot be read"),
+        ("/nowhere/orders.jar", 3, "/nowhere/orders.jar: cannot be read"),
+    ] {
+        let given = format!("orders={file}");
+        for verb in [
+            &["job", "submit", "demo", file][..],
+            &["upgrade", "demo", "--jar", &given],
+            &["rollback", "demo", "--jar", &given],
+        ] {
+            offline(verb).exits(code).says(says);
+        }
+    }
+}
+
 #[test]
 fn flags_of_helm_and_kubectl_are_understood() {
     let known = |args: &[&str]| {

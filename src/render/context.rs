@@ -47,7 +47,7 @@ impl<'a> Inputs<'a> {
     /// With the ids and the state of a start.
     #[must_use]
     pub fn starting(self, (job, savepoint): (Value, Option<SavepointContext>)) -> Self {
-        Self { job, savepoint, ..self }
+        Self { savepoint, job, ..self }
     }
 }
 

@@ -128,10 +128,7 @@ pub async fn run(args: &JobArgs, session: &Session<'_>) -> Result<(), CommandErr
 }
 
 async fn submit(args: &SubmitArgs, session: &Session<'_>) -> Result<(), CommandError> {
-    let jar = file::read(&args.jar)?;
-    if !jar.starts_with(b"PK") {
-        return Err(CommandError::usage(format!("{} is not a jar", args.jar.display())));
-    }
+    let jar = file::jar(&args.jar)?;
     let jar_name = args.jar.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let job = args.job.clone().unwrap_or_else(|| jar_name.trim_end_matches(".jar").to_owned());
     let mut change = ChangeOptions::new(&args.name);

@@ -59,7 +59,7 @@ impl MoveArgs {
             let Some((job, file)) = jar.split_once('=') else {
                 return Err(CommandError::usage(format!("--jar {jar}: it must be JOB=FILE")));
             };
-            options.jars.insert(job.to_owned(), file::read(Path::new(file))?);
+            options.jars.insert(job.to_owned(), file::jar(Path::new(file))?);
         }
         options.choice = self.state.choice()?;
         options.allow_non_restored_state = self.state.allow_non_restored_state;
