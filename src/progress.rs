@@ -24,7 +24,7 @@ pub enum Progress {
     Warning(String),
 }
 
-/// Who listens.
+/// A listener.
 pub trait Observer: Send + Sync {
     /// Takes one piece of news.
     fn progress(&self, progress: Progress);

@@ -18,16 +18,16 @@ pub mod exit {
     pub const UNDONE: u8 = 5;
 }
 
-/// What a command ends with when it does not succeed.
+/// The end of a command that does not succeed.
 #[derive(Debug)]
 pub struct CommandError {
     /// The exit code.
     pub code: u8,
-    /// What happened, to what; then its causes, one a line.
+    /// The cause: what happened, to what; then its causes, one a line.
     pub lines: Vec<String>,
-    /// What was left behind.
+    /// Leftovers, in words.
     pub left_behind: Vec<String>,
-    /// What to type next.
+    /// The next steps.
     pub hints: Vec<NextStep>,
 }
 

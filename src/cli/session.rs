@@ -18,7 +18,7 @@ use crate::verbs::recover::{self, Recovered};
 /// The exit code of a process that Ctrl-C has ended: 128 and the number of SIGINT, as shells have it.
 const INTERRUPTED: i32 = 130;
 
-/// What a verb has at hand beside its own arguments.
+/// A run of a verb: all it has at hand beside its own arguments.
 #[derive(Clone, Copy)]
 pub struct Session<'a> {
     /// The flags of every verb.

@@ -23,12 +23,12 @@ pub enum Phase {
     CommandLine,
     /// The cluster or Flink could not be reached, before anything changed (exit code 4).
     Unreachable,
-    /// It failed; what it left behind (exit code 1).
+    /// Failed; with what is left behind (exit code 1).
     Failed {
         /// In words, one thing an entry.
         left_behind: Vec<String>,
     },
-    /// It failed and was undone (exit code 5).
+    /// Failed and undone (exit code 5).
     Undone,
 }
 
@@ -37,9 +37,9 @@ pub enum Phase {
 pub struct Failure {
     /// How far it had come.
     pub phase: Phase,
-    /// What happened, to what.
+    /// The cause: what happened, to what.
     pub cause: Box<Cause>,
-    /// What to type next.
+    /// The next steps.
     pub next: Vec<NextStep>,
 }
 
@@ -107,7 +107,7 @@ impl<T, E: Into<Cause>> InPhase<T> for Result<T, E> {
     }
 }
 
-/// What happened, to what.
+/// The cause: what happened, to what.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)] // the messages say it
 pub enum Cause {

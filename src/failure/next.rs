@@ -13,7 +13,7 @@ pub struct NextStep {
     pub remark: Option<Cow<'static, str>>,
 }
 
-/// What there is to do.
+/// A kind of step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum What {
     /// Commands, each one's output the input of the next.
@@ -29,7 +29,7 @@ pub enum What {
 pub struct Command {
     /// Which program.
     pub program: Program,
-    /// What follows its name.
+    /// The words that follow its name.
     pub words: Vec<Word>,
 }
 

@@ -59,13 +59,13 @@ pub enum FlinkError {
     #[error("the answer is not one of Flink's REST API ({request}): {message}")]
     Body {
         request: String,
-        /// What is wrong with it.
+        /// The reason.
         message: String,
     },
     /// The layout does not do that: nothing was sent.
     #[error("this layout cannot {request}: an error of this program")]
     Unsupported {
-        /// What was asked for.
+        /// The request as given.
         request: String,
     },
     /// The operation is no longer ours: nothing was sent.

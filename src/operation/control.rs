@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What may be counted on in a generation. The default is a Flink cluster that is driven by its REST API.
+/// Traits of a generation. The default is a Flink cluster that is driven by its REST API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ControlTraits {

@@ -66,7 +66,7 @@ impl std::fmt::Display for Strategy {
     }
 }
 
-/// What the change means for Pods.
+/// The change, seen from the Pods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Pods {
@@ -135,7 +135,7 @@ pub struct Start {
     pub from: StateFrom,
 }
 
-/// What was decided about an operation.
+/// Decisions about an operation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decided {
     pub kind: Kind,
@@ -145,7 +145,7 @@ pub struct Decided {
     pub to: u32,
     /// How it gets from one generation to the next.
     pub strategy: Strategy,
-    /// What the change means for Pods.
+    /// The change, seen from the Pods.
     pub pods: Pods,
     /// The number of the generation that runs when the operation begins.
     pub old: Option<u32>,
@@ -153,10 +153,10 @@ pub struct Decided {
     pub new: u32,
     /// The number kept for the revision that ran, made again by a revert after its generation was removed.
     pub revert: Option<u32>,
-    /// What may be counted on in the generation that runs.
+    /// Traits of the generation that runs.
     #[serde(default)]
     pub source: ControlTraits,
-    /// What may be counted on in the new one.
+    /// Traits of the new one.
     #[serde(default)]
     pub destination: ControlTraits,
     /// A failure before the first completed checkpoint is undone.
@@ -201,7 +201,7 @@ impl Decided {
     }
 }
 
-/// What was decided about one job.
+/// Decisions about one job.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobDecision {
     /// The running job that is stopped, if one runs.

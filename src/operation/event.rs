@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::target::{Outcome, Target};
 use crate::id::JobId;
 
-/// What happened.
+/// An event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// The pending revision is stored.

@@ -14,14 +14,14 @@ pub struct Journal {
     /// The plan is decided and may be carried out. Until then nothing has happened, and the lock may simply be taken over.
     #[serde(default)]
     pub begun: bool,
-    /// What was decided: never changes after the operation has begun.
+    /// Decisions: they never change after the operation has begun.
     pub decided: Decided,
     /// The jobs that are stopped or started.
     pub jobs: Vec<JobMove>,
-    /// What has happened on the way to the new revision.
+    /// Events on the way to the new revision.
     #[serde(default)]
     pub forward: Forward,
-    /// What has happened on a revert to the revision that ran.
+    /// Events on a revert to the revision that ran.
     #[serde(default)]
     pub revert: Revert,
     /// The records say how it ended.
@@ -29,7 +29,7 @@ pub struct Journal {
     pub closed: Option<Outcome>,
 }
 
-/// What has happened on the way to the new revision.
+/// Events on the way to the new revision.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Forward {
@@ -53,7 +53,7 @@ pub struct Forward {
     pub orphans_done: Vec<u32>,
     /// Objects that the new revision does not have are gone.
     pub pruned: bool,
-    /// What could not be cleaned up after the point of no return; the operation has succeeded all the same.
+    /// Leftovers that could not be cleaned up after the point of no return; the operation has succeeded all the same.
     pub leftover: Option<Setback>,
     /// Uninstall: the release's objects are gone.
     pub deleted: bool,
@@ -65,7 +65,7 @@ pub struct Forward {
     pub halted: bool,
 }
 
-/// What has happened on a revert to the revision that ran.
+/// Events on a revert to the revision that ran.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Revert {

@@ -1,6 +1,6 @@
 //! What a look at storage can tell.
 
-/// What a look at the state that a job has left has found.
+/// The result of a look at the state that a job has left.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Look {
     /// The path of what is whole there.

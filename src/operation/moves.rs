@@ -11,17 +11,17 @@ use crate::id::JobId;
 pub struct JobMove {
     /// The job's name in the release.
     pub name: String,
-    /// What was decided: never changes after the operation has begun.
+    /// Decisions: they never change after the operation has begun.
     pub decided: JobDecision,
-    /// What has happened on the way to the new revision.
+    /// Events on the way to the new revision.
     #[serde(default)]
     pub forward: JobForward,
-    /// What has happened on a revert to the revision that ran.
+    /// Events on a revert to the revision that ran.
     #[serde(default)]
     pub revert: JobRevert,
 }
 
-/// What has happened to one job on the way to the new revision.
+/// Events of one job on the way to the new revision.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct JobForward {
@@ -67,7 +67,7 @@ pub struct JobForward {
     pub failed: bool,
 }
 
-/// What has happened to one job on a revert to the revision that ran.
+/// Events of one job on a revert to the revision that ran.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct JobRevert {
@@ -83,7 +83,7 @@ pub struct JobRevert {
     /// The id that it was assigned.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<JobId>,
-    /// It runs as it was.
+    /// Runs as it was.
     #[serde(skip_serializing_if = "not")]
     pub started: bool,
     /// All its tasks run.

@@ -24,8 +24,8 @@ pub enum Outcome {
     Deployed,
     /// The release is gone.
     Uninstalled,
-    /// It failed, and all is as it was before.
+    /// Failed, and all is as it was before.
     Undone,
-    /// It failed, and what it did is left as it is.
+    /// Failed, and left as it is.
     Failed,
 }

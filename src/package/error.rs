@@ -42,7 +42,7 @@ pub enum PackageError {
     /// The package has no layout of that name.
     #[error("the package {package} has no layout `{layout}`; it has: {}", available.join(", "))]
     UnknownLayout {
-        /// What was asked for.
+        /// The request as given.
         layout: String,
         package: String,
         /// The layouts there are.

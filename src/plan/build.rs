@@ -86,7 +86,7 @@ pub(crate) async fn build(
     })
 }
 
-/// What a plan is made of.
+/// A plan in the making.
 struct Draft<'a> {
     context: &'a Context,
     kind: Kind,
@@ -96,7 +96,7 @@ struct Draft<'a> {
     revision: u32,
 }
 
-/// What shall be, rendered under the generation that will run it.
+/// The target, rendered under the generation that will run it.
 struct Rendered {
     number: u32,
     pods: Pods,

@@ -11,7 +11,7 @@ use crate::cluster::quantity;
 use crate::context::Context;
 use crate::render::Object;
 
-/// What a generation's Pods request together.
+/// The sum of the requests of a generation's Pods.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Demand {

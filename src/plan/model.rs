@@ -42,7 +42,7 @@ pub enum StrategyChoice {
     Auto,
 }
 
-/// What every change has in common.
+/// Options that every change has.
 #[derive(Clone, Debug)]
 pub struct ChangeOptions {
     pub name: String,
@@ -64,7 +64,7 @@ pub struct ChangeOptions {
     pub wait: bool,
     /// How long a moved job must run without a restart before it counts as healthy.
     pub stability_period: Duration,
-    /// What the record says of the change.
+    /// Description of the change in the record.
     pub description: Option<String>,
     /// Have the API server check the objects.
     pub server_dry_run: bool,
@@ -120,7 +120,7 @@ impl ChangeOptions {
     }
 }
 
-/// What the release shall be.
+/// The release as it shall be.
 pub(crate) struct Desired {
     pub package: Package,
     pub layout: String,
@@ -135,11 +135,11 @@ pub(crate) struct Desired {
     pub only: Option<Only>,
 }
 
-/// What happens to one job of a release.
+/// A change of one job of a release.
 pub(crate) enum Only {
-    /// It is started (`job submit`).
+    /// Start it (`job submit`).
     Start(String),
-    /// It is stopped and not started (`job stop`, `job cancel`).
+    /// Stop it for good (`job stop`, `job cancel`).
     Stop(String),
 }
 
@@ -158,9 +158,9 @@ impl Desired {
 /// A change, decided but not begun.
 #[derive(Clone)]
 pub struct Plan {
-    /// What the user reads and a program parses.
+    /// The plan as a user reads it and a program parses it.
     pub summary: Summary,
-    /// What is carried out.
+    /// The operation that is carried out.
     pub operation: Operation,
     /// The options it was made with.
     pub options: ChangeOptions,
@@ -201,11 +201,11 @@ pub struct Summary {
     pub to_generation: String,
     /// Objects that are made, changed and deleted.
     pub objects: ObjectChanges,
-    /// What happens to jobs.
+    /// The jobs that are touched.
     pub jobs: Vec<JobChange>,
     /// A choice about state is missing; the jobs that need it.
     pub choice_needed: Vec<String>,
-    /// What happens if it fails.
+    /// The consequence of a failure.
     pub on_failure: String,
     /// How each object changes, where it was asked for (`--diff`).
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -220,7 +220,7 @@ pub struct ObjectChanges {
     pub delete: Vec<String>,
 }
 
-/// What happens to a job.
+/// The plan for one job.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct JobChange {

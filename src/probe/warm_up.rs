@@ -8,7 +8,7 @@ use crate::id::JobId;
 
 /// Made by `warm_up/build.sh`.
 pub const JAR: &[u8] = include_bytes!("warm_up/warm-up.jar");
-/// What Flink lists it as, after an id.
+/// Its name in Flink's list, after an id.
 pub const NAME: &str = "kubectl-flink-warm-up.jar";
 
 /// The id of a generation's warm-up job.

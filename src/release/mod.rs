@@ -77,7 +77,7 @@ pub enum ReleaseError {
         /// The label, annotation or key.
         field: String,
     },
-    /// It cannot be written as JSON.
+    /// Not to be written as JSON.
     #[error("{what} cannot be recorded: {reason}")]
     Encode {
         /// The object, in words.

@@ -8,7 +8,7 @@ pub const MAX_LENGTH: usize = 40;
 #[error("bad release name {name:?}: {reason}")]
 pub struct NameError {
     pub name: String,
-    /// What is wrong with it.
+    /// The reason.
     pub reason: String,
 }
 

@@ -23,7 +23,7 @@ pub enum Status {
     Deployed,
     /// A later one took its place.
     Superseded,
-    /// It was not carried out to the end.
+    /// Not carried out to the end.
     Failed,
     /// The release is being removed.
     Uninstalling,
@@ -131,7 +131,7 @@ pub struct Record {
     pub generation: u32,
     /// The jobs. What they were restored from and ended by may change, and their states.
     pub jobs: Vec<JobRecord>,
-    /// What made the revision: `install`, `upgrade`, `rollback`, `job-submit` …
+    /// The operation that made the revision: `install`, `upgrade`, `rollback`, `job-submit` …
     pub operation: String,
 }
 
@@ -160,7 +160,7 @@ pub struct JobRecord {
     /// State of operators that the program no longer has is dropped.
     #[serde(default)]
     pub allow_non_restored_state: bool,
-    /// Who runs its `main()`, and for how long.
+    /// The client that runs its `main()`.
     #[serde(default, skip_serializing_if = "JobMode::is_default")]
     pub mode: JobMode,
     pub state: JobState,
@@ -186,7 +186,7 @@ pub struct Elsewhere {
     pub revision: u32,
 }
 
-/// Who runs a job's `main()`, and for how long.
+/// The client that runs a job's `main()`, and for how long.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum JobMode {

@@ -76,7 +76,7 @@ impl fmt::Display for StateFormat {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Origin {
-    /// It ended the revision's job.
+    /// Ended the revision's job.
     Stop,
     /// The job went on.
     Trigger,

@@ -30,7 +30,7 @@ pub(super) struct Ledgers {
     pub(super) full: usize,
 }
 
-/// What one Secret holds.
+/// The content of one Secret.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Entries {
     /// The sequence number of the first entry that was ever in it.

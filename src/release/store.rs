@@ -35,7 +35,7 @@ pub struct Store {
     pub(super) renew_every: Duration,
 }
 
-/// What is stored of a record besides its metadata and its jobs.
+/// The part of a record besides its metadata and its jobs.
 #[derive(Serialize, Deserialize)]
 struct Stored<R> {
     record: R,

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::package::Package;
 
-/// What the Kubernetes cluster can do.
+/// Capabilities of the Kubernetes cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Capabilities {
@@ -21,7 +21,7 @@ pub struct Inputs<'a> {
     pub values: &'a Value,
     pub release: ReleaseContext,
     pub layout: &'a str,
-    /// What the cluster can do.
+    /// Capabilities of the cluster.
     pub capabilities: &'a Capabilities,
     /// Set only where state is to be restored.
     pub savepoint: Option<SavepointContext>,

@@ -13,7 +13,7 @@ pub enum RenderError {
     /// A template is wrong, or it refused the values.
     #[error("{}", joined(errors))]
     Templates { errors: Vec<TemplateError> },
-    /// What a template wrote is not YAML.
+    /// A template wrote what is not YAML.
     #[error("{template}: what it renders is not YAML, line {} of it: {}\n{shown}", source.line, source.message)]
     NotYaml {
         template: String,

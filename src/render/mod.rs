@@ -27,12 +27,12 @@ use crate::package::Package;
 /// The label that holds the number of the generation that an object is part of.
 pub const GENERATION_LABEL: &str = "flink.kubectl/generation";
 
-/// What a package becomes with given values.
+/// A package rendered with given values.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rendered {
     /// The objects in the order in which they are applied.
     pub objects: Vec<Object>,
-    /// What is shown after install and upgrade; may be empty.
+    /// Text that is shown after install and upgrade; may be empty.
     pub notes: String,
 }
 

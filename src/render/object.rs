@@ -14,7 +14,7 @@ pub struct Object {
     pub value: Value,
 }
 
-/// Who an object is.
+/// The identity of an object.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ObjectKey {

@@ -8,7 +8,7 @@ use super::error::TemplateError;
 use super::source::{Names, Reference};
 use crate::package::closest;
 
-/// What paths are held against.
+/// The values that paths are held against.
 pub(super) struct Known<'a> {
     /// The merged values, and the package's defaults: a user's `null` may have deleted a key.
     pub(super) values: [&'a Value; 2],

@@ -11,7 +11,7 @@ use std::ops::Range;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Reference {
     pub(super) root: String,
-    /// What follows, up to the first index that is computed.
+    /// The path that follows, up to the first index that is computed.
     pub(super) path: Vec<String>,
     /// Where it stands, in bytes.
     pub(super) span: Range<usize>,

@@ -24,7 +24,7 @@ pub enum RepositoryError {
     /// No embedded package of that name.
     #[error("there is no package `{name}`; embedded are: {}{}", available.join(", "), hint(name, suggestion.as_deref(), *folder))]
     Unknown {
-        /// What was asked for.
+        /// The request as given.
         name: String,
         available: Vec<String>,
         /// The one that was probably meant.
@@ -35,7 +35,7 @@ pub enum RepositoryError {
     /// The package is there, and not in that version.
     #[error("{reference} is version {found}, which is not in `{range}`")]
     NoSuchVersion {
-        /// What was asked for.
+        /// The request as given.
         reference: String,
         /// The version that is there.
         found: Version,
@@ -53,13 +53,13 @@ pub enum RepositoryError {
         "`{reference}`: packages from a registry are not supported yet: download the .tgz and give its path"
     )]
     Unsupported {
-        /// What was asked for.
+        /// The request as given.
         reference: String,
     },
     /// What is there is no usable package.
     #[error("{reference}: {source}")]
     Package {
-        /// What was asked for.
+        /// The request as given.
         reference: String,
         source: PackageError,
     },

@@ -48,7 +48,7 @@ pub enum ValuesError {
     #[error("{origin}: a map of values is expected, found {found}")]
     NotAMap {
         origin: String,
-        /// What it holds, as a kind: "a list".
+        /// The kind that it holds: "a list".
         found: &'static str,
     },
     /// A flag's expression cannot be read.
@@ -56,7 +56,7 @@ pub enum ValuesError {
     Set {
         /// The flag, as `--set`.
         flag: &'static str,
-        /// What is wrong with it.
+        /// The reason.
         source: SetError,
     },
 }

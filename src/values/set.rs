@@ -27,7 +27,7 @@ pub enum SetError {
     Index {
         /// The key before the bracket.
         key: String,
-        /// What stands in the brackets.
+        /// The text in the brackets.
         index: String,
     },
     #[error("after `{key}[…]` a `=`, a `.` or a `[` is expected")]
@@ -133,7 +133,7 @@ struct Parser<'a> {
     literal: bool,
 }
 
-/// What ended a piece of text: a stop character, or the end of the expression.
+/// The end of a piece of text: a stop character, or the end of the expression.
 type Stop = Option<char>;
 
 impl<'a> Parser<'a> {

@@ -35,7 +35,7 @@ pub enum Which {
     Rest(Vec<String>),
 }
 
-/// What goes and what stays. Stable: `-o json` prints it.
+/// Savepoints that go and that stay. Stable: `-o json` prints it.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Plan {
@@ -44,7 +44,7 @@ pub struct Plan {
     pub dispose: Vec<SavepointRow>,
     /// Those that would go if they were not needed, with the reason.
     pub keep: Vec<(String, String)>,
-    /// What was asked for.
+    /// The request as given.
     #[serde(skip)]
     pub(crate) which: Which,
 }

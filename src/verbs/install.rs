@@ -12,10 +12,10 @@ use crate::release::Status;
 use crate::render::Capabilities;
 use crate::values;
 
-/// What to install.
+/// Options of `install`.
 #[derive(Clone)]
 pub struct Options {
-    /// What every change has in common.
+    /// Options that every change has.
     pub change: ChangeOptions,
     pub package: Package,
     /// Its layout; the package's default where absent.

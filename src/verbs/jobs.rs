@@ -35,7 +35,7 @@ pub async fn list(context: &Context, name: &str) -> Result<Listing, Failure> {
 /// A job to submit.
 #[derive(Clone)]
 pub struct SubmitOptions {
-    /// What every change has in common.
+    /// Options that every change has.
     pub change: ChangeOptions,
     /// The job's name in the release.
     pub job: String,
@@ -156,7 +156,7 @@ pub async fn submit(
 /// Stops jobs with a savepoint, or cancels them.
 #[derive(Clone)]
 pub struct StopOptions {
-    /// What every change has in common; its choice says how.
+    /// Options that every change has; its choice says how.
     pub change: ChangeOptions,
     /// The job, by name or id.
     pub job: String,

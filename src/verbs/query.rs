@@ -105,7 +105,7 @@ pub struct StatusReport {
     pub generation: Option<String>,
     /// Failed attempts after it.
     pub failed_attempts: Vec<ReleaseRow>,
-    /// What is not ready, with reasons.
+    /// Objects that are not ready, with reasons.
     pub not_ready: Vec<String>,
     /// Flink's own view; absent where there is no cluster or it does not answer.
     pub flink: Option<FlinkStatus>,

@@ -19,10 +19,10 @@ use crate::run::{self, Report};
 use crate::site::{Operation, bring_back, keep_ends_of, savepoints_of};
 use crate::verbs::dispose;
 
-/// What to recover, and what the user knows about it.
+/// Options of `recover`: the operation, and what the user knows about it.
 #[derive(Clone)]
 pub struct Options {
-    /// What every change has in common.
+    /// Options that every change has.
     pub change: ChangeOptions,
     /// Savepoints that were found: for a job by name, or for the only job.
     pub savepoints: Vec<(Option<String>, String)>,
@@ -30,19 +30,19 @@ pub struct Options {
     pub abandon: bool,
 }
 
-/// What became of an interrupted operation. Stable: `-o json` prints it.
+/// The outcome of an interrupted operation. Stable: `-o json` prints it.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase", tag = "outcome")]
 pub enum Recovered {
     /// There was nothing, or nothing had changed yet.
     Nothing,
-    /// It was carried out to its end; with `abandon`, recorded.
+    /// Carried out to its end; with `abandon`, recorded.
     Completed(Box<Report>),
-    /// It was taking a savepoint, which is recorded now.
+    /// A savepoint was being taken, which is recorded now.
     Savepoint { path: String },
-    /// It was deleting savepoints, and these were left.
+    /// Savepoints were being deleted, and these were left.
     Disposed { paths: Vec<String> },
-    /// It was undone: the release is as it was before that run.
+    /// Undone: the release is as it was before that run.
     Undone { reason: String },
 }
 

@@ -10,10 +10,10 @@ use crate::plan::{self, ChangeOptions, Desired, Plan, rights};
 use crate::release::{Record, Status};
 use crate::render::{self, Object};
 
-/// What to return to.
+/// Options of `rollback`.
 #[derive(Clone)]
 pub struct Options {
-    /// What every change has in common.
+    /// Options that every change has.
     pub change: ChangeOptions,
     /// The revision; where absent, the last that was deployed before the one that runs.
     pub revision: Option<u32>,

@@ -12,7 +12,7 @@ use crate::progress::Observer;
 use crate::release::operation::Taking;
 use crate::run;
 
-/// What to take a savepoint of.
+/// Options of `savepoint trigger`.
 #[derive(Clone)]
 pub struct TriggerOptions {
     pub name: String,

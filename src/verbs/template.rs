@@ -8,7 +8,7 @@ use crate::package::Package;
 use crate::render::{self, Capabilities, Inputs, ReleaseContext, Rendered};
 use crate::values;
 
-/// What to render.
+/// Options of `template`.
 pub struct Options {
     pub name: String,
     pub namespace: String,
@@ -16,7 +16,7 @@ pub struct Options {
     /// Its layout; the package's default where absent.
     pub layout: Option<String>,
     pub user_values: Value,
-    /// What the cluster offers.
+    /// Capabilities of the cluster.
     pub capabilities: Capabilities,
     /// Render as an upgrade.
     pub is_upgrade: bool,
@@ -39,7 +39,7 @@ pub fn assumed_capabilities() -> Capabilities {
     }
 }
 
-/// What stands for the storage id, which is chosen by the first install.
+/// A placeholder for the storage id, which is chosen by the first install.
 const STORAGE_ID: &str = "00000000";
 
 /// Renders revision 1 under generation 1.

@@ -18,16 +18,16 @@ use crate::run::{self, Report};
 use crate::site::Operation;
 use crate::source;
 
-/// What to uninstall.
+/// Options of `uninstall`.
 #[derive(Clone)]
 pub struct Options {
-    /// What every change has in common; its choice is a savepoint or stateless.
+    /// Options that every change has; its choice is a savepoint or stateless.
     pub change: ChangeOptions,
     /// Delete the records and the volume too.
     pub purge: bool,
 }
 
-/// What an uninstall is about to lose, for the user to see.
+/// State that an uninstall is about to lose, for the user to see.
 #[derive(Clone, Debug, Default)]
 pub struct Kept {
     /// Recorded savepoints: (revision, job, path).

@@ -21,10 +21,10 @@ pub enum Carry {
     Everything,
 }
 
-/// What to upgrade to.
+/// Options of `upgrade`.
 #[derive(Clone)]
 pub struct Options {
-    /// What every change has in common.
+    /// Options that every change has.
     pub change: ChangeOptions,
     /// The package; the recorded one where absent.
     pub package: Option<Package>,

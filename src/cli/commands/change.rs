@@ -12,7 +12,7 @@ use crate::operation::Kind;
 use crate::plan::{ChangeOptions, Plan, StrategyChoice};
 use crate::run;
 
-/// What plans a change for the release as it is.
+/// A planner of a change, for the release as it is.
 pub(super) trait Planner: AsyncFn(&Context, &ChangeOptions) -> Result<Plan, Failure> {}
 
 impl<P: AsyncFn(&Context, &ChangeOptions) -> Result<Plan, Failure>> Planner for P {}

@@ -17,12 +17,12 @@ use crate::verbs::query::{self, JobSavepoints};
 #[derive(Args, Clone)]
 #[command(disable_help_subcommand = true)]
 pub struct GetArgs {
-    /// What to show.
+    /// The part to show.
     #[command(subcommand)]
     pub part: PartCommand,
 }
 
-/// What `get` shows.
+/// Parts of a record.
 #[derive(Subcommand, Clone)]
 pub enum PartCommand {
     /// The user's values

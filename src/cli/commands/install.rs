@@ -56,10 +56,10 @@ pub struct InstallArgs {
     /// Values.
     #[command(flatten)]
     pub values: ValuesArgs,
-    /// What is waited for.
+    /// Conditions to wait for.
     #[command(flatten)]
     pub wait: WaitArgs,
-    /// What is recorded of it.
+    /// The record of it.
     #[command(flatten)]
     pub description: DescriptionArgs,
     /// Show the plan and stop; `server` has the API server check the objects, `client` asks no cluster and shows the

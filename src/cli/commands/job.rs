@@ -23,12 +23,12 @@ use crate::verbs::jobs;
 #[derive(Args, Clone)]
 #[command(disable_help_subcommand = true)]
 pub struct JobArgs {
-    /// What to do.
+    /// The subcommand.
     #[command(subcommand)]
     pub command: JobCommand,
 }
 
-/// What `job` does.
+/// Subcommands of `job`.
 #[derive(Subcommand, Clone)]
 pub enum JobCommand {
     /// List a release's jobs
@@ -72,10 +72,10 @@ pub struct SubmitArgs {
     /// Accept state that no operator of the job takes
     #[arg(long, help_heading = "State")]
     pub allow_non_restored_state: bool,
-    /// What is waited for.
+    /// Conditions to wait for.
     #[command(flatten)]
     pub wait: WaitArgs,
-    /// What is recorded of it.
+    /// The record of it.
     #[command(flatten)]
     pub description: DescriptionArgs,
     /// How objects are applied.
@@ -109,7 +109,7 @@ pub struct CancelArgs {
     /// How long is waited.
     #[command(flatten)]
     pub limit: TimeoutArgs,
-    /// What is recorded of it.
+    /// The record of it.
     #[command(flatten)]
     pub description: DescriptionArgs,
     /// How objects are applied.

@@ -17,7 +17,7 @@ pub struct PlanArgs {
     pub command: PlanCommand,
 }
 
-/// What can be planned.
+/// Verbs that can be planned.
 #[derive(Subcommand, Clone)]
 pub enum PlanCommand {
     /// What an upgrade would do
@@ -29,7 +29,7 @@ pub enum PlanCommand {
 /// Flags of `plan upgrade`.
 #[derive(Args, Clone)]
 pub struct PlanUpgradeArgs {
-    /// What shall be.
+    /// The target.
     #[command(flatten)]
     pub target: UpgradeTarget,
     /// How long is waited.
@@ -40,7 +40,7 @@ pub struct PlanUpgradeArgs {
 /// Flags of `plan rollback`.
 #[derive(Args, Clone)]
 pub struct PlanRollbackArgs {
-    /// What shall be.
+    /// The target.
     #[command(flatten)]
     pub target: RollbackTarget,
     /// How long is waited.

@@ -68,7 +68,7 @@ pub async fn run(args: &RecoverArgs, session: &Session<'_>) -> Result<(), Comman
     session.output.print(&Outcome { release, recovered })
 }
 
-/// What an interrupted operation left and what comes next, in words.
+/// The rest of an interrupted operation and what comes next, in words.
 #[derive(Serialize)]
 struct Left<'a> {
     #[serde(skip)]
@@ -86,7 +86,7 @@ impl Render for Left<'_> {
     }
 }
 
-/// What became of it.
+/// The outcome.
 #[derive(Serialize)]
 #[serde(transparent)]
 struct Outcome<'a> {

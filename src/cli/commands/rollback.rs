@@ -17,7 +17,7 @@ use crate::verbs::rollback;
 /// Flags of `rollback`.
 #[derive(Args, Clone)]
 pub struct RollbackArgs {
-    /// What shall be.
+    /// The target.
     #[command(flatten)]
     pub target: RollbackTarget,
     /// How the change is made.

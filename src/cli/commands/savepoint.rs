@@ -20,7 +20,7 @@ use crate::verbs::savepoints;
 #[derive(Args, Clone)]
 #[command(disable_help_subcommand = true)]
 pub struct SavepointArgs {
-    /// What to do.
+    /// The subcommand.
     #[command(subcommand)]
     pub command: SavepointCommand,
 }

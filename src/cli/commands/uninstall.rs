@@ -46,7 +46,7 @@ pub struct UninstallArgs {
     /// How long is waited.
     #[command(flatten)]
     pub limit: TimeoutArgs,
-    /// What is recorded of it.
+    /// The record of it.
     #[command(flatten)]
     pub description: DescriptionArgs,
     /// Answer yes to confirmations; never chooses what happens to state
@@ -92,7 +92,7 @@ pub async fn run(args: &UninstallArgs, session: &Session<'_>) -> Result<(), Comm
     output.print(&Uninstalled { report, kept: (!args.purge).then_some(kept) })
 }
 
-/// What became of the release, and what is kept of it.
+/// The end of a release, and what is kept of it.
 #[derive(Serialize)]
 #[serde(transparent)]
 struct Uninstalled {
@@ -102,7 +102,7 @@ struct Uninstalled {
 }
 
 impl Uninstalled {
-    /// What is kept, where there is state to come back to.
+    /// Returns what is kept, where there is state to come back to.
     fn kept(&self) -> Option<&Kept> {
         let left = self.report.jobs.iter().any(|job| job.savepoint.is_some());
         self.kept.as_ref().filter(|kept| left || !kept.savepoints.is_empty())

@@ -21,7 +21,7 @@ use crate::verbs::{install, query, upgrade};
 /// Flags of `upgrade`.
 #[derive(Args, Clone)]
 pub struct UpgradeArgs {
-    /// What shall be.
+    /// The target.
     #[command(flatten)]
     pub target: UpgradeTarget,
     /// How the change is made.

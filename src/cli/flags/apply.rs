@@ -4,7 +4,7 @@ use clap::Args;
 
 use crate::plan::ChangeOptions;
 
-/// What is done about the fields and objects of others.
+/// Rules for the fields and objects of others.
 #[derive(Args, Clone, Debug)]
 pub struct ApplyArgs {
     /// Take fields from other managers

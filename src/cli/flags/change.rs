@@ -79,13 +79,13 @@ impl MoveArgs {
 /// How an upgrade or a rollback is carried out: what its plan alone has no use for.
 #[derive(Args, Clone, Debug)]
 pub struct ChangeArgs {
-    /// What is waited for.
+    /// Conditions to wait for.
     #[command(flatten)]
     pub wait: WaitArgs,
     /// When a moved job is healthy.
     #[command(flatten)]
     pub stability: StabilityArgs,
-    /// What is recorded of it.
+    /// The record of it.
     #[command(flatten)]
     pub description: DescriptionArgs,
     /// Keep at most so many revisions (0: all); one whose savepoint exists is never dropped
@@ -110,10 +110,10 @@ impl ChangeArgs {
     }
 }
 
-/// What is recorded of a change.
+/// The record of a change.
 #[derive(Args, Clone, Debug)]
 pub struct DescriptionArgs {
-    /// What the record says of the change
+    /// Description of the change in the record
     #[arg(long)]
     pub description: Option<String>,
 }

@@ -47,7 +47,7 @@ pub enum LockError {
     #[error("the lock on release {release} was lost{}", to(.holder.as_deref()))]
     Lost {
         release: String,
-        /// Who has it now; `None` where nobody has.
+        /// The holder; `None` where nobody has it.
         holder: Option<String>,
     },
     /// The API server could not be reached, or said no; or the object cannot be read.
@@ -61,7 +61,7 @@ pub struct LeftBehind {
     pub release: String,
     pub holder: String,
     pub since: Timestamp,
-    /// What it had recorded; `None` where that cannot be read.
+    /// The pending operation that it had recorded; `None` where that cannot be read.
     pub pending: Option<Pending>,
     pub claim: Claim,
 }
@@ -90,10 +90,10 @@ pub struct InProgress {
     pub since: Timestamp,
     /// When the lock ends unless it is renewed.
     pub expires: Timestamp,
-    /// It has ended: nobody renews it.
+    /// Ended: nobody renews it.
     pub expired: bool,
     pub epoch: u64,
-    /// What it has recorded; `None` where that cannot be read.
+    /// The pending operation that it has recorded; `None` where that cannot be read.
     pub pending: Option<Pending>,
 }
 

@@ -5,7 +5,7 @@ use crate::operation::SavepointFormat;
 use crate::operation::{Journal, Trigger};
 use serde::{Deserialize, Serialize};
 
-/// What an operation is about, and how far it has got.
+/// A pending operation, and how far it has got.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Pending {

@@ -57,7 +57,7 @@ pub(super) struct Found {
     pub(super) version: Version,
 }
 
-/// What is pending, as the object holds it: packed once, however often the lock is renewed.
+/// The pending operation, as the object holds it: packed once, however often the lock is renewed.
 #[derive(Clone)]
 pub(super) struct Packed(Arc<Vec<u8>>);
 
@@ -79,7 +79,7 @@ fn what(release: &str) -> String {
     format!("the operation in progress on release {release}")
 }
 
-/// What is about to be written, and when it was made: before it is sent.
+/// A version that is about to be written, and when it was made: before it is sent.
 pub(super) struct Draft {
     pub(super) content: Content,
     pub(super) at: Moment,
@@ -111,7 +111,7 @@ impl Draft {
     }
 }
 
-/// What was written.
+/// The version that was written.
 pub(super) struct Written {
     pub(super) version: Version,
     pub(super) clock: Option<ServerClock>,
