@@ -20,7 +20,7 @@ use crate::layout::{self, Descriptor};
 use crate::live::{Live, Situation, objects_of, start_of};
 use crate::operation::{self, ControlTraits, JobMove, Journal, Kind, Pods, Strategy};
 use crate::release::{JobRecord, JobState as Recorded, PackageRef, Record, Status};
-use crate::render::{self, Inputs, Object, ReleaseContext, SavepointContext, generation_name};
+use crate::render::{self, Inputs, Object, ReleaseContext, SavepointContext};
 use crate::site::Operation;
 
 /// Decides a change of `situation` towards `desired`.
@@ -43,46 +43,36 @@ pub(crate) async fn build(
     let record = draft.record(&target, decided.jobs)?;
     let objects = object_changes(&situation.objects, &target.objects);
     let unchanged = decided.moves.is_empty() && draft.is_unchanged(&target, &record, &objects);
-    let running = draft.running();
-    let summary = Summary {
-        operation: kind,
-        release: options.name.clone(),
-        namespace: context.namespace.clone(),
-        from_revision: situation.base.as_ref().map(|base| base.revision),
-        to_revision: situation.base.as_ref().filter(|_| unchanged).map_or(revision, |base| base.revision),
-        package: format!("{}-{}", record.package.name, record.package.version),
-        layout: record.layout.clone(),
-        unchanged,
-        new_pods: target.pods == Pods::New,
-        strategy: (target.pods == Pods::New && running.is_some()).then_some(strategy),
-        strategy_reason,
-        meanwhile: (strategy == Strategy::Warm).then_some(demand),
-        from_generation: running.map(|descriptor| descriptor.name.clone()),
-        to_generation: generation_name(&options.name, target.number),
-        objects,
-        on_failure: on_failure(options, running.is_some(), strategy, target.pods, &decided.moves),
-        jobs: decided.changes,
-        choice_needed: decided.choice_needed,
-        diff: None,
-    };
     if options.server_dry_run && !unchanged {
         draft.dry_run(&target).await?;
     }
-    let journal = Journal::of(draft.decided(&target, strategy, &record), decided.moves);
+    let running = draft.running();
+    let on_failure = on_failure(options, running.is_some(), strategy, target.pods, &decided.moves);
+    let operation = Operation {
+        journal: Journal::of(draft.decided(&target, strategy, &record), decided.moves),
+        record,
+        base: situation.base.clone(),
+        objects: target.objects,
+        old_objects: situation.objects.clone(),
+        orphans: situation.orphans.clone(),
+        settings: options.settings(),
+    };
+    let plan = Plan::new(operation, options, decided.changes, decided.choice_needed, running, on_failure);
+    let to_revision = situation.base.as_ref().filter(|_| unchanged).map_or(revision, |base| base.revision);
     Ok(Plan {
-        summary,
-        operation: Operation {
-            journal,
-            record,
-            base: situation.base.clone(),
-            objects: target.objects,
-            old_objects: situation.objects.clone(),
-            orphans: situation.orphans.clone(),
-            settings: options.settings(),
+        summary: Summary {
+            to_revision,
+            unchanged,
+            new_pods: target.pods == Pods::New,
+            strategy: (target.pods == Pods::New && running.is_some()).then_some(strategy),
+            strategy_reason,
+            meanwhile: (strategy == Strategy::Warm).then_some(demand),
+            objects,
+            ..plan.summary
         },
-        options: options.clone(),
         returns_to: desired.returns_to.as_ref().map(|target| target.revision),
         may_recreate: wanted == StrategyChoice::Auto && strategy == Strategy::Warm,
+        ..plan
     })
 }
 

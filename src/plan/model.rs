@@ -10,10 +10,11 @@ use serde_json::Value;
 
 use super::Downtime;
 use super::capacity::Demand;
+use crate::layout::Descriptor;
 use crate::operation::{Kind, SavepointFormat, Strategy};
 use crate::package::Package;
 use crate::release::{JobRecord, Record};
-use crate::render::Capabilities;
+use crate::render::{Capabilities, generation_name};
 use crate::site::{Operation, Settings};
 
 /// Where the state of jobs that must be stopped comes from. There is no default.
@@ -168,6 +169,42 @@ pub struct Plan {
     pub returns_to: Option<u32>,
     /// The strategy recreate may be proposed where there is no room for two generations.
     pub may_recreate: bool,
+}
+
+impl Plan {
+    /// Returns the plan of an operation that touches `jobs`; nothing else changes, until that is set.
+    pub(crate) fn new(
+        operation: Operation,
+        options: &ChangeOptions,
+        jobs: Vec<JobChange>,
+        choice_needed: Vec<String>,
+        running: Option<&Descriptor>,
+        on_failure: String,
+    ) -> Self {
+        let Operation { journal, record, base, .. } = &operation;
+        let summary = Summary {
+            operation: journal.decided.kind,
+            release: record.name.clone(),
+            namespace: record.namespace.clone(),
+            from_revision: base.as_ref().map(|base| base.revision),
+            to_revision: record.revision,
+            package: format!("{}-{}", record.package.name, record.package.version),
+            layout: record.layout.clone(),
+            unchanged: false,
+            new_pods: false,
+            strategy: None,
+            strategy_reason: None,
+            meanwhile: None,
+            from_generation: running.map(|descriptor| descriptor.name.clone()),
+            to_generation: generation_name(&record.name, journal.decided.new),
+            objects: ObjectChanges::default(),
+            jobs,
+            choice_needed,
+            on_failure,
+            diff: None,
+        };
+        Self { summary, operation, options: options.clone(), returns_to: None, may_recreate: false }
+    }
 }
 
 /// A plan as it is shown; stable, `-o json` prints it.

@@ -10,10 +10,9 @@ use crate::live::jobs::record_name;
 use crate::live::{Live, Situation, unmanaged};
 use crate::operation::{Decided, JobDecision, JobMove, Journal, Kind, Start, StartId, StateFrom, Stop};
 use crate::plan::savepoint::savepoint_trigger;
-use crate::plan::{ChangeOptions, JobChange, ObjectChanges, Plan, StateChoice, Summary, leave, rights};
+use crate::plan::{ChangeOptions, JobChange, Plan, StateChoice, leave, rights};
 use crate::progress::{Cancellation, Observer};
 use crate::release::{JobRecord, JobState, Record, Status};
-use crate::render::generation_name;
 use crate::run::{self, Report};
 use crate::site::Operation;
 use crate::source;
@@ -78,61 +77,32 @@ pub async fn plan(context: &Context, options: &Options) -> Result<(Plan, Kept), 
     refuse_jobs_elsewhere(context, &situation, name).await?;
     let running = situation.descriptor.as_ref().filter(|d| situation.generations.contains(&d.generation));
     let (moves, changes, choice_needed) = moves(context, options, &situation, base.revision).await?;
-    let plan = Plan {
-        summary: Summary {
-            operation: Kind::Uninstall,
-            release: name.clone(),
-            namespace: context.namespace.clone(),
-            from_revision: Some(base.revision),
-            to_revision: base.revision,
-            package: format!("{}-{}", base.package.name, base.package.version),
-            layout: base.layout.clone(),
-            unchanged: base.status == Status::Uninstalled && !options.purge,
-            new_pods: false,
-            strategy: None,
-            strategy_reason: None,
-            meanwhile: None,
-            from_generation: running.map(|d| d.name.clone()),
-            to_generation: generation_name(name, base.generation),
-            objects: ObjectChanges {
-                delete: objects
-                    .iter()
-                    .filter(|object| !(keeps_claims && object.key().is_claim()))
-                    .map(|object| object.key().to_string())
-                    .collect(),
-                ..Default::default()
-            },
-            jobs: changes,
-            choice_needed,
-            diff: None,
-            on_failure:
-                "jobs that are stopped with a savepoint are started again if the cluster is still there"
-                    .to_owned(),
-        },
-        operation: Operation {
-            journal: Journal::of(
-                Decided {
-                    from: Some(base.revision),
-                    old: running.map(|d| d.generation),
-                    new: base.generation,
-                    source: running.map(Descriptor::traits).unwrap_or_default(),
-                    purge: options.purge,
-                    orphans: situation.orphans.iter().map(|orphan| orphan.number).collect(),
-                    ..Decided::new(Kind::Uninstall, base.revision)
-                },
-                moves,
-            ),
-            record: base.clone(),
-            base: Some(base),
-            old_objects: objects.clone(),
-            objects,
-            orphans: situation.orphans.clone(),
-            settings: options.change.settings(),
-        },
-        options: options.change.clone(),
-        returns_to: None,
-        may_recreate: false,
+    let decided = Decided {
+        from: Some(base.revision),
+        old: running.map(|d| d.generation),
+        new: base.generation,
+        source: running.map(Descriptor::traits).unwrap_or_default(),
+        purge: options.purge,
+        orphans: situation.orphans.iter().map(|orphan| orphan.number).collect(),
+        ..Decided::new(Kind::Uninstall, base.revision)
     };
+    let unchanged = base.status == Status::Uninstalled && !options.purge;
+    let goes = objects.iter().filter(|object| !(keeps_claims && object.key().is_claim()));
+    let delete = goes.map(|object| object.key().to_string()).collect();
+    let operation = Operation {
+        journal: Journal::of(decided, moves),
+        record: base.clone(),
+        base: Some(base),
+        old_objects: objects.clone(),
+        objects,
+        orphans: situation.orphans.clone(),
+        settings: options.change.settings(),
+    };
+    let on_failure =
+        "jobs that are stopped with a savepoint are started again if the cluster is still there".to_owned();
+    let mut plan = Plan::new(operation, &options.change, changes, choice_needed, running, on_failure);
+    plan.summary.unchanged = unchanged;
+    plan.summary.objects.delete = delete;
     Ok((plan, kept))
 }
 
