@@ -127,7 +127,12 @@ pub(crate) fn discovery(path: &str) -> Option<Reply> {
     let group = |name: &str, resources: &[Value]| json!({"items": [{"metadata": {"name": name}, "versions": [{"version": "v1", "resources": resources}]}]});
     let list = match path {
         "/api" => group("", &[resource("configmaps", "ConfigMap"), resource("services", "Service")]),
-        "/apis" => group("apps", &[resource("deployments", "Deployment")]),
+        "/apis" => {
+            let mut list = group("apps", &[resource("deployments", "Deployment")]);
+            let custom = group("example.com", &[resource("widgets", "Widget")]);
+            list["items"].as_array_mut().unwrap().push(custom["items"][0].clone());
+            list
+        }
         _ => return None,
     };
     Some(Reply::json(200, &list))

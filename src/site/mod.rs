@@ -17,7 +17,7 @@ use crate::failure::Cause;
 use crate::flink::{self, Client};
 use crate::id::JobId;
 use crate::layout::Descriptor;
-use crate::layout::control::{Driver, RestControl};
+use crate::layout::control::{Driver, RestControl, owned_kinds};
 use crate::live::search::{has_finished, is_missing, search};
 use crate::live::{Orphan, render_record, unmanaged};
 use crate::operation::{Journal, Kind, Look, Outcome, Pods, Target, Trigger};
@@ -109,7 +109,7 @@ impl<'a> Site<'a> {
         };
         let wanted: BTreeSet<ObjectKey> = self.objects(target).iter().map(placed).collect();
         let (cluster, namespace) = (&self.context.cluster, &self.context.namespace);
-        let owned = delete::list_owned(cluster, namespace, self.operation.name()).await?;
+        let owned = delete::list_owned(cluster, namespace, self.operation.name(), &owned_kinds()).await?;
         let recorded = self.operation.objects.iter().chain(&self.operation.old_objects);
         let known: BTreeSet<ObjectKey> =
             recorded.filter(|object| object.generation().is_none()).map(placed).collect();

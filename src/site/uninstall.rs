@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use super::Site;
 use crate::cluster::delete;
 use crate::failure::Cause;
+use crate::layout::control::owned_kinds;
 use crate::operation::Journal;
 use crate::release::{JobState, Status};
 use crate::render::{Object, ObjectKey};
@@ -17,7 +18,8 @@ impl Site<'_> {
         let context = &self.context;
         let name = self.operation.name();
         let keep_claims = !self.operation.journal.decided.purge && self.keeps_state(journal).await?;
-        let owned = delete::list_owned(&context.cluster, &context.namespace, name).await?.objects;
+        let owned =
+            delete::list_owned(&context.cluster, &context.namespace, name, &owned_kinds()).await?.objects;
         let keys: BTreeSet<ObjectKey> = owned
             .iter()
             .chain(&self.operation.objects)

@@ -5,11 +5,13 @@
 
 mod driver;
 mod kind;
+mod owned;
 mod pods;
 mod rest;
 
 pub use driver::{Driver, suspend};
 pub use kind::ControlKind;
+pub use owned::owned_kinds;
 pub use pods::PodsControl;
 pub use rest::{Readiness, RestControl, Want};
 
