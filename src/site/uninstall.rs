@@ -10,7 +10,7 @@ use crate::failure::Cause;
 use crate::layout::control::owned_kinds;
 use crate::operation::Journal;
 use crate::release::{JobState, Status};
-use crate::render::{Object, ObjectKey};
+use crate::render::ObjectKey;
 
 impl Site<'_> {
     /// Deletes the release's objects, but for the claim while a recorded savepoint lives in it.
@@ -23,7 +23,7 @@ impl Site<'_> {
         let keys: BTreeSet<ObjectKey> = owned
             .iter()
             .chain(&self.operation.objects)
-            .map(Object::key)
+            .map(|object| self.placed(object))
             .filter(|key| !(keep_claims && key.kind == "PersistentVolumeClaim"))
             .collect();
         let keys: Vec<ObjectKey> = keys.into_iter().collect();
