@@ -137,3 +137,21 @@ pub(crate) fn discovery(path: &str) -> Option<Reply> {
     };
     Some(Reply::json(200, &list))
 }
+
+/// Does to an object what a merge patch says (RFC 7396).
+pub(crate) fn merge_patch(live: &mut Value, patch: &Value) {
+    let Some(patch) = patch.as_object() else {
+        live.clone_from(patch);
+        return;
+    };
+    if !live.is_object() {
+        *live = json!({});
+    }
+    for (key, value) in patch {
+        if value.is_null() {
+            live.as_object_mut().unwrap().shift_remove(key);
+        } else {
+            merge_patch(&mut live[key], value);
+        }
+    }
+}

@@ -14,11 +14,19 @@ pub enum ControlKind {
     Rest,
     /// Its Pods start its one job.
     Pods,
+    /// For tests: another controller assigns the ids of its jobs.
+    #[cfg(test)]
+    Assigned,
 }
 
 impl ControlKind {
     /// All of them.
-    pub(super) const ALL: &[Self] = &[Self::Rest, Self::Pods];
+    pub(super) const ALL: &[Self] = &[
+        Self::Rest,
+        Self::Pods,
+        #[cfg(test)]
+        Self::Assigned,
+    ];
 
     /// Returns what may be counted on in a generation that is controlled like this.
     pub fn traits(self) -> ControlTraits {
@@ -30,6 +38,8 @@ impl ControlKind {
                 preflight: false,
                 ..ControlTraits::default()
             },
+            #[cfg(test)]
+            Self::Assigned => super::assigned::TRAITS,
         }
     }
 
@@ -38,6 +48,8 @@ impl ControlKind {
     pub(super) fn adds(self) -> &'static [OwnedKind] {
         match self {
             Self::Rest | Self::Pods => &[],
+            #[cfg(test)]
+            Self::Assigned => &super::assigned::ADDS,
         }
     }
 }

@@ -3,6 +3,8 @@
 //! Plan, state machine and engine know the trait and its [`ControlTraits`], never a kind of layout: what differs between
 //! layouts differs here. A driver carries out single requests; the order of them is the engine's.
 
+#[cfg(test)]
+mod assigned;
 mod driver;
 mod kind;
 mod owned;
