@@ -169,6 +169,76 @@ fn pure_modules_reach_no_server() {
     }
 }
 
+/// Files that name kinds of layouts as data: what `package.yaml` and a record may say.
+const KINDS_AS_DATA: &[(&str, &[&str])] = &[
+    ("package/metadata.rs", &["LayoutKind", "\"session\"", "\"operator\"", "\"plain\""]),
+    ("package/mod.rs", &["LayoutKind"]),
+    ("release/record.rs", &["JobMode", "Standalone"]),
+];
+
+/// The names of kinds of layouts, and of what only one of them has, in code that is no test.
+fn kinds_named(text: &str) -> Vec<String> {
+    let text = code(text.split("mod tests {").next().unwrap_or_default());
+    let mut found = Vec::new();
+    // A kind's own file, type or resource; and each way to begin a decision by kind.
+    let names =
+        ["ControlKind", "LayoutKind", "PodsControl", "OperatorControl", "Standalone", "standalone-job"];
+    let resources = ["flink.apache.org", "FlinkDeployment", "FlinkSessionJob", "FlinkBlueGreen"];
+    let words = ["\"session\"", "\"operator\"", "\"plain\""];
+    for name in names.into_iter().chain(resources).chain(words) {
+        found.extend(vec![name.to_owned(); text.matches(name).count()]);
+    }
+    // `Driver::of` is how a driver is made, `Driver::Rest` and `JobMode::Cluster` are kinds.
+    for name in ["Driver", "JobMode"] {
+        let path = format!("{name}::");
+        let after = text.match_indices(&path).map(|(at, path)| text[at + path.len()..].chars().next());
+        found.extend(after.filter(|c| c.is_some_and(char::is_uppercase)).map(|_| name.to_owned()));
+    }
+    found
+}
+
+#[test]
+fn kinds_of_layouts_are_found_in_code_and_not_in_tests() {
+    for planted in [
+        "if descriptor.control == ControlKind::Pods {}",
+        "match driver { Driver::Pods(pods) => {} }",
+        "if kind == LayoutKind::Session {}",
+        "let mode = JobMode::Application;",
+        "let resource = Resource::known(\"flink.apache.org/v1beta1\", \"flinkdeployments\");",
+        "if layout == \"operator\" {}",
+        "if object.kind() == \"FlinkDeployment\" {}",
+    ] {
+        assert!(!kinds_named(planted).is_empty(), "{planted}");
+        assert_eq!(kinds_named(&format!("// {planted}")), Vec::<String>::new(), "a comment may say it");
+        let in_test = format!("#[cfg(test)]\nmod tests {{\n{planted}\n}}");
+        assert_eq!(kinds_named(&in_test), Vec::<String>::new());
+    }
+    let asks =
+        "let driver = Driver::of(c); if descriptor.traits().starts_with_pods && JobMode::is_default(m) {}";
+    assert_eq!(kinds_named(asks), Vec::<String>::new());
+}
+
+/// Plan, state machine and engine ask the traits of a driver and its tables: a new kind is learnt by `layout/` alone.
+#[test]
+fn no_kind_of_layout_is_named_outside_layout() {
+    let of_tests = |file: &str| {
+        let name = file.rsplit('/').next().unwrap_or_default();
+        ["tests.rs", "testing.rs"].contains(&name)
+            || file.contains("/simulation/")
+            || file.contains("/tests/")
+    };
+    let mut wrong = Vec::new();
+    for (file, text) in files() {
+        if module(&file) == "layout" || of_tests(&file) {
+            continue;
+        }
+        let data = KINDS_AS_DATA.iter().find(|(known, _)| *known == file).map_or(&[][..], |(_, names)| names);
+        let found = kinds_named(&text).into_iter().filter(|name| !data.contains(&name.as_str()));
+        wrong.extend(found.map(|name| format!("src/{file} names {name}")));
+    }
+    assert!(wrong.is_empty(), "ask ControlTraits, or a table in src/layout/:\n{}", wrong.join("\n"));
+}
+
 #[test]
 fn every_file_says_what_it_is_for() {
     for (file, text) in files() {

@@ -4,6 +4,7 @@ use super::call::Call;
 use super::discovery::Resource;
 use super::objects::Selection;
 use super::owner::{RELEASE_LABEL, finalizers, label, owner};
+use super::readiness::OwnedKind;
 use super::{Cluster, ClusterError};
 use crate::render::{Object, ObjectKey};
 use futures::StreamExt;
@@ -155,40 +156,27 @@ pub struct Owned {
     pub unread: Vec<String>,
 }
 
-/// The kinds that packages make. Records and locks of releases are Secrets too, but have no release label.
-const OWNED_KINDS: &[(&str, &str, &str)] = &[
-    ("v1", "ConfigMap", "configmaps"),
-    ("v1", "Secret", "secrets"),
-    ("v1", "Service", "services"),
-    ("v1", "ServiceAccount", "serviceaccounts"),
-    ("v1", "PersistentVolumeClaim", "persistentvolumeclaims"),
-    ("apps/v1", "Deployment", "deployments"),
-    ("apps/v1", "StatefulSet", "statefulsets"),
-    ("batch/v1", "Job", "jobs"),
-    ("batch/v1", "CronJob", "cronjobs"),
-    ("rbac.authorization.k8s.io/v1", "Role", "roles"),
-    ("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings"),
-    ("networking.k8s.io/v1", "Ingress", "ingresses"),
-    ("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies"),
-    ("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets"),
-    ("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers"),
-];
-
-/// Lists the live objects of a release, by label, of the kinds that packages make.
-pub async fn list_owned(cluster: &Cluster, namespace: &str, release: &str) -> Result<Owned, ClusterError> {
+/// Lists the live objects of a release, by label, of these kinds.
+pub async fn list_owned(
+    cluster: &Cluster,
+    namespace: &str,
+    release: &str,
+    kinds: &[OwnedKind],
+) -> Result<Owned, ClusterError> {
     let selector = format!("{RELEASE_LABEL}={release}");
-    let lists = futures::stream::iter(OWNED_KINDS.iter().map(|&(api_version, kind, plural)| {
-        let selector = &selector;
-        async move {
-            let selection = Selection { labels: selector, ..Selection::default() };
-            let found =
-                cluster.list(&Resource::known(api_version, plural), Some(namespace), &selection).await;
-            (api_version, kind, found)
-        }
-    }))
-    .buffered(AT_ONCE)
-    .collect::<Vec<_>>()
-    .await;
+    let lists =
+        futures::stream::iter(kinds.iter().map(|&OwnedKind { api_version, kind, plural, .. }| {
+            let selector = &selector;
+            async move {
+                let selection = Selection { labels: selector, ..Selection::default() };
+                let found =
+                    cluster.list(&Resource::known(api_version, plural), Some(namespace), &selection).await;
+                (api_version, kind, found)
+            }
+        }))
+        .buffered(AT_ONCE)
+        .collect::<Vec<_>>()
+        .await;
     let mut owned = Owned::default();
     for (api_version, kind, found) in lists {
         match found {

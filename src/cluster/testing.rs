@@ -127,8 +127,31 @@ pub(crate) fn discovery(path: &str) -> Option<Reply> {
     let group = |name: &str, resources: &[Value]| json!({"items": [{"metadata": {"name": name}, "versions": [{"version": "v1", "resources": resources}]}]});
     let list = match path {
         "/api" => group("", &[resource("configmaps", "ConfigMap"), resource("services", "Service")]),
-        "/apis" => group("apps", &[resource("deployments", "Deployment")]),
+        "/apis" => {
+            let mut list = group("apps", &[resource("deployments", "Deployment")]);
+            let custom = group("example.com", &[resource("widgets", "Widget")]);
+            list["items"].as_array_mut().unwrap().push(custom["items"][0].clone());
+            list
+        }
         _ => return None,
     };
     Some(Reply::json(200, &list))
+}
+
+/// Does to an object what a merge patch says (RFC 7396).
+pub(crate) fn merge_patch(live: &mut Value, patch: &Value) {
+    let Some(patch) = patch.as_object() else {
+        live.clone_from(patch);
+        return;
+    };
+    if !live.is_object() {
+        *live = json!({});
+    }
+    for (key, value) in patch {
+        if value.is_null() {
+            live.as_object_mut().unwrap().shift_remove(key);
+        } else {
+            merge_patch(&mut live[key], value);
+        }
+    }
 }

@@ -8,7 +8,8 @@ use super::control::ControlKind;
 use crate::context::Address;
 use crate::failure::Cause;
 use crate::flink::JarRef;
-use crate::operation::ControlTraits;
+use crate::id::Id;
+use crate::operation::{ControlTraits, StartId};
 use crate::package::LayoutKind;
 use crate::release::JobMode;
 use crate::render::Object;
@@ -112,6 +113,11 @@ impl Descriptor {
     /// Returns what may be counted on in it.
     pub fn traits(&self) -> ControlTraits {
         self.control.traits()
+    }
+
+    /// Returns the id of a start in it: this one, or an assigned one, whose nonce is this.
+    pub fn start_id(&self, id: Id) -> StartId {
+        if self.traits().chooses_job_id { StartId::Chosen(id) } else { StartId::Assigned(id) }
     }
 
     /// Returns whether jobs are submitted to it, any number of them.

@@ -5,6 +5,8 @@
 pub mod control;
 mod descriptor;
 mod kinds;
+mod pods;
 
 pub use descriptor::{DeclaredJob, Descriptor, KEY, LABEL, ServicePort};
 pub use kinds::descriptor_of;
+pub use pods::{is_task_manager, pods_of};

@@ -128,7 +128,7 @@ pub(crate) fn unknown(name: String, id: JobId) -> JobRecord {
         args: Vec::new(),
         parallelism: None,
         allow_non_restored_state: false,
-        mode: JobMode::Cluster,
+        mode: JobMode::default(),
         state: JobState::Running,
         elsewhere: None,
         restored_from: None,

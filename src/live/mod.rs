@@ -20,6 +20,7 @@ use crate::failure::{Cause, Failure, NextStep, not_found};
 use crate::flink::{FlinkError, JobOverview, Rest, Tasks};
 use crate::id::JobId;
 use crate::layout::Descriptor;
+use crate::layout::control::owned_kinds;
 use crate::probe::warm_up;
 use crate::release::{JobRecord, JobState as Recorded, Ledger, Record, Status, Summary};
 use crate::render::Object;
@@ -92,7 +93,7 @@ impl Situation {
         if situation.history.is_empty() {
             return Ok(situation);
         }
-        let owned = delete::list_owned(&context.cluster, &context.namespace, name).await?;
+        let owned = delete::list_owned(&context.cluster, &context.namespace, name, &owned_kinds()).await?;
         situation.generations = owned.objects.iter().filter_map(Object::generation).collect();
         if let Some(revision) = situation.running_revision() {
             let record = context.store.get(name, revision).await?;

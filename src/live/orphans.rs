@@ -7,6 +7,7 @@ use crate::cluster::delete;
 use crate::context::Context;
 use crate::failure::Cause;
 use crate::layout::Descriptor;
+use crate::layout::control::owned_kinds;
 use crate::release::Record;
 use crate::render::Object;
 
@@ -24,7 +25,8 @@ pub(crate) struct Orphan {
 
 /// The generations of a release that have objects in the cluster, but for those that are named.
 pub(crate) async fn orphans(context: &Context, base: &Record, known: &[u32]) -> Result<Vec<Orphan>, Cause> {
-    let owned = delete::list_owned(&context.cluster, &context.namespace, &base.name).await?.objects;
+    let owned =
+        delete::list_owned(&context.cluster, &context.namespace, &base.name, &owned_kinds()).await?.objects;
     let numbers: BTreeSet<u32> = owned.iter().filter_map(Object::generation).collect();
     let mut orphans = Vec::new();
     for number in numbers.into_iter().filter(|number| !known.contains(number)) {

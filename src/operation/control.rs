@@ -14,7 +14,7 @@ pub struct ControlTraits {
     pub starts_with_pods: bool,
     /// Two generations can be up at once.
     pub side_by_side: bool,
-    /// `main()` of a job can be run without starting the job.
+    /// Flink runs jars: `main()` of a job can be run without starting the job, and a warm-up can be.
     pub preflight: bool,
     /// A savepoint can be taken of a job that goes on.
     pub savepoint_beside: bool,

@@ -9,6 +9,7 @@ use crate::cluster::Selection;
 use crate::cluster::discovery::Resource;
 use crate::cluster::quantity;
 use crate::context::Context;
+use crate::layout;
 use crate::render::Object;
 
 /// The sum of the requests of a generation's Pods.
@@ -32,17 +33,17 @@ impl std::fmt::Display for Demand {
 }
 
 impl Demand {
-    /// Of the Deployments of one generation.
+    /// Of one generation.
     pub fn of(objects: &[Object], generation: u32) -> Self {
         let mut demand = Self::default();
         for object in objects {
-            if object.generation() != Some(generation) || object.kind() != "Deployment" {
+            let Some((replicas, spec)) =
+                layout::pods_of(object).filter(|_| object.generation() == Some(generation))
+            else {
                 continue;
-            }
-            let spec = &object.value["spec"];
-            let replicas = spec["replicas"].as_u64().and_then(|n| u32::try_from(n).ok()).unwrap_or(1);
+            };
             demand.pods += replicas;
-            for container in spec["template"]["spec"]["containers"].as_array().into_iter().flatten() {
+            for container in spec["containers"].as_array().into_iter().flatten() {
                 let amount = |of: &str, what: &str| {
                     let value = &container["resources"][of][what];
                     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);

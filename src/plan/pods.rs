@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::ObjectChanges;
+use crate::layout::is_task_manager;
 use crate::render::{Object, ObjectKey};
 
 /// Returns whether two sets of objects mean the same Pods: the generation's objects are equal but for their own labels and
@@ -35,10 +36,6 @@ fn pods_part(object: &Object) -> Value {
         spec.shift_remove("replicas");
     }
     value
-}
-
-fn is_task_manager(object: &Object) -> bool {
-    object.kind() == "Deployment" && object.label("app.kubernetes.io/component") == Some("taskmanager")
 }
 
 /// The claims that a generation's Pods mount, by name.

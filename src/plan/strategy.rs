@@ -33,7 +33,7 @@ pub(super) async fn choose_strategy(
         return Ok((Strategy::Recreate, None));
     }
     if !side_by_side {
-        let reason = "the Pods of a JobManager of kind Job start its job".to_owned();
+        let reason = "two generations of its layout cannot be up at once".to_owned();
         return Ok((Strategy::Recreate, Some(reason)));
     }
     if let Live::Unreachable(_) = situation.live {

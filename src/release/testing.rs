@@ -57,6 +57,13 @@ impl Secrets {
                     Some(_) => self.write(&name, &seen.body),
                 }
             }
+            "PATCH" => match self.all.get(&name).cloned() {
+                None => Reply::no(404, "not found"),
+                Some(mut live) => {
+                    testing::merge_patch(&mut live, &seen.body);
+                    self.write(&name, &live)
+                }
+            },
             "DELETE" => match self.all.get(&name) {
                 None => Reply::no(404, "not found"),
                 Some(live) => {

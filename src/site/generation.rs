@@ -8,7 +8,7 @@ use crate::cluster::readiness::Fatal;
 use crate::cluster::{apply, delete, readiness};
 use crate::engine::POLL;
 use crate::failure::Cause;
-use crate::layout::control::{Readiness, Want, suspend};
+use crate::layout::control::{Readiness, Want, owned_kinds, suspend};
 use crate::layout::{self, Descriptor};
 use crate::live::render_record;
 use crate::live::waiting;
@@ -98,7 +98,7 @@ impl Site<'_> {
 
     /// Waits until the JobManager answers and the TaskManagers have registered their slots.
     pub(super) async fn await_generation(&self, target: Target) -> Result<String, Cause> {
-        let objects = self.objects(target).to_vec();
+        let (objects, kinds) = (self.objects(target).to_vec(), owned_kinds());
         let descriptor = self.descriptor(target).cloned();
         let begun = Instant::now();
         let mut fatal_since: Option<Instant> = None;
@@ -108,7 +108,7 @@ impl Site<'_> {
             let mut no_room = Vec::new();
             let mut patience = CRASHING_AFTER;
             for missing in
-                readiness::not_ready(&self.context.cluster, &self.context.namespace, &objects).await?
+                readiness::not_ready(&self.context.cluster, &self.context.namespace, &objects, &kinds).await?
             {
                 if let Some(fatal) = missing.fatal {
                     hopeless.push(shorten(&missing.reason));

@@ -17,7 +17,7 @@ use crate::failure::Cause;
 use crate::flink::{self, Client};
 use crate::id::JobId;
 use crate::layout::Descriptor;
-use crate::layout::control::{Driver, RestControl};
+use crate::layout::control::{Driver, RestControl, owned_kinds};
 use crate::live::search::{has_finished, is_missing, search};
 use crate::live::{Orphan, render_record, unmanaged};
 use crate::operation::{Journal, Kind, Look, Outcome, Pods, Target, Trigger};
@@ -86,6 +86,13 @@ impl<'a> Site<'a> {
         RestControl::new(self.context.flink(descriptor), self.context.timeout)
     }
 
+    /// Returns who an object is, with its namespace: a template may leave it out, and what lives has one.
+    fn placed(&self, object: &Object) -> ObjectKey {
+        let mut key = object.key();
+        key.namespace.get_or_insert_with(|| self.context.namespace.clone());
+        key
+    }
+
     /// Gives what was deleted, in words.
     async fn delete_not_wanted(&self, target: Target) -> Result<Option<String>, Cause> {
         let keys = self.not_wanted(target).await?;
@@ -101,15 +108,10 @@ impl<'a> Site<'a> {
     /// Returns what is the release's and not part of the target: what the records of the other side name, and what lives with the
     /// release's label (attempts that failed left it). Claims hold state and stay; a generation goes by [`Step::Remove`].
     async fn not_wanted(&self, target: Target) -> Result<Vec<ObjectKey>, Cause> {
-        // A template may leave the namespace out; what lives has one.
-        let placed = |object: &Object| {
-            let mut key = object.key();
-            key.namespace.get_or_insert_with(|| self.context.namespace.clone());
-            key
-        };
+        let placed = |object: &Object| self.placed(object);
         let wanted: BTreeSet<ObjectKey> = self.objects(target).iter().map(placed).collect();
         let (cluster, namespace) = (&self.context.cluster, &self.context.namespace);
-        let owned = delete::list_owned(cluster, namespace, self.operation.name()).await?;
+        let owned = delete::list_owned(cluster, namespace, self.operation.name(), &owned_kinds()).await?;
         let recorded = self.operation.objects.iter().chain(&self.operation.old_objects);
         let known: BTreeSet<ObjectKey> =
             recorded.filter(|object| object.generation().is_none()).map(placed).collect();

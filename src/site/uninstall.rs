@@ -7,9 +7,10 @@ use std::collections::BTreeSet;
 use super::Site;
 use crate::cluster::delete;
 use crate::failure::Cause;
+use crate::layout::control::owned_kinds;
 use crate::operation::Journal;
 use crate::release::{JobState, Status};
-use crate::render::{Object, ObjectKey};
+use crate::render::ObjectKey;
 
 impl Site<'_> {
     /// Deletes the release's objects, but for the claim while a recorded savepoint lives in it.
@@ -17,11 +18,12 @@ impl Site<'_> {
         let context = &self.context;
         let name = self.operation.name();
         let keep_claims = !self.operation.journal.decided.purge && self.keeps_state(journal).await?;
-        let owned = delete::list_owned(&context.cluster, &context.namespace, name).await?.objects;
+        let owned =
+            delete::list_owned(&context.cluster, &context.namespace, name, &owned_kinds()).await?.objects;
         let keys: BTreeSet<ObjectKey> = owned
             .iter()
             .chain(&self.operation.objects)
-            .map(Object::key)
+            .map(|object| self.placed(object))
             .filter(|key| !(keep_claims && key.is_claim()))
             .collect();
         let keys: Vec<ObjectKey> = keys.into_iter().collect();

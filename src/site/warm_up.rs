@@ -21,12 +21,14 @@ const LIMIT: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(200);
 
 impl Site<'_> {
-    /// Returns whether jobs will move to a generation that has just come up, and nobody has switched warm-ups off.
+    /// Returns whether jobs will move to a generation that has just come up, jars can be run there, and nobody has switched
+    /// warm-ups off.
     pub(super) fn wants_warm_up(&self, target: Target) -> bool {
         let journal = &self.operation.journal;
         let off = self.operation.record.values.pointer("/upgrade/warmUp") == Some(&false.into());
         let moves = journal.jobs.iter().any(|job| job.decided.old.is_some() && job.start().is_some());
-        target == Target::New && journal.is_warm() && moves && !off
+        let runs_jars = journal.decided.destination.preflight;
+        target == Target::New && journal.is_warm() && runs_jars && moves && !off
     }
 
     /// Warms up; what came of it, in words. An error: it may hold slots still, or the user asked for the end.

@@ -60,7 +60,7 @@ impl SubmitOptions {
             args: self.args.clone(),
             parallelism: self.parallelism,
             allow_non_restored_state: self.change.allow_non_restored_state,
-            mode: JobMode::Cluster,
+            mode: JobMode::default(),
             state: JobState::Running,
             elsewhere: None,
             restored_from: None,

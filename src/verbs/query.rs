@@ -9,6 +9,7 @@ use crate::context::Context;
 use crate::failure::{Cause, Failure, InPhase, NextStep, not_found};
 use crate::flink::{Failures, JobState, Rest};
 use crate::id::JobId;
+use crate::layout::control::owned_kinds;
 use crate::live::jobs::{JobRow, all_rows};
 use crate::live::pending::operation_in_progress;
 use crate::live::{Situation, objects_of, waiting};
@@ -196,7 +197,9 @@ pub async fn status(context: &Context, name: &str, revision: Option<u32>) -> Res
     if let Some(descriptor) = running {
         report.generation = Some(descriptor.name.clone());
         let missing =
-            readiness::not_ready(&context.cluster, &context.namespace, &situation.objects).await.refused()?;
+            readiness::not_ready(&context.cluster, &context.namespace, &situation.objects, &owned_kinds())
+                .await
+                .refused()?;
         report.not_ready =
             missing.iter().map(|missing| waiting::brief(missing, &situation.objects)).collect();
         if let Ok(overview) = context.flink(descriptor).overview().await {

@@ -8,7 +8,7 @@ use crate::flink::{self, JobOverview, Rest};
 use crate::layout::Descriptor;
 use crate::live::jobs::record_name;
 use crate::live::{Live, Situation, unmanaged};
-use crate::operation::{Decided, JobDecision, JobMove, Journal, Kind, Start, StartId, StateFrom, Stop};
+use crate::operation::{Decided, JobDecision, JobMove, Journal, Kind, Start, StateFrom, Stop};
 use crate::plan::savepoint::savepoint_trigger;
 use crate::plan::{ChangeOptions, JobChange, Plan, StateChoice, leave, rights};
 use crate::progress::{Cancellation, Observer};
@@ -254,8 +254,9 @@ async fn moves(
                 let startable =
                     |record: &&JobRecord| record.id == job.decided.old && !record.mode.starts_with_pods();
                 let known = recorded.iter().any(|record| startable(&record));
-                job.decided.revert = known
-                    .then(|| Start { id: StartId::Chosen((context.new_id)()), from: StateFrom::ItsStop });
+                let start =
+                    |at: &Descriptor| Start { id: at.start_id((context.new_id)()), from: StateFrom::ItsStop };
+                job.decided.revert = descriptor.filter(|_| known).map(start);
                 job.decided.stop = Some(Stop::Savepoint {
                     format: options.change.savepoint_format,
                     drain: options.change.drain,

@@ -96,3 +96,6 @@ fn chosen_in_values(user_values: &Value) -> Result<Option<StateChoice>, Cause> {
         ))),
     }
 }
+
+#[cfg(test)]
+mod tests;

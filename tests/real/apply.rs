@@ -5,6 +5,7 @@ use kubectl_flink::cluster::Cluster;
 use kubectl_flink::cluster::apply::{ApplyError, ApplyErrors, ApplyOptions, Outcome, apply};
 use kubectl_flink::cluster::call::Call;
 use kubectl_flink::cluster::delete::{Removal, delete, list_owned, wait_gone};
+use kubectl_flink::layout::control::owned_kinds;
 use kubectl_flink::render::{Object, ObjectKey};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -72,7 +73,7 @@ async fn twenty_objects_are_created_found_unchanged_and_changed() {
     let (seen, result) = run(&cluster, &objects, &dry).await;
     result.unwrap();
     assert!(seen.len() == 20 && seen.iter().all(|(_, outcome)| *outcome == Outcome::Created), "{seen:?}");
-    assert!(list_owned(&cluster, &namespace, "demo").await.unwrap().objects.is_empty());
+    assert!(list_owned(&cluster, &namespace, "demo", &owned_kinds()).await.unwrap().objects.is_empty());
 
     let (seen, result) = run(&cluster, &objects, &options).await;
     result.unwrap();
@@ -93,7 +94,7 @@ async fn twenty_objects_are_created_found_unchanged_and_changed() {
         assert!(changed.len() == 1 && changed[0].0.name == "c3", "{seen:?}");
     }
 
-    let owned = list_owned(&cluster, &namespace, "demo").await.unwrap();
+    let owned = list_owned(&cluster, &namespace, "demo", &owned_kinds()).await.unwrap();
     assert_eq!((owned.objects.len(), owned.unread.len()), (20, 0));
     let keys: Vec<_> = owned.objects.iter().map(Object::key).collect();
     delete(&cluster, &namespace, "demo", &keys, &mut |_, removal| {
@@ -102,7 +103,7 @@ async fn twenty_objects_are_created_found_unchanged_and_changed() {
     .await
     .unwrap();
     wait_gone(&cluster, &namespace, &keys, Duration::from_mins(1)).await.unwrap();
-    assert!(list_owned(&cluster, &namespace, "demo").await.unwrap().objects.is_empty());
+    assert!(list_owned(&cluster, &namespace, "demo", &owned_kinds()).await.unwrap().objects.is_empty());
     support::remove(&cluster, &namespace).await;
 }
 

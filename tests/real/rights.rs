@@ -5,6 +5,7 @@ use super::support;
 use kubectl_flink::cluster::Right;
 use kubectl_flink::cluster::apply::{ApplyOptions, Outcome};
 use kubectl_flink::cluster::delete::list_owned;
+use kubectl_flink::layout::control::owned_kinds;
 use kubectl_flink::release::Store;
 
 #[tokio::test]
@@ -24,7 +25,10 @@ async fn missing_rights_are_named() {
     assert_eq!(missing, ["create roles.rbac.authorization.k8s.io", "list nodes"]);
     assert!(cluster.check_rights(&namespace, &rights).await.unwrap().is_empty());
     // Who may not look at roles still sees the rest.
-    assert_eq!(list_owned(&editor, &namespace, "demo").await.unwrap().unread, ["Role", "RoleBinding"]);
+    assert_eq!(
+        list_owned(&editor, &namespace, "demo", &owned_kinds()).await.unwrap().unread,
+        ["Role", "RoleBinding"]
+    );
     assert!(Store::new(&editor, &namespace).list(false, "").await.unwrap().is_empty());
     let everywhere = Store::new(&editor, &namespace).list(true, "").await.unwrap_err();
     assert!(everywhere.to_string().contains("cannot list resource \"secrets\""), "{everywhere}");

@@ -41,7 +41,7 @@ async fn waits(
     wanted: fn(&NotReady) -> bool,
 ) -> NotReady {
     until(what, async || {
-        let found = not_ready(cluster, namespace, std::slice::from_ref(object)).await.unwrap();
+        let found = not_ready(cluster, namespace, std::slice::from_ref(object), &[]).await.unwrap();
         found.into_iter().find(wanted)
     })
     .await
@@ -103,15 +103,19 @@ async fn what_keeps_pods_from_being_ready_is_said() {
         found.reason
     );
     until("the good one is ready", async || {
-        not_ready(&cluster, &namespace, std::slice::from_ref(&good)).await.unwrap().is_empty().then_some(())
+        not_ready(&cluster, &namespace, std::slice::from_ref(&good), &[])
+            .await
+            .unwrap()
+            .is_empty()
+            .then_some(())
     })
     .await;
     // Nobody uses the claim: its volume waits for a Pod, which is no failure.
-    let waiting = not_ready(&cluster, &namespace, &all).await.unwrap();
+    let waiting = not_ready(&cluster, &namespace, &all, &[]).await.unwrap();
     let names: Vec<_> = waiting.iter().map(|found| found.object.name.as_str()).collect();
     assert_eq!(names, ["image", "pull", "room", "nowhere", "loops", "config"]);
     let absent = deployment("absent", json!({}), json!({}));
-    assert_eq!(not_ready(&cluster, &namespace, &[absent]).await.unwrap()[0].fatal, Some(Fatal::Missing));
+    assert_eq!(not_ready(&cluster, &namespace, &[absent], &[]).await.unwrap()[0].fatal, Some(Fatal::Missing));
     support::remove(&cluster, &namespace).await;
 }
 
@@ -142,7 +146,11 @@ async fn a_port_is_forwarded_and_a_log_is_followed() {
     let server = deployment("server", shell(perl), json!({}));
     run(&cluster, std::slice::from_ref(&server), &options(&namespace)).await.1.unwrap();
     until("ready", async || {
-        not_ready(&cluster, &namespace, std::slice::from_ref(&server)).await.unwrap().is_empty().then_some(())
+        not_ready(&cluster, &namespace, std::slice::from_ref(&server), &[])
+            .await
+            .unwrap()
+            .is_empty()
+            .then_some(())
     })
     .await;
     let all = pods::list(&cluster, &namespace, "app=server").await.unwrap();

@@ -1,8 +1,9 @@
 //! Is it ready, and if not, why not: one look, no loop. Who waits, and how long, is the caller's business.
 //!
-//! Knows the built-in kinds that packages use; of any other kind it asks only that the object exists. Flink's own
-//! readiness (slots, jobs) is not seen here.
+//! Knows Kubernetes' own kinds that packages use. Of another kind the caller may have a rule, in its table of
+//! [`OwnedKind`]s; else [`conditions`] judges. Flink's own readiness (slots, jobs) is not seen here.
 
+pub mod conditions;
 mod pod;
 
 use super::discovery::Resource;
@@ -16,6 +17,34 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use serde_json::Value;
 
 const AT_ONCE: usize = 12;
+
+/// A kind of objects that a release may be made of: a row of its owner's table.
+#[derive(Clone, Copy, Debug)]
+pub struct OwnedKind {
+    /// As `apps/v1`.
+    pub api_version: &'static str,
+    /// As `Deployment`.
+    pub kind: &'static str,
+    /// As `deployments`.
+    pub plural: &'static str,
+    pub ready: Ready,
+}
+
+impl OwnedKind {
+    /// Returns whether an object is of this kind, of whichever version.
+    fn is_of(&self, key: &ObjectKey) -> bool {
+        (group(self.api_version), self.kind) == (group(&key.api_version), key.kind.as_str())
+    }
+}
+
+/// When an object of a kind is ready.
+#[derive(Clone, Copy, Debug)]
+pub enum Ready {
+    /// Kubernetes' own kinds by what each of them reports, all others by their [`conditions`].
+    ByKind,
+    /// By what its controller reports: the function returns what the live object waits for.
+    Reported(fn(&Value) -> Option<Waiting>),
+}
 
 /// An object that is not ready.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,13 +79,16 @@ pub enum Fatal {
     Volume,
     /// A Job has failed for good.
     JobFailed,
+    /// Its controller says that it does not get on.
+    Stalled,
     /// The object is not there.
     Missing,
 }
 
 /// What one object waits for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Waiting {
+pub struct Waiting {
+    /// In words for the user.
     reason: String,
     fatal: Option<Fatal>,
     no_room: bool,
@@ -65,11 +97,13 @@ struct Waiting {
 }
 
 impl Waiting {
-    fn new(reason: impl Into<String>) -> Self {
+    /// For something that takes its time.
+    pub fn new(reason: impl Into<String>) -> Self {
         Self { reason: reason.into(), ..Self::default() }
     }
 
-    fn fatal(reason: impl Into<String>, fatal: Fatal) -> Self {
+    /// For something that waiting will not help soon.
+    pub fn fatal(reason: impl Into<String>, fatal: Fatal) -> Self {
         Self { fatal: Some(fatal), ..Self::trouble(reason) }
     }
 
@@ -87,16 +121,20 @@ impl Waiting {
     }
 }
 
-/// Looks at all objects once and names those that are not ready, in the given order.
+/// Looks at all objects once and names those that are not ready, in the given order. What `kinds` says of a kind goes
+/// before what is known here.
 pub async fn not_ready(
     cluster: &Cluster,
     namespace: &str,
     objects: &[Object],
+    kinds: &[OwnedKind],
 ) -> Result<Vec<NotReady>, ClusterError> {
     let looks: Vec<_> = futures::stream::iter(objects)
         .map(|object| async move {
             let key = object.key();
-            let waiting = look(cluster, namespace, &key).await?;
+            let row = kinds.iter().find(|row| row.is_of(&key));
+            let rule = row.map_or(Ready::ByKind, |row| row.ready);
+            let waiting = look(cluster, namespace, &key, rule).await?;
             Ok::<_, ClusterError>(waiting.map(|waiting| NotReady {
                 object: key,
                 reason: waiting.reason,
@@ -112,13 +150,21 @@ pub async fn not_ready(
     Ok(looks.into_iter().flatten().collect())
 }
 
-async fn look(cluster: &Cluster, namespace: &str, key: &ObjectKey) -> Result<Option<Waiting>, ClusterError> {
+async fn look(
+    cluster: &Cluster,
+    namespace: &str,
+    key: &ObjectKey,
+    rule: Ready,
+) -> Result<Option<Waiting>, ClusterError> {
     let namespace = key.namespace.as_deref().unwrap_or(namespace);
     let Some(live) = cluster.read(namespace, key).await? else {
         return Ok(Some(Waiting::fatal("does not exist", Fatal::Missing)));
     };
-    match key.kind.as_str() {
-        "Deployment" => {
+    if let Ready::Reported(waits) = rule {
+        return Ok(waits(&live));
+    }
+    match (group(&key.api_version), key.kind.as_str()) {
+        ("apps", "Deployment") => {
             let deployment: Deployment = typed(key, live)?;
             let Some(waiting) = deployment_waits(&deployment) else {
                 return Ok(None);
@@ -126,7 +172,7 @@ async fn look(cluster: &Cluster, namespace: &str, key: &ObjectKey) -> Result<Opt
             let selector = deployment.spec.as_ref().map(|spec| selector(&spec.selector)).unwrap_or_default();
             workload(cluster, namespace, &selector, waiting).await.map(Some)
         }
-        "StatefulSet" => {
+        ("apps", "StatefulSet") => {
             let set: StatefulSet = typed(key, live)?;
             let Some(waiting) = stateful_set_waits(&set) else {
                 return Ok(None);
@@ -134,7 +180,7 @@ async fn look(cluster: &Cluster, namespace: &str, key: &ObjectKey) -> Result<Opt
             let selector = set.spec.as_ref().map(|spec| selector(&spec.selector)).unwrap_or_default();
             workload(cluster, namespace, &selector, waiting).await.map(Some)
         }
-        "Job" => {
+        ("batch", "Job") => {
             let job: Job = typed(key, live)?;
             let Some(waiting) = job_waits(&job) else {
                 return Ok(None);
@@ -142,11 +188,17 @@ async fn look(cluster: &Cluster, namespace: &str, key: &ObjectKey) -> Result<Opt
             let selector = job.spec.and_then(|spec| spec.selector).map(|s| selector(&s)).unwrap_or_default();
             workload(cluster, namespace, &selector, waiting).await.map(Some)
         }
-        _ if key.is_claim() => claim(cluster, namespace, &typed(key, live)?).await,
-        "Service" => Ok(service_waits(&live)),
-        "CustomResourceDefinition" => Ok(definition_waits(&live)),
-        _ => Ok(None),
+        ("", "Pod") => pod::waits(cluster, namespace, &typed(key, live)?).await,
+        ("", "PersistentVolumeClaim") => claim(cluster, namespace, &typed(key, live)?).await,
+        ("", "Service") => Ok(service_waits(&live)),
+        ("apiextensions.k8s.io", "CustomResourceDefinition") => Ok(definition_waits(&live)),
+        _ => Ok(conditions::waits(&live)),
     }
+}
+
+/// The group of an `apiVersion`; empty for the core.
+fn group(api_version: &str) -> &str {
+    api_version.rsplit_once('/').map_or("", |(group, _)| group)
 }
 
 fn deployment_waits(deployment: &Deployment) -> Option<Waiting> {

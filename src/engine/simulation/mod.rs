@@ -25,6 +25,7 @@ use self::world::{BEFORE, Fortune, Model, Operation, Outside, Process, Records};
 use super::Engine;
 use crate::failure::Cause;
 use crate::id::Id;
+use crate::layout::control::ControlKind;
 use crate::operation::{
     ControlTraits, Decided, JobDecision, JobMove, Journal, Kind, Outcome, Pods, SavepointFormat, Start,
     StartId, StateFrom, Stop, Strategy, Trigger,
@@ -333,7 +334,8 @@ fn journal(scene: Scene) -> Journal {
     let warm = Decided { strategy: Strategy::Warm, pods: Pods::New, ..upgrade.clone() };
     let recreate = Decided { pods: Pods::New, revert: Some(3), ..upgrade.clone() };
     let pods = ControlTraits { starts_with_pods: true, ..ControlTraits::default() };
-    let assigned = ControlTraits { chooses_job_id: false, preflight: false, ..ControlTraits::default() };
+    // Those of the driver that `verbs::upgrade`'s tests plan with, and carry out over a mocked API server.
+    let assigned = ControlKind::Assigned.traits();
     let decided = match scene {
         Scene::Warm
         | Scene::NoJob

@@ -1,7 +1,8 @@
-//! The table of all kinds of control, and what may be counted on in each.
+//! The table of all kinds of control: what may be counted on in each, and which objects it adds to a release.
 
 use serde::{Deserialize, Serialize};
 
+use crate::cluster::readiness::OwnedKind;
 use crate::operation::ControlTraits;
 
 /// How the jobs of a generation are controlled, as its descriptor says.
@@ -13,9 +14,20 @@ pub enum ControlKind {
     Rest,
     /// Its Pods start its one job.
     Pods,
+    /// For tests: another controller assigns the ids of its jobs.
+    #[cfg(test)]
+    Assigned,
 }
 
 impl ControlKind {
+    /// All of them.
+    pub(super) const ALL: &[Self] = &[
+        Self::Rest,
+        Self::Pods,
+        #[cfg(test)]
+        Self::Assigned,
+    ];
+
     /// Returns what may be counted on in a generation that is controlled like this.
     pub fn traits(self) -> ControlTraits {
         match self {
@@ -26,6 +38,18 @@ impl ControlKind {
                 preflight: false,
                 ..ControlTraits::default()
             },
+            #[cfg(test)]
+            Self::Assigned => super::assigned::TRAITS,
+        }
+    }
+
+    /// Returns the kinds of objects that its generations are made of beside Kubernetes' own: the resources of its controller,
+    /// and when one of each is ready.
+    pub(super) fn adds(self) -> &'static [OwnedKind] {
+        match self {
+            Self::Rest | Self::Pods => &[],
+            #[cfg(test)]
+            Self::Assigned => &super::assigned::ADDS,
         }
     }
 }

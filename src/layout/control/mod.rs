@@ -3,13 +3,17 @@
 //! Plan, state machine and engine know the trait and its [`ControlTraits`], never a kind of layout: what differs between
 //! layouts differs here. A driver carries out single requests; the order of them is the engine's.
 
+#[cfg(test)]
+mod assigned;
 mod driver;
 mod kind;
+mod owned;
 mod pods;
 mod rest;
 
 pub use driver::{Driver, suspend};
 pub use kind::ControlKind;
+pub use owned::owned_kinds;
 pub use pods::PodsControl;
 pub use rest::{Readiness, RestControl, Want};
 

@@ -337,8 +337,7 @@ impl Moves<'_> {
 
     fn start_id(&self, descriptor: Option<&Descriptor>) -> StartId {
         let id = (self.context.new_id)();
-        let chooses = descriptor.is_none_or(|descriptor| descriptor.traits().chooses_job_id);
-        if chooses { StartId::Chosen(id) } else { StartId::Assigned(id) }
+        descriptor.map_or(StartId::Chosen(id), |descriptor| descriptor.start_id(id))
     }
 
     /// A job that ended because another client wanted it, or by itself, is not started by an upgrade.
