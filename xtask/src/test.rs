@@ -12,9 +12,9 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::command::shown;
+use crate::command::shown_as;
 use crate::plugin;
-use crate::progress::{duration, say, step};
+use crate::progress::{duration, say};
 use crate::target::Target;
 
 /// Set to 1 where there is a cluster: KUBECONFIG leads to it, and kubectl with the plugin is on PATH.
@@ -52,14 +52,11 @@ pub struct Options {
 
 pub fn run(project: &Path, options: &Options) -> Result<()> {
     let target = Target::open(project, options.context.as_deref())?;
-    step("building", || {
-        plugin::build(project)?;
-        shown(
-            plugin::cargo(project)
-                .args(["test", "--workspace", "--no-run", "--quiet"])
-                .stdout(std::io::stderr()),
-        )
-    })?;
+    plugin::build(project)?;
+    shown_as(
+        "building the tests with cargo (3 to 5 minutes the first time)",
+        plugin::cargo(project).args(["test", "--workspace", "--no-run", "--quiet"]).stdout(std::io::stderr()),
+    )?;
     let mut closing = Vec::new();
     let mut failed = 0;
     for round in 1..=options.repeat {
