@@ -220,8 +220,8 @@ fn passed_on(command: &mut Command) -> Result<Counts> {
 /// The program of the integration tests, as cargo says that it has built it.
 fn test_program(project: &Path) -> Result<PathBuf> {
     let mut cargo = plugin::cargo(project);
-    cargo.args(["test", "--offline", "--no-run", "--quiet", "--message-format=json", "--test=main"]);
-    let messages = output(cargo.args(["--package=kubectl-flink"]))?;
+    cargo.args(["test", "--offline", "--workspace", "--no-run", "--quiet"]);
+    let messages = output(cargo.arg("--message-format=json"))?;
     let program =
         messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).find_map(|said| {
             let is_it = said["target"]["name"] == "main" && said["target"]["kind"][0] == "test";
