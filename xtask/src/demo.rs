@@ -48,7 +48,7 @@ pub struct Options {
 }
 
 pub fn run(project: &Path, options: &Options) -> Result<()> {
-    say("The story takes about 5 minutes, once the cluster is up and the plugin is built.");
+    say("The story takes 3 to 5 minutes, once the cluster is up and the plugin is built.");
     let target = Target::open(project, options.context.as_deref())?;
     plugin::build(project)?;
     let begun = Instant::now();
