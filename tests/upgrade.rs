@@ -2,6 +2,7 @@
 
 use std::fs::Permissions;
 use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::time::Instant;
 
 use crate::cluster;
 use crate::support::tally::{Expect, Run as JobRun, State};
@@ -298,7 +299,12 @@ fn a_savepoint_that_fails_leaves_the_job_running() {
 #[test]
 fn auto_asks_before_it_stops_a_job_for_want_of_room() {
     let namespace = cluster!("auto", tally);
+    // How long a start takes here is the measure of what is long: on a busy machine the scheduler has not spoken in ten seconds.
+    let begun = Instant::now();
     namespace.install_job("demo", &[]).ok();
+    let start = begun.elapsed().as_secs();
+    let spoken = format!("{}s", start.max(10));
+    let started = format!("{}s", (3 * start).max(30));
     let tally = namespace.tally("demo-storage");
     tally.await_committed(40);
     let id = namespace.job_id("demo");
@@ -307,7 +313,7 @@ fn auto_asks_before_it_stops_a_job_for_want_of_room() {
     let upgrade =
         ["upgrade", "demo", "--strategy", "auto", "--with-savepoint", "--set-json", apart, "--timeout"];
     namespace
-        .flink([upgrade.as_slice(), &["10s"]].concat())
+        .flink([upgrade.as_slice(), &[&spoken]].concat())
         .exits(5)
         .says("no room for the new Pods")
         .says("recreate: stop, replace, start")
@@ -315,7 +321,7 @@ fn auto_asks_before_it_stops_a_job_for_want_of_room() {
         .says("--strategy recreate");
     assert_eq!(namespace.job_id("demo"), id, "the job that ran runs on");
     tally.await_committed(40);
-    namespace.flink([upgrade.as_slice(), &["1m", "--yes"]].concat()).ok();
+    namespace.flink([upgrade.as_slice(), &[&started, "--yes"]].concat()).ok();
     assert_eq!(statuses(&namespace.history("demo")), "1 superseded, 2 failed, 3 failed, 4 deployed");
     tally.await_committed(40);
     namespace.flink(["uninstall", "demo", "--with-savepoint"]).ok();

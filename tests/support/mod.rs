@@ -64,6 +64,9 @@ pub fn has_time(test: &str) -> bool {
 
 fn leave_out(test: &str, why: &str) -> bool {
     println!("left out: {test}: {why}");
+    // By the name that the test runner knows it by: so it can be asked for (`cargo xtask test` does).
+    let thread = std::thread::current();
+    let test = thread.name().unwrap_or(test);
     if let Some(path) = std::env::var_os(LEFT_OUT) {
         let mut file = std::fs::File::options()
             .append(true)
@@ -103,6 +106,9 @@ macro_rules! cluster {
 /// How long anything in a cluster on a busy machine may take.
 pub const DEADLINE: Duration = Duration::from_mins(3);
 
+/// The time between two looks at a thing, at least.
+const POLL: Duration = Duration::from_millis(200);
+
 /// Looks again until there is something; fails, naming what was awaited, when the deadline has passed.
 #[track_caller]
 pub fn wait_for<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
@@ -114,11 +120,13 @@ pub fn wait_for<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
 pub fn wait_within<T>(deadline: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let end = Instant::now() + deadline;
     loop {
+        let begun = Instant::now();
         if let Some(found) = look() {
             return found;
         }
         assert!(Instant::now() < end, "not within {} s: {what}", deadline.as_secs());
-        std::thread::sleep(Duration::from_millis(200)); // between two looks, never in place of one
+        // Between two looks, never in place of one. A look that starts programs takes a processor from what is waited for.
+        std::thread::sleep((2 * begun.elapsed()).clamp(POLL, 3 * POLL));
     }
 }
 

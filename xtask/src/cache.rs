@@ -61,10 +61,20 @@ impl Cache {
         remove(&out)?; // of a run that was killed
         fs_err::create_dir_all(&out)?;
         let log = self.folder("logs")?.join(format!("{kind}.log"));
-        step(what, || build(&Building { out: out.clone(), log, lock }))?;
+        step(what, || build(&Building { what: what.to_owned(), out: out.clone(), log, lock }))?;
         fs_err::rename(&out, &entry)?;
         self.prune(kind)?;
         Ok(entry)
+    }
+
+    /// Returns whether an entry of that kind was ever made and kept, whatever it was made from.
+    pub fn has_any(&self, kind: &str) -> bool {
+        let prefix = format!("{kind}-");
+        let is_of_kind = |folder: &PathBuf| {
+            let name = folder.file_name().unwrap_or_default().to_string_lossy();
+            name.starts_with(&prefix) && !name.ends_with(".partial")
+        };
+        folders_in(&self.root.join("builds")).iter().any(is_of_kind)
     }
 
     fn prune(&self, kind: &str) -> Result<()> {
@@ -83,6 +93,8 @@ impl Cache {
 
 /// An entry that is being built.
 pub struct Building {
+    /// What is built, in words.
+    what: String,
     /// The folder that is to become the entry.
     pub out: PathBuf,
     log: PathBuf,
@@ -95,7 +107,7 @@ impl Building {
     /// Its stdin is the lock's empty file: when this process is killed, the program and all that it started go on, and the
     /// lock is held until the last of them has ended. So nobody begins anew in a folder that is still being written.
     pub fn run(&self, command: &mut Command) -> Result<()> {
-        logged(command.stdin(self.lock.try_clone()?), &self.log)
+        logged(&self.what, command.stdin(self.lock.try_clone()?), &self.log)
     }
 }
 
@@ -247,11 +259,13 @@ mod tests {
         let cache = Cache { root: folder.path().to_owned() };
         let inputs = || Inputs::new().word("x");
         assert!(cache.entry("t", "a build that fails", inputs(), |_| bail!("no")).is_err());
+        assert!(!cache.has_any("t"));
         let made = cache
             .entry("t", "a build", inputs(), |building| Ok(fs_err::write(building.out.join("f"), "1")?))
             .unwrap();
         let again = cache.entry("t", "never done", inputs(), |_| bail!("built twice")).unwrap();
         assert_eq!(made, again);
+        assert!(cache.has_any("t") && !cache.has_any("u"));
         assert_eq!(fs_err::read_to_string(again.join("f")).unwrap(), "1");
     }
 
@@ -260,6 +274,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lock");
         let building = Building {
+            what: "a build".to_owned(),
             out: folder.path().to_owned(),
             log: folder.path().join("log"),
             lock: lock(&path).unwrap(),

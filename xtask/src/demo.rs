@@ -48,8 +48,9 @@ pub struct Options {
 }
 
 pub fn run(project: &Path, options: &Options) -> Result<()> {
-    plugin::build(project)?;
+    say("The story takes 3 to 5 minutes, once the cluster is up and the plugin is built.");
     let target = Target::open(project, options.context.as_deref())?;
+    plugin::build(project)?;
     let begun = Instant::now();
     let stage = Stage::set(&target, NAMESPACE)?;
     stage.require_image("flink-test:1.20.5")?;

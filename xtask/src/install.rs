@@ -1,10 +1,11 @@
 //! The programs of the machine that the cluster and its images need: installed where that can be done, else named.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Result, bail};
 
+use crate::cache::Cache;
 use crate::command;
 use crate::progress::{say, step};
 
@@ -68,20 +69,15 @@ pub fn require(needs: &[Need]) -> Result<()> {
     if !is_root() {
         bail!("missing on this machine: {}; install with\n    sudo {install}", missing.join(", "));
     }
-    step(&format!("installing {}", missing.join(" ")), || {
-        let apt = |arguments: &[&str]| {
-            command::shown(
-                Command::new("apt-get")
-                    .args(arguments)
-                    .env("DEBIAN_FRONTEND", "noninteractive")
-                    .stdout(std::io::stderr()),
-            )
-        };
-        apt(&["update", "--quiet=2"])?;
-        let mut arguments = vec!["install", "--quiet=2", "--yes", "--no-install-recommends"];
-        arguments.extend(&missing);
-        apt(&arguments)
-    })?;
+    let log = Cache::open()?.folder("logs")?.join("apt-get.log");
+    let apt = |what: &str, arguments: &[&str]| {
+        let mut apt = Command::new("apt-get");
+        apt.args(arguments).env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null());
+        step(what, || command::logged(what, &mut apt, &log))
+    };
+    apt("fetching the lists of Debian's packages", &["update"])?;
+    let what = format!("installing {} (1 to 2 minutes)", missing.join(" "));
+    apt(&what, &[&["install", "--yes", "--no-install-recommends"], missing.as_slice()].concat())?;
     if let Some(need) = needs.iter().find(|need| find(need.program).is_none()) {
         bail!("the package {} is installed, but {} is still not found", need.package, need.program);
     }

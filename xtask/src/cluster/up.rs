@@ -18,8 +18,16 @@ use crate::progress::{say, step};
 /// How long one part may take to answer. Generous: a machine may be busy with builds.
 const PATIENCE: Duration = Duration::from_mins(2);
 
+/// Said before anything else where nothing was ever built.
+const FIRST_TIME: &str = "\
+The first time on this machine a Kubernetes and the images of Flink are built, which takes 10 to 15 minutes on two cores.
+Each part says what it is as it begins, and again while it runs; they are kept for later runs.";
+
 pub fn up(cluster: &Cluster) -> Result<()> {
     network::refuse_others(cluster)?;
+    if !cluster.cache.has_any("kubernetes") {
+        say(FIRST_TIME);
+    }
     install::require(&[install::CLUSTER, install::IMAGES, install::JOB].concat())?;
     let (kubernetes, images) = build(cluster)?;
     match state(cluster, &kubernetes) {

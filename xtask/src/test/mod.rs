@@ -1,20 +1,24 @@
 //! `cargo xtask test`: all tests, those that need a cluster too, run where users run the plugin.
 //!
 //! Tests that need a cluster look for [`CLUSTER`]; a plain `cargo test` does not set it, and they say that they were left out.
-//! To Rust's test runner such a test has passed; here it has not.
+//! To Rust's test runner such a test has passed; here it has not. That is also how it is known which tests they are.
+
+mod side_by_side;
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader, IsTerminal as _, Write as _};
-use std::path::Path;
-use std::process::Stdio;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::thread::available_parallelism;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
+use serde_json::Value;
 
-use crate::command::shown;
+use crate::command::{output, shown_as};
 use crate::plugin;
-use crate::progress::{duration, say, step};
+use crate::progress::{duration, say};
 use crate::target::Target;
 
 /// Set to 1 where there is a cluster: KUBECONFIG leads to it, and kubectl with the plugin is on PATH.
@@ -23,14 +27,16 @@ const CLUSTER: &str = "KUBECTL_FLINK_TEST_CLUSTER";
 const STORAGE: &str = "KUBECTL_FLINK_STORAGE";
 /// Set to 1 where tests that take minutes are wanted.
 const LONG: &str = "KUBECTL_FLINK_TEST_LONG";
-/// How many tests Rust's test runner runs at the same time.
+/// How many tests run at the same time.
 const THREADS: &str = "RUST_TEST_THREADS";
 /// A file that gets a line for each test with a namespace: its milliseconds and its name.
 const TIMES: &str = "KUBECTL_FLINK_TEST_TIMES";
 /// How many of the slowest tests are named at the end.
 const SLOWEST: usize = 10;
-/// A file that gets a line for each test that was left out.
+/// A file that gets a line for each test that was left out: its name and why.
 const LEFT_OUT: &str = "KUBECTL_FLINK_TEST_LEFT_OUT";
+/// How the reason begins where it is that there is no cluster (`tests/support/mod.rs`).
+const NEEDS_CLUSTER: &str = "it needs a cluster";
 
 #[derive(clap::Args)]
 pub struct Options {
@@ -52,14 +58,11 @@ pub struct Options {
 
 pub fn run(project: &Path, options: &Options) -> Result<()> {
     let target = Target::open(project, options.context.as_deref())?;
-    step("building", || {
-        plugin::build(project)?;
-        shown(
-            plugin::cargo(project)
-                .args(["test", "--workspace", "--no-run", "--quiet"])
-                .stdout(std::io::stderr()),
-        )
-    })?;
+    plugin::build(project)?;
+    shown_as(
+        "building the tests with cargo (3 to 5 minutes the first time)",
+        plugin::cargo(project).args(["test", "--workspace", "--no-run", "--quiet"]).stdout(std::io::stderr()),
+    )?;
     let mut closing = Vec::new();
     let mut failed = 0;
     for round in 1..=options.repeat {
@@ -103,6 +106,14 @@ impl Counts {
         self.ignored += tests;
     }
 
+    /// Adds what other test programs said.
+    fn add_all(&mut self, other: &Self) {
+        self.ok &= other.ok;
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.ignored += other.ignored;
+    }
+
     /// Adds a line like `test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; …`; any other line changes nothing.
     fn add(&mut self, line: &str) {
         let Some((_, counts)) = line.strip_prefix("test result: ").and_then(|result| result.split_once(". "))
@@ -124,37 +135,73 @@ impl Counts {
     }
 }
 
+/// Runs all tests once: first what needs no cluster, as a plain `cargo test` does. The tests that say there that they need one
+/// come after, for the machine's processors are then free for what waits most of its time.
 fn once(project: &Path, target: &Target, options: &Options) -> Result<Counts> {
     let cargo = plugin::cargo(project);
-    let mut command = target.command(cargo.get_program())?;
+    let left_out = tempfile::NamedTempFile::new()?;
+    let times = tempfile::NamedTempFile::new()?;
+    let prepared = |program: &OsStr| -> Result<Command> {
+        let mut command = target.command(program)?;
+        command.current_dir(project).env(TIMES, times.path()).env(LEFT_OUT, left_out.path());
+        command.env_remove(CLUSTER).env_remove(STORAGE).env_remove(LONG);
+        if options.long {
+            command.env(LONG, "1");
+        }
+        Ok(command)
+    };
+    let processors = available_parallelism().context("cannot tell the number of processors")?.get();
+    let mut command = prepared(cargo.get_program())?;
     // Offline: inside the cluster's network there is no way to a registry, and all was built before.
-    command.current_dir(project).args([
-        "test",
-        "--offline",
-        "--workspace",
-        "--no-fail-fast",
-        "--quiet",
-        "--",
-    ]);
+    command.args(["test", "--offline", "--workspace", "--no-fail-fast", "--quiet", "--"]);
     command.args(&options.filters).args(&options.more);
     if std::io::stdout().is_terminal() {
         command.arg("--color=always");
     }
-    let left_out = tempfile::NamedTempFile::new()?;
-    let times = tempfile::NamedTempFile::new()?;
-    command.env(TIMES, times.path());
-    command.env(CLUSTER, "1").env_remove(STORAGE).env_remove(LONG).env(LEFT_OUT, left_out.path());
-    if let Some(storage) = target.storage() {
-        command.env(STORAGE, storage);
+    // At least two: where there is one, Rust's test runner gives its thread no test's name.
+    let mut counts = passed_on(command.env(THREADS, (processors + 1).to_string()))?;
+
+    let said = |file: &Path| -> Result<Vec<(String, String)>> {
+        let lines = fs_err::read_to_string(file)?;
+        let lines = lines.lines().filter_map(|line| line.split_once(": "));
+        Ok(lines.map(|(test, why)| (test.to_owned(), why.to_owned())).collect())
+    };
+    let (want_cluster, mut others): (Vec<_>, Vec<_>) =
+        said(left_out.path())?.into_iter().partition(|(_, why)| why.starts_with(NEEDS_CLUSTER));
+    counts.leave_out(others.len() as u64);
+    if !want_cluster.is_empty() {
+        counts.passed -= want_cluster.len() as u64; // not yet
+        fs_err::write(left_out.path(), "")?;
+        let program = test_program(project)?;
+        let command = || -> Result<Command> {
+            let mut command = prepared(program.as_os_str())?;
+            command.env(CLUSTER, "1");
+            if let Some(storage) = target.storage() {
+                command.env(STORAGE, storage);
+            }
+            Ok(command)
+        };
+        let at_once = match std::env::var(THREADS) {
+            Ok(threads) => threads.parse().with_context(|| format!("{THREADS} is no number: {threads}"))?,
+            Err(_) => side_by_side::at_once(processors, side_by_side::memory()?),
+        };
+        let tests = want_cluster.into_iter().map(|(test, _)| test).collect();
+        counts.add_all(&side_by_side::run(tests, at_once, &options.more, command)?);
+        let more = said(left_out.path())?;
+        counts.leave_out(more.len() as u64);
+        others.extend(more);
     }
-    if options.long {
-        command.env(LONG, "1");
+    for (test, why) in others {
+        say(format_args!("left out: {test}: {why}"));
     }
-    if std::env::var_os(THREADS).is_none() {
-        // One more than there are processors: each test waits a good part of its time.
-        let processors = available_parallelism().context("cannot tell the number of processors")?;
-        command.env(THREADS, (processors.get() + 1).to_string());
+    for line in slowest(&fs_err::read_to_string(times.path())?) {
+        say(line);
     }
+    Ok(counts)
+}
+
+/// Runs test programs, passes on what they print, and counts.
+fn passed_on(command: &mut Command) -> Result<Counts> {
     let mut child =
         command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("cannot run cargo test")?;
     let mut counts = Counts::default();
@@ -167,16 +214,20 @@ fn once(project: &Path, target: &Target, options: &Options) -> Result<Counts> {
         out.flush()?;
     }
     counts.ok = child.wait()?.success();
-    let mut tests = 0;
-    for test in fs_err::read_to_string(left_out.path())?.lines() {
-        say(format!("left out: {test}"));
-        tests += 1;
-    }
-    counts.leave_out(tests);
-    for line in slowest(&fs_err::read_to_string(times.path())?) {
-        say(line);
-    }
     Ok(counts)
+}
+
+/// The program of the integration tests, as cargo says that it has built it.
+fn test_program(project: &Path) -> Result<PathBuf> {
+    let mut cargo = plugin::cargo(project);
+    cargo.args(["test", "--offline", "--workspace", "--no-run", "--quiet"]);
+    let messages = output(cargo.arg("--message-format=json"))?;
+    let program =
+        messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).find_map(|said| {
+            let is_it = said["target"]["name"] == "main" && said["target"]["kind"][0] == "test";
+            is_it.then(|| said["executable"].as_str().map(PathBuf::from))?
+        });
+    program.context("cargo does not say where the test program `main` is")
 }
 
 /// The slowest tests, of lines with milliseconds and a name each. A test with several namespaces has one line for each.
