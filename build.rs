@@ -1,6 +1,8 @@
-//! Embeds `packages/` in the binary: writes a list of `include_bytes!`, which `repository::embedded` includes.
+//! Embeds `packages/` in the binary: writes a list of `include_bytes!`, which
+//! `repository::embedded` includes.
 //!
-//! Only what git would hold: names that begin with a dot are left out, as `Package::from_dir` leaves them out.
+//! Only what git would hold: names that begin with a dot are left out, as `Package::from_dir`
+//! leaves them out.
 
 use std::error::Error;
 use std::fmt::Write as _;

@@ -1,8 +1,8 @@
-//! The last look before a request that changes something: who carries out an operation proves here that the
-//! operation is still its own.
+//! The last look before a request that changes something: who carries out an operation proves here
+//! that the operation is still its own.
 //!
-//! The clients of Flink and of Kubernetes have one place each that sends such requests, and that place asks. It knows
-//! neither of them, and sends nothing itself.
+//! The clients of Flink and of Kubernetes have one place each that sends such requests, and that
+//! place asks. It knows neither of them, and sends nothing itself.
 
 use std::time::Duration;
 
@@ -18,7 +18,8 @@ pub struct Change {
 
 /// Asked immediately before every request that changes something, each time it is sent.
 pub trait Fence: Send + Sync {
-    /// Lets the change through, or says why not (the operation was taken over). Nothing is sent after an error.
+    /// Lets the change through, or says why not (the operation was taken over). Nothing is sent
+    /// after an error.
     fn pass<'a>(&'a self, change: &'a Change) -> BoxFuture<'a, Result<(), String>>;
 }
 

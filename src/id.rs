@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// An identifier of a job or of a savepoint trigger. The client may choose both, which is what makes asking again safe.
+/// An identifier of a job or of a savepoint trigger. The client may choose both, which is what
+/// makes asking again safe.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Id([u8; 16]);
 

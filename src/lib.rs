@@ -1,12 +1,13 @@
 //! `kubectl flink`: a package manager made for Apache Flink on Kubernetes.
 //!
-//! The one promise above all others: it never stops a job that it cannot start again, and never loses track of a
-//! savepoint.
+//! The one promise above all others: it never stops a job that it cannot start again, and never
+//! loses track of a savepoint.
 //!
 //! # The map
-//! Arrows go down only: [`cli`] → [`verbs`] → [`plan`], [`run`] → [`engine`], [`site`], [`live`] → [`layout`] → the rest.
-//! Nothing below [`cli`] prints or exits; nothing but [`cluster`], [`flink`] and (through `cluster`) [`release`] talks to a
-//! server. What may `use` what is the table [`ALLOWED`]; a test holds the code against it, and refuses circles of files.
+//! Arrows go down only: [`cli`] → [`verbs`] → [`plan`], [`run`] → [`engine`], [`site`], [`live`] →
+//! [`layout`] → the rest. Nothing below [`cli`] prints or exits; nothing but [`cluster`], [`flink`]
+//! and (through `cluster`) [`release`] talks to a server. What may `use` what is the table
+//! [`ALLOWED`]; a test holds the code against it, and refuses circles of files.
 //!
 //! | module | for |
 //! | --- | --- |

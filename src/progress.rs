@@ -1,4 +1,5 @@
-//! What an operation tells while it goes on, and the request to end its waits. Data only: `cli` decides how it looks.
+//! What an operation tells while it goes on, and the request to end its waits. Data only: `cli`
+//! decides how it looks.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,7 +1,9 @@
-//! Version ranges as the users of Helm write them: `>=1.2 <2 || ~3.1`, `1.2 - 1.4`, `^1.2.x`, `!=1.3.0`.
+//! Version ranges as the users of Helm write them: `>=1.2 <2 || ~3.1`, `1.2 - 1.4`, `^1.2.x`,
+//! `!=1.3.0`.
 //!
-//! The rules are those of Masterminds/semver v3, which Helm uses; `tests/oracle/semver*.tsv` holds verdicts of the real
-//! thing. `semver::VersionReq` is another language: `1.2` means `^1.2` there, and it knows neither `||` nor `!=`.
+//! The rules are those of Masterminds/semver v3, which Helm uses; `tests/oracle/semver*.tsv` holds
+//! verdicts of the real thing. `semver::VersionReq` is another language: `1.2` means `^1.2` there,
+//! and it knows neither `||` nor `!=`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -42,7 +44,8 @@ pub fn parse_version(text: &str) -> Result<Version, VersionError> {
     })
 }
 
-/// A set of versions; `||` between alternatives, blanks or commas between conditions that all must hold.
+/// A set of versions; `||` between alternatives, blanks or commas between conditions that all must
+/// hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Range {
     text: String,
@@ -58,7 +61,8 @@ impl Range {
         Ok(Self { text: text.to_owned(), alternatives })
     }
 
-    /// Returns whether `version` is in the range. A pre-release is only where the same alternative names one (`>=1.2.3-0`).
+    /// Returns whether `version` is in the range. A pre-release is only where the same alternative
+    /// names one (`>=1.2.3-0`).
     pub fn matches(&self, version: &Version) -> bool {
         self.alternatives.iter().any(|all| {
             let pre_releases = all.iter().any(|condition| !condition.version.pre.is_empty());

@@ -1,8 +1,8 @@
 //! The one way in and out of YAML.
 //!
-//! Reads YAML as kubectl and Helm do (`yes` is a boolean, `010` is eight) into [`serde_json::Value`] or a typed struct,
-//! and writes YAML that Go reads back as the same data. It never shows a neighbouring line or a value in an error: what
-//! is read here may hold passwords.
+//! Reads YAML as kubectl and Helm do (`yes` is a boolean, `010` is eight) into
+//! [`serde_json::Value`] or a typed struct, and writes YAML that Go reads back as the same data. It
+//! never shows a neighbouring line or a value in an error: what is read here may hold passwords.
 
 use std::borrow::Cow;
 
@@ -33,8 +33,9 @@ pub fn from_str<T: DeserializeOwned>(text: &str, origin: &str) -> Result<T, Yaml
     serde_yaml::from_str_with_options(text, options()).map_err(|error| describe(&error, origin))
 }
 
-/// Returns a text as it means on every system: without a byte order mark, and with LF for CRLF. Editors of Windows write both,
-/// and neither is part of what a template, a schema or a values file says.
+/// Returns a text as it means on every system: without a byte order mark, and with LF for CRLF.
+/// Editors of Windows write both, and neither is part of what a template, a schema or a values file
+/// says.
 pub fn plain(text: &str) -> Cow<'_, str> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.contains("\r\n") { Cow::Owned(text.replace("\r\n", "\n")) } else { Cow::Borrowed(text) }
@@ -56,8 +57,9 @@ pub fn value(text: &str, origin: &str) -> Result<Value, YamlError> {
     }
 }
 
-/// Reads a stream of documents, as `kubectl apply -f` does: empty ones are dropped, and a float without a fraction
-/// becomes an integer (`2.0`, `1e3`), because Go writes it so and the API server refuses it otherwise.
+/// Reads a stream of documents, as `kubectl apply -f` does: empty ones are dropped, and a float
+/// without a fraction becomes an integer (`2.0`, `1e3`), because Go writes it so and the API server
+/// refuses it otherwise.
 pub fn documents(text: &str, origin: &str) -> Result<Vec<Value>, YamlError> {
     let mut all: Vec<Value> =
         serde_yaml::from_multiple_with_options(text, options()).map_err(|error| describe(&error, origin))?;
@@ -66,11 +68,13 @@ pub fn documents(text: &str, origin: &str) -> Result<Vec<Value>, YamlError> {
     Ok(all)
 }
 
-/// Writes `value` as one block-style document that ends with a newline. A value that JSON cannot hold (a map with keys
-/// that are no strings) is written as a comment that says so: there is no such value in this program.
+/// Writes `value` as one block-style document that ends with a newline. A value that JSON cannot
+/// hold (a map with keys that are no strings) is written as a comment that says so: there is no
+/// such value in this program.
 pub fn to_string<T: Serialize + ?Sized>(value: &T) -> String {
     let written = serde_json::to_value(value).map_err(|error| error.to_string()).and_then(|value| {
-        // The folded style (`>`) is only another way to write one long line, and hard to read in a manifest.
+        // The folded style (`>`) is only another way to write one long line, and hard to read in a
+        // manifest.
         let options = serde_yaml::ser_options! {
             prefer_block_scalars: !block_scalars_would_lose_a_tab(&value),
             folded_wrap_chars: usize::MAX,
@@ -118,7 +122,8 @@ fn integral_floats_to_integers(value: &mut Value) {
     }
 }
 
-/// CRDs are the largest documents that come here (0.6 MB, some 20,000 nodes); ten times that is allowed.
+/// CRDs are the largest documents that come here (0.6 MB, some 20,000 nodes); ten times that is
+/// allowed.
 fn options() -> Options {
     let mut budget = Budget::default();
     budget.max_depth = 128;

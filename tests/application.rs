@@ -1,4 +1,5 @@
-//! `job.mode: application`: a `main()` that Flink runs as an application of its own, and that waits for its job.
+//! `job.mode: application`: a `main()` that Flink runs as an application of its own, and that waits
+//! for its job.
 
 use std::process::Stdio;
 
@@ -10,9 +11,10 @@ use crate::support::{JobTally, Namespace, statuses, wait_for};
 /// An application whose Pods start the job: a Kubernetes Job, for Flink has no request for it.
 pub const STANDALONE: &str = "job.mode=application,job.entryClass=tally.Awaits,image.tag=1.20.5";
 
-/// Expected: it moves like any other job, warm, by recreate and back, each time from exactly the savepoint just taken:
-/// nothing is lost, nothing is repeated. A `main()` that throws where it should start the job is undone, with its own words.
-/// After its JobManager's death `main()` runs again and the job goes on under its id, from its latest checkpoint.
+/// Expected: it moves like any other job, warm, by recreate and back, each time from exactly the
+/// savepoint just taken: nothing is lost, nothing is repeated. A `main()` that throws where it
+/// should start the job is undone, with its own words. After its JobManager's death `main()` runs
+/// again and the job goes on under its id, from its latest checkpoint.
 #[test]
 fn an_application_moves_with_its_state() {
     let namespace = cluster!("application", tally);
@@ -61,8 +63,8 @@ fn an_application_moves_with_its_state() {
     tally.check(State::Ended, &Expect { repeated_emitted: repeated..=repeated, ..Expect::default() });
 }
 
-/// Deletes the JobManager's Pod. Expected: the job goes on under its id, from its latest checkpoint; gives how many numbers it has
-/// emitted again.
+/// Deletes the JobManager's Pod. Expected: the job goes on under its id, from its latest
+/// checkpoint; gives how many numbers it has emitted again.
 #[track_caller]
 fn job_manager_dies(namespace: &Namespace, tally: &JobTally) -> u64 {
     let id = namespace.job_id("demo");
@@ -87,10 +89,11 @@ fn is_an_application(namespace: &Namespace) {
     assert_eq!(application["status"], "RUNNING", "{application:#}");
 }
 
-/// Before Flink 2.3, and with `jobManager.kind` Job, the JobManager is a Kubernetes Job whose Pod runs `main()`. Expected: it takes
-/// the strategy recreate, each time from exactly the savepoint just taken, to another Flink version and to the mode `cluster` too; what
-/// fails is undone in a generation of its own; nothing is lost, nothing is repeated. After its Pod's death the job goes on
-/// under its id, from its latest checkpoint.
+/// Before Flink 2.3, and with `jobManager.kind` Job, the JobManager is a Kubernetes Job whose Pod
+/// runs `main()`. Expected: it takes the strategy recreate, each time from exactly the savepoint
+/// just taken, to another Flink version and to the mode `cluster` too; what fails is undone in a
+/// generation of its own; nothing is lost, nothing is repeated. After its Pod's death the job goes
+/// on under its id, from its latest checkpoint.
 #[test]
 fn an_application_as_a_kubernetes_job_moves_with_its_state() {
     let namespace = cluster!("standalone", tally);
@@ -147,10 +150,12 @@ fn an_application_as_a_kubernetes_job_moves_with_its_state() {
     tally.check(State::Ended, &Expect { repeated_emitted: repeated..=repeated, ..Expect::default() });
 }
 
-/// The plugin dies when the new JobManager's Pod has been unsuspended, before it has seen the job. That completes checkpoints and fails for
-/// good, and Flink forgets it with its JobManager. Expected: `recover` finds what it left, so the old job does not start again from
-/// the savepoint before it; from what is on record then nothing is lost, and nothing that was committed is committed again. The
-/// same where the job finishes, of which Flink keeps no checkpoint. Where the Pods never ran, it is undone.
+/// The plugin dies when the new JobManager's Pod has been unsuspended, before it has seen the job.
+/// That completes checkpoints and fails for good, and Flink forgets it with its JobManager.
+/// Expected: `recover` finds what it left, so the old job does not start again from the savepoint
+/// before it; from what is on record then nothing is lost, and nothing that was committed is
+/// committed again. The same where the job finishes, of which Flink keeps no checkpoint. Where the
+/// Pods never ran, it is undone.
 #[test]
 fn what_pods_committed_after_the_run_had_died_is_not_undone() {
     let namespace = cluster!("let-go", tally);
@@ -233,7 +238,8 @@ fn what_pods_committed_after_the_run_had_died_is_not_undone() {
     );
 }
 
-/// Flink 2.2 and older has no request for it: such a JobManager is a Job, and where it may not be one, that is said.
+/// Flink 2.2 and older has no request for it: such a JobManager is a Job, and where it may not be
+/// one, that is said.
 #[test]
 fn an_older_flink_runs_an_application_in_a_job() {
     let set = "job.jar=local:///opt/flink/usrlib/a.jar,job.mode=application,image.tag=";

@@ -1,4 +1,5 @@
-//! The map of the architecture in `src/lib.rs`, held against the code: which module names which, and what each file says of itself.
+//! The map of the architecture in `src/lib.rs`, held against the code: which module names which,
+//! and what each file says of itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -94,7 +95,8 @@ fn modules_name_only_what_the_table_allows() {
     for (file, text) in files() {
         let Some(may) = allowed.get(module(&file)) else { continue };
         for name in named(&code(&text)) {
-            // What begins with a capital letter is a macro's or a re-export's: lib.rs has none but the table.
+            // What begins with a capital letter is a macro's or a re-export's: lib.rs has none but
+            // the table.
             if name != module(&file) && !may.contains(&name.as_str()) {
                 wrong.push(format!("src/{file} names crate::{name}"));
             }
@@ -218,7 +220,8 @@ fn kinds_of_layouts_are_found_in_code_and_not_in_tests() {
     assert_eq!(kinds_named(asks), Vec::<String>::new());
 }
 
-/// Plan, state machine and engine ask the traits of a driver and its tables: a new kind is learnt by `layout/` alone.
+/// Plan, state machine and engine ask the traits of a driver and its tables: a new kind is learnt
+/// by `layout/` alone.
 #[test]
 fn no_kind_of_layout_is_named_outside_layout() {
     let of_tests = |file: &str| {
@@ -249,7 +252,8 @@ fn every_file_says_what_it_is_for() {
     }
 }
 
-/// What to type next is data until `cli` renders it: as text a command would lack the flags that lead to the user's cluster.
+/// What to type next is data until `cli` renders it: as text a command would lack the flags that
+/// lead to the user's cluster.
 #[test]
 fn no_command_line_is_text_below_cli() {
     let mut wrong = Vec::new();
@@ -261,7 +265,8 @@ fn no_command_line_is_text_below_cli() {
     assert!(wrong.is_empty(), "commands as text, which are a NextStep:\n{}", wrong.join("\n"));
 }
 
-/// Requests leave in one place for each server, and whatever changes something asks the fence right before it there.
+/// Requests leave in one place for each server, and whatever changes something asks the fence right
+/// before it there.
 #[test]
 fn requests_are_sent_in_one_place_for_each_server() {
     let places = |call: &str| -> Vec<String> {
@@ -279,10 +284,12 @@ fn requests_are_sent_in_one_place_for_each_server() {
         ["flink/client.rs"; 2],
         "a read, and a change behind the fence"
     );
-    // Streams: logs, a command in a Pod that looks for files, and forwarded ports, through which Flink's client goes.
+    // Streams: logs, a command in a Pod that looks for files, and forwarded ports, through which
+    // Flink's client goes.
     let streams = places(".streaming_client()");
     assert_eq!(streams, ["cluster/exec.rs", "cluster/forward.rs", "cluster/pods.rs", "context/mod.rs"]);
-    // Without a fence: what a client is until it gets one, and the operation object, which is the lock.
+    // Without a fence: what a client is until it gets one, and the operation object, which is the
+    // lock.
     let unfenced = ["cluster/mod.rs", "cluster/mod.rs", "flink/client.rs", "release/operation/place.rs"];
     assert_eq!(places("Arc::new(Unfenced)"), unfenced);
 }
@@ -316,7 +323,8 @@ fn public_items_are_documented() {
     assert!(bare.is_empty(), "public, and not documented:\n{}", bare.join("\n"));
 }
 
-/// Expected: what Flink itself calls things, and how a jar is named, is written down in `flink/names.rs` alone.
+/// Expected: what Flink itself calls things, and how a jar is named, is written down in
+/// `flink/names.rs` alone.
 #[test]
 fn flinks_own_names_are_in_one_place() {
     const NAMES: [&str; 9] = [
@@ -337,6 +345,24 @@ fn flinks_own_names_are_in_one_place() {
         let text = text.split("#[cfg(test)]").next().unwrap_or_default();
         for name in NAMES.iter().filter(|name| text.contains(*name)) {
             assert_eq!(file, "flink/names.rs", "it says {name}");
+        }
+    }
+}
+
+/// Expected: comments are read, not scrolled; a row of a table cannot be broken, and neither a
+/// word.
+#[test]
+fn comments_fit_into_100_columns() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for folder in ["src", "tests", "xtask/src"] {
+        for (file, text) in files_of(&root.join(folder)) {
+            for (number, line) in text.lines().enumerate() {
+                let comment = line.trim_start();
+                let breaks =
+                    comment.trim_start_matches(['/', '!', ' ']).contains(' ') && !comment.contains("! |");
+                let long = comment.starts_with("//") && breaks && line.chars().count() > 100;
+                assert!(!long, "{folder}/{file}:{}: {line}", number + 1);
+            }
         }
     }
 }

@@ -1,11 +1,13 @@
-//! What is wrong is refused with place and reason before anything changes: no record, no object, no lock is left.
+//! What is wrong is refused with place and reason before anything changes: no record, no object, no
+//! lock is left.
 
 use std::path::Path;
 use std::process::Command;
 
 use crate::support::{Namespace, Run, flink, kubectl, program, run, wait_for};
 
-/// An image that nobody has: what is installed makes Pods that never start, and no machine is kept busy.
+/// An image that nobody has: what is installed makes Pods that never start, and no machine is kept
+/// busy.
 const NO_IMAGE: &[&str] = &["--set", "image.repository=localhost/nothing,image.tag=2.3.0", "--no-wait"];
 
 /// Everything in a namespace that an operation could have made.
@@ -260,7 +262,8 @@ fn a_field_of_another_manager_is_named_and_taken_only_when_asked() {
     assert_eq!(kind(), "ClusterIP");
 }
 
-/// Expected: a namespace that `--create-namespace` has made goes again where the lock cannot be had, and no other one does.
+/// Expected: a namespace that `--create-namespace` has made goes again where the lock cannot be
+/// had, and no other one does.
 #[test]
 fn a_namespace_that_was_made_for_nothing_goes() {
     let namespace = crate::cluster!("made");

@@ -4,9 +4,10 @@ use crate::cluster;
 use crate::support::tally::{Expect, State};
 use crate::support::{JobTally, Namespace, job_args, statuses, wait_for};
 
-/// Expected: the job fails on every record, again and again, so that it can take no savepoint (exit code 3, no revision); fixed
-/// by an upgrade, by a rollback and by an upgrade that names the checkpoint, it goes on from its latest checkpoint each time.
-/// Nothing is lost, committed repeats nothing, and emitted repeats what it put out after those checkpoints, over and over.
+/// Expected: the job fails on every record, again and again, so that it can take no savepoint (exit
+/// code 3, no revision); fixed by an upgrade, by a rollback and by an upgrade that names the
+/// checkpoint, it goes on from its latest checkpoint each time. Nothing is lost, committed repeats
+/// nothing, and emitted repeats what it put out after those checkpoints, over and over.
 #[test]
 fn a_job_that_crashes_again_and_again_is_fixed_from_its_latest_checkpoint() {
     let namespace = cluster!("checkpoint", tally);
@@ -51,7 +52,8 @@ fn a_job_that_crashes_again_and_again_is_fixed_from_its_latest_checkpoint() {
     tally.check(State::Ended, &expected);
 }
 
-/// Has the job crash on every record; gives its latest checkpoint, the moment that it has crashed for the third time.
+/// Has the job crash on every record; gives its latest checkpoint, the moment that it has crashed
+/// for the third time.
 #[track_caller]
 fn crash_loop(namespace: &Namespace, tally: &JobTally) -> String {
     let healed = tally.folder.join("healed");
@@ -69,7 +71,8 @@ fn crash_loop(namespace: &Namespace, tally: &JobTally) -> String {
     latest
 }
 
-/// The job runs again, restored from that checkpoint, by Flink's word, and is past all that it had put out before.
+/// The job runs again, restored from that checkpoint, by Flink's word, and is past all that it had
+/// put out before.
 #[track_caller]
 fn went_on(namespace: &Namespace, tally: &JobTally, checkpoint: &str) {
     let id = namespace.job_id("demo");
@@ -83,9 +86,10 @@ fn went_on(namespace: &Namespace, tally: &JobTally, checkpoint: &str) {
     tally.await_committed(40);
 }
 
-/// Expected: for a path with nothing at it the job is never stopped. Started from one where no state is the job fails, and goes back
-/// to its own latest checkpoint, not to nothing: exit code 5, nothing is lost, committed repeats nothing. The plan of a volume that
-/// the new Pods do not mount is refused.
+/// Expected: for a path with nothing at it the job is never stopped. Started from one where no
+/// state is the job fails, and goes back to its own latest checkpoint, not to nothing: exit code 5,
+/// nothing is lost, committed repeats nothing. The plan of a volume that the new Pods do not mount
+/// is refused.
 #[test]
 fn a_path_that_is_wrong_costs_no_state() {
     let namespace = cluster!("typo", tally);
@@ -121,8 +125,9 @@ fn a_path_that_is_wrong_costs_no_state() {
     );
 }
 
-/// Expected: of a job that takes no checkpoints the plan says that nothing goes back by itself, and nothing does once it runs. What
-/// has failed for good is not uninstalled without a word about its state.
+/// Expected: of a job that takes no checkpoints the plan says that nothing goes back by itself, and
+/// nothing does once it runs. What has failed for good is not uninstalled without a word about its
+/// state.
 #[test]
 fn without_checkpoints_nothing_goes_back_by_itself() {
     let namespace = cluster!("uncheckpointed", tally);

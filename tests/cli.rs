@@ -1,4 +1,5 @@
-//! The command line itself, without a cluster: help, usage errors, completion, and that nothing the user may type panics.
+//! The command line itself, without a cluster: help, usage errors, completion, and that nothing the
+//! user may type panics.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -310,8 +311,8 @@ fn results_go_to_stdout_and_a_reader_that_leaves_ends_it_quietly() {
     assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("---\n0\n", ""));
 }
 
-/// Expected: a second Ctrl-C ends the process at once, with the exit code of shells; and whatever kills it, no core dump, which
-/// would hold tokens, is written.
+/// Expected: a second Ctrl-C ends the process at once, with the exit code of shells; and whatever
+/// kills it, no core dump, which would hold tokens, is written.
 #[test]
 #[cfg(target_os = "linux")]
 fn a_second_interrupt_ends_it_at_once_and_no_core_is_dumped() {
@@ -331,7 +332,8 @@ fn a_second_interrupt_ends_it_at_once_and_no_core_is_dumped() {
     assert_eq!(core.split_whitespace().skip(4).take(2).collect::<Vec<_>>(), ["0", "0"], "{core}");
     let pid = Pid::from_child(&running);
     let ended = wait_for("the process to end", || {
-        // The signal may come before the program listens for the next one: a person presses again, too.
+        // The signal may come before the program listens for the next one: a person presses again,
+        // too.
         let _ = kill_process(pid, Signal::INT);
         running.try_wait().unwrap()
     });
@@ -375,7 +377,8 @@ fn what_asks_no_cluster_has_every_format_or_refuses_it() {
     }
 }
 
-/// Expected: a result gets out by `Output::print` alone, and each that does is held against every format.
+/// Expected: a result gets out by `Output::print` alone, and each that does is held against every
+/// format.
 #[test]
 fn no_verb_forgets_a_format() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cli");
@@ -432,7 +435,8 @@ fn logged_on_a_terminal(no_color: Option<&str>) -> String {
     String::from_utf8(written).unwrap()
 }
 
-/// Expected: the log has colours on a terminal only, and none where `NO_COLOR` says so (<https://no-color.org>).
+/// Expected: the log has colours on a terminal only, and none where `NO_COLOR` says so
+/// (<https://no-color.org>).
 #[test]
 #[cfg(target_os = "linux")]
 fn the_log_has_no_colours_where_none_are_wanted() {

@@ -21,7 +21,8 @@ fn below(folder: &Path, end: &str, into: &mut Vec<PathBuf>) {
     }
 }
 
-/// The command lines in a text: `kubectl flink …` after a back-tick, a quote, a prompt, or anywhere in a code block.
+/// The command lines in a text: `kubectl flink …` after a back-tick, a quote, a prompt, or anywhere
+/// in a code block.
 fn command_lines(text: &str, code: bool) -> Vec<String> {
     let mut found = Vec::new();
     let mut fenced = code;
@@ -42,7 +43,8 @@ fn command_lines(text: &str, code: bool) -> Vec<String> {
     found
 }
 
-/// The command lines that Rust code makes as data: `NextStep::flink([…])` and what is added to it. What is no literal is `X`.
+/// The command lines that Rust code makes as data: `NextStep::flink([…])` and what is added to it.
+/// What is no literal is `X`.
 fn next_steps(code: &str) -> Vec<String> {
     let mut found = Vec::new();
     for (at, start) in code.match_indices("NextStep::flink(") {

@@ -1,4 +1,5 @@
-//! The JobManager's Pod goes at the worst moments: while its savepoint is awaited, before and after it is written.
+//! The JobManager's Pod goes at the worst moments: while its savepoint is awaited, before and after
+//! it is written.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -50,9 +51,10 @@ fn whole(folder: &Path) -> usize {
         .count()
 }
 
-/// Expected: the JobManager forgets the stop, brings the job back from its latest checkpoint under its id, and is not asked
-/// again: exit code 5, revision 1 deployed, no savepoint. Later the same upgrade succeeds, and when that generation's
-/// JobManager goes, the job goes on from its latest checkpoint, not from the savepoint.
+/// Expected: the JobManager forgets the stop, brings the job back from its latest checkpoint under
+/// its id, and is not asked again: exit code 5, revision 1 deployed, no savepoint. Later the same
+/// upgrade succeeds, and when that generation's JobManager goes, the job goes on from its latest
+/// checkpoint, not from the savepoint.
 #[test]
 fn before_the_savepoint_is_written_the_job_runs_on() {
     let namespace = cluster!("forgets", tally);
@@ -90,8 +92,8 @@ fn before_the_savepoint_is_written_the_job_runs_on() {
     tally.check(State::Ended, &Expect { repeated_emitted: repeated..=repeated, ..Expect::default() });
 }
 
-/// Expected: the savepoint is found in its directory, no second one is taken, and the job goes on from it: nothing is lost,
-/// nothing is repeated.
+/// Expected: the savepoint is found in its directory, no second one is taken, and the job goes on
+/// from it: nothing is lost, nothing is repeated.
 #[test]
 fn after_the_savepoint_is_written_it_is_found_in_its_directory() {
     let namespace = cluster!("found", tally);

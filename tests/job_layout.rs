@@ -1,12 +1,13 @@
-//! Layout `job`: a job whose life is the release's, from install to uninstall, with its JobManager killed in between.
+//! Layout `job`: a job whose life is the release's, from install to uninstall, with its JobManager
+//! killed in between.
 
 use crate::cluster;
 use crate::support::tally::{Expect, State};
 use crate::support::{Namespace, assert_snapshot, run, statuses, wait_for};
 
-/// Expected: after the JobManager's Pod was deleted the job goes on under its id from its latest checkpoint, so emitted
-/// repeats what was emitted since (something, and at most some seconds of it), committed nothing; the moves by
-/// savepoint add nothing to that. Nothing is lost.
+/// Expected: after the JobManager's Pod was deleted the job goes on under its id from its latest
+/// checkpoint, so emitted repeats what was emitted since (something, and at most some seconds of
+/// it), committed nothing; the moves by savepoint add nothing to that. Nothing is lost.
 #[test]
 fn a_job_from_install_to_uninstall() {
     let namespace = cluster!("job", tally);
@@ -64,8 +65,9 @@ fn a_job_from_install_to_uninstall() {
     tally.check(State::Ended, &expected);
 }
 
-/// Expected of the plan of a warm upgrade of a running job: what it costs, for how long the job is down and what happens if it
-/// fails, for a program; how each object changes, on demand; and it changes nothing.
+/// Expected of the plan of a warm upgrade of a running job: what it costs, for how long the job is
+/// down and what happens if it fails, for a program; how each object changes, on demand; and it
+/// changes nothing.
 #[track_caller]
 fn the_plan_tells_what_an_upgrade_would_do(namespace: &Namespace) {
     let plan =

@@ -1,7 +1,8 @@
 //! `plugin.yaml` against the rules by which Krew reads a manifest and its index takes one.
 //!
-//! Krew: <https://krew.sigs.k8s.io/docs/developer-guide/plugin-manifest/> and its validation package; the index's rules for
-//! descriptions: <https://krew.sigs.k8s.io/docs/developer-guide/release/>.
+//! Krew: <https://krew.sigs.k8s.io/docs/developer-guide/plugin-manifest/> and its validation
+//! package; the index's rules for descriptions:
+//! <https://krew.sigs.k8s.io/docs/developer-guide/release/>.
 
 use std::collections::BTreeSet;
 use std::path::Path;

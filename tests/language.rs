@@ -1,6 +1,8 @@
-//! Words that this project once used and a user of Flink or Kubernetes had to guess do not come back.
+//! Words that this project once used and a user of Flink or Kubernetes had to guess do not come
+//! back.
 //!
-//! Words with an honest second meaning (base, silent, elsewhere, settle, rehearsal) are left to review.
+//! Words with an honest second meaning (base, silent, elsewhere, settle, rehearsal) are left to
+//! review.
 
 use std::path::{Path, PathBuf};
 
@@ -8,8 +10,8 @@ use crate::reference::reference;
 
 /// Phrases that must not occur, each with what to say instead.
 ///
-/// A `*` stands for any ending of its word. Case, line breaks, `_`, `-` and the humps of a `CamelCase` name make no
-/// difference.
+/// A `*` stands for any ending of its word. Case, line breaks, `_`, `-` and the humps of a
+/// `CamelCase` name make no difference.
 const PATTERNS: &[(&str, &str)] = &[
     ("classic order", "recreate"),
     ("way* back", "rollback, revert"),
@@ -43,11 +45,12 @@ const PATTERNS: &[(&str, &str)] = &[
     ("service lead*", "switch the Service to"),
 ];
 
-/// Set once the texts of `--help`, and `docs/commands.md` that is made from them, are converted and held to the list.
+/// Set once the texts of `--help`, and `docs/commands.md` that is made from them, are converted and
+/// held to the list.
 const HELP_DONE: bool = true;
 
-/// Folders of the code (and of the packages) that are held to the list: the ones that are converted.
-/// `src/cli` is every file below it.
+/// Folders of the code (and of the packages) that are held to the list: the ones that are
+/// converted. `src/cli` is every file below it.
 const SRC_DONE: &[&str] = &["src", "packages"];
 
 /// A word in lower case, or the end of a clause as an empty one, with its line.
@@ -89,7 +92,8 @@ fn is_at(words: &[Word], at: usize, pattern: &str) -> bool {
     })
 }
 
-/// Returns each phrase of a text that must not occur: the line, the pattern, and what to say instead.
+/// Returns each phrase of a text that must not occur: the line, the pattern, and what to say
+/// instead.
 fn found_in(text: &str) -> Vec<(usize, &'static str, &'static str)> {
     let words = words(text);
     let mut found = Vec::new();

@@ -33,7 +33,8 @@ fn at(folder: &Path) -> String {
     folder.join("small").to_str().unwrap().to_owned()
 }
 
-/// Expected: a layout that renders no descriptor is no session by mistake, and a plain one none that has a Flink after all.
+/// Expected: a layout that renders no descriptor is no session by mistake, and a plain one none
+/// that has a Flink after all.
 #[test]
 fn a_layout_renders_what_its_kind_says() {
     let plain = package("plain", "");
@@ -49,7 +50,8 @@ fn a_layout_renders_what_its_kind_says() {
     }
 }
 
-/// Expected: a package without Flink is installed, upgraded and uninstalled; what is said about state is refused.
+/// Expected: a package without Flink is installed, upgraded and uninstalled; what is said about
+/// state is refused.
 #[test]
 fn a_plain_package_has_no_state() {
     let namespace = crate::cluster!("plain");

@@ -1,4 +1,5 @@
-//! The documents hang together: the book has every page, links lead somewhere, and named files exist.
+//! The documents hang together: the book has every page, links lead somewhere, and named files
+//! exist.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};

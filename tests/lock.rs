@@ -9,7 +9,8 @@ use crate::support::{Namespace, statuses, wait_for};
 
 const OPERATION: &str = "flink.operation.v1.demo";
 
-/// Starts an upgrade with a savepoint, for the caller to end, and reads its progress until a line has the text.
+/// Starts an upgrade with a savepoint, for the caller to end, and reads its progress until a line
+/// has the text.
 #[allow(
     clippy::zombie_processes,
     reason = "where it is not handed over, the test fails and the program with it"
@@ -38,9 +39,10 @@ fn upgrade_until(
     }
 }
 
-/// Expected: while one upgrade is under way another is refused, names who holds the release and changes nothing; the
-/// first one ends as if nothing had been. A run that is killed after its stop leaves the path of the savepoint in its
-/// journal: the next command completes it, then does its own. Nothing is lost, nothing is repeated.
+/// Expected: while one upgrade is under way another is refused, names who holds the release and
+/// changes nothing; the first one ends as if nothing had been. A run that is killed after its stop
+/// leaves the path of the savepoint in its journal: the next command completes it, then does its
+/// own. Nothing is lost, nothing is repeated.
 #[test]
 fn one_at_a_time_and_what_a_killed_run_leaves() {
     let namespace = cluster!("lock", tally);
@@ -67,8 +69,8 @@ fn one_at_a_time_and_what_a_killed_run_leaves() {
     killed.wait().unwrap();
     namespace.flink(["status", "demo"]).ok().prints("OPERATION:  an operation by tester@");
     assert_eq!(statuses(&namespace.history("demo")), "1 superseded, 2 deployed, 3 pending-upgrade");
-    // The lock expires 30 s after its last renewal; until then the run counts as alive. Whatever changes the release next
-    // first completes what that run had begun.
+    // The lock expires 30 s after its last renewal; until then the run counts as alive. Whatever
+    // changes the release next first completes what that run had begun.
     let next = ["upgrade", "demo", "--set", "taskManager.memory=1150m", "--with-savepoint"];
     let next = wait_for("the lock's expiry", || {
         let next = namespace.flink(next);

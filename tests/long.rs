@@ -9,8 +9,8 @@ use crate::recover::{halted, one_job_runs, recover, requests, upgrade};
 use crate::support::tally::{Expect, State};
 use crate::support::{JAR, JobTally, Namespace, Run, statuses, wait_within};
 
-/// Expected: killed at each transition in its turn, the next run completes or undoes the upgrade; nothing is lost, nothing is
-/// repeated.
+/// Expected: killed at each transition in its turn, the next run completes or undoes the upgrade;
+/// nothing is lost, nothing is repeated.
 #[test]
 fn killed_at_every_transition_warm() {
     let namespace = cluster!("killed-warm", long);
@@ -51,8 +51,9 @@ fn killed_at_every_upgrade(namespace: &Namespace, at_least: usize) {
     tally.check(State::Ended, &Expect::default());
 }
 
-/// The new job's state does not fit. Expected: killed at each transition from the stop on, and of the revert, the job runs as it
-/// did after the next run, from the savepoint that stopped it; nothing is lost, nothing is repeated.
+/// The new job's state does not fit. Expected: killed at each transition from the stop on, and of
+/// the revert, the job runs as it did after the next run, from the savepoint that stopped it;
+/// nothing is lost, nothing is repeated.
 #[test]
 fn killed_at_every_transition_of_a_way_back() {
     let namespace = cluster!("killed-back", long);
@@ -84,8 +85,8 @@ fn killed_at_every_transition_of_a_way_back() {
     tally.check(State::Ended, &Expect::default());
 }
 
-/// Expected: killed at each transition of an uninstall, the next run completes it, or the job runs on; the release comes back from
-/// what is recorded, with nothing lost and nothing repeated.
+/// Expected: killed at each transition of an uninstall, the next run completes it, or the job runs
+/// on; the release comes back from what is recorded, with nothing lost and nothing repeated.
 #[test]
 fn killed_at_every_transition_of_an_uninstall() {
     let namespace = cluster!("killed-uninstall", long);
@@ -129,7 +130,8 @@ struct Killed<'a> {
     judge: &'a dyn Fn(Run, &str),
 }
 
-/// Kills a command at each transition in its turn, and recovers; the requests of one that was not killed.
+/// Kills a command at each transition in its turn, and recovers; the requests of one that was not
+/// killed.
 fn killed_at_every_transition(namespace: &Namespace, killed: &Killed) -> Vec<String> {
     let all = requests((killed.command)(0), killed.code);
     assert!(all.len() > killed.at_least, "so few transitions: {all:?}");
@@ -156,8 +158,8 @@ fn killed_at_every_transition(namespace: &Namespace, killed: &Killed) -> Vec<Str
     all
 }
 
-/// Expected: a savepoint that takes more than five minutes, for which Flink keeps its answers, is waited for, whatever
-/// `--timeout` says of other waits; nothing is lost, nothing is repeated.
+/// Expected: a savepoint that takes more than five minutes, for which Flink keeps its answers, is
+/// waited for, whatever `--timeout` says of other waits; nothing is lost, nothing is repeated.
 #[test]
 fn a_savepoint_of_more_than_five_minutes() {
     let namespace = cluster!("slow", long);
@@ -182,8 +184,9 @@ fn a_savepoint_of_more_than_five_minutes() {
     tally.check(State::Ended, &Expect { runs: 2..=2, ..Expect::default() });
 }
 
-/// Expected of each layout, strategy and Flink: an option of Flink changes with a savepoint, the parallelism with another, then
-/// a rollback with a third: nothing is lost, nothing is repeated, each start is from exactly that path.
+/// Expected of each layout, strategy and Flink: an option of Flink changes with a savepoint, the
+/// parallelism with another, then a rollback with a third: nothing is lost, nothing is repeated,
+/// each start is from exactly that path.
 #[test]
 fn job_warm_on_flink_1_20() {
     moves("l-job-warm-1", "job", "warm", "1.20.5");

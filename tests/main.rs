@@ -1,6 +1,7 @@
 //! The one program of integration tests; each file of `tests/` is a module of it.
 //!
-//! Tests that need a cluster run where `cargo xtask test` runs them, and say elsewhere that they were left out.
+//! Tests that need a cluster run where `cargo xtask test` runs them, and say elsewhere that they
+//! were left out.
 
 #![allow(clippy::unwrap_used, reason = "clippy.toml allows it in test functions; these are their helpers")]
 #![allow(

@@ -1,4 +1,5 @@
-//! The package `flink`: its values files all render, what it refuses it refuses in words, and what it must hold it holds.
+//! The package `flink`: its values files all render, what it refuses it refuses in words, and what
+//! it must hold it holds.
 
 use std::path::Path;
 
@@ -313,7 +314,8 @@ fn pods_are_not_root_and_a_change_of_labels_makes_no_new_ones() {
         assert_eq!(pod["securityContext"]["runAsNonRoot"], true, "{pod}");
         assert_eq!(pod["containers"][0]["securityContext"]["allowPrivilegeEscalation"], false);
     }
-    // A new generation is needed where an object with the generation's label changes more than its metadata.
+    // A new generation is needed where an object with the generation's label changes more than its
+    // metadata.
     let generation = |rendered: &Rendered| -> Vec<Value> {
         let of_it = |object: &&Object| object.generation().is_some();
         let bare = |object: &Object| {
@@ -329,8 +331,8 @@ fn pods_are_not_root_and_a_change_of_labels_makes_no_new_ones() {
     assert_ne!(generation(&pods), generation(&plain));
 }
 
-/// Expected: the descriptor says whether the scheduler is adaptive, by the option alone, nested or not; a name that has the word
-/// in it says nothing.
+/// Expected: the descriptor says whether the scheduler is adaptive, by the option alone, nested or
+/// not; a name that has the word in it says nothing.
 #[test]
 fn an_adaptive_scheduler_is_told_by_its_option() {
     let adaptive = |name: &str, values: Value| {

@@ -1,5 +1,5 @@
-//! A run that dies, or stands still while another one takes over: the next run ends in one running job with its state, and a
-//! true history.
+//! A run that dies, or stands still while another one takes over: the next run ends in one running
+//! job with its state, and a true history.
 
 use std::process::{Child, Command, Stdio};
 
@@ -7,13 +7,15 @@ use crate::cluster;
 use crate::support::tally::{Expect, State};
 use crate::support::{JobTally, Namespace, Run, run, statuses, wait_for};
 
-/// Named in `src/context/fence.rs`: the process stops itself between its last look at the lock and the sending.
+/// Named in `src/context/fence.rs`: the process stops itself between its last look at the lock and
+/// the sending.
 const HALT: &str = "KUBECTL_FLINK_HALT_AT_TRANSITION";
 
 /// What the user who started the upgrade says of it.
 const DESCRIPTION: &str = "more memory";
 
-/// An upgrade with a savepoint that replaces the Pods, and the requests by which it changed something, in their order.
+/// An upgrade with a savepoint that replaces the Pods, and the requests by which it changed
+/// something, in their order.
 #[track_caller]
 fn transitions(namespace: &Namespace, memory: &str) -> Vec<String> {
     let all = requests(upgrade(namespace, memory), 0);
@@ -21,7 +23,8 @@ fn transitions(namespace: &Namespace, memory: &str) -> Vec<String> {
     all
 }
 
-/// Runs a command that is expected to end with that code; the requests by which it changed something, in their order.
+/// Runs a command that is expected to end with that code; the requests by which it changed
+/// something, in their order.
 #[track_caller]
 pub fn requests(mut command: Command, code: i32) -> Vec<String> {
     let done = run(command.env("KUBECTL_FLINK_LOG", "kubectl_flink=info")).exits(code);
@@ -86,8 +89,8 @@ pub fn one_job_runs(namespace: &Namespace, tally: &JobTally, context: &str) {
     assert!(left.iter().all(|name| name.contains(generation)), "{context}: left behind: {left:?}");
 }
 
-/// Expected: killed at any transition, four chosen by the commit, the next run completes or undoes it; nothing is lost,
-/// nothing is repeated, for no new job emits anything before its run is over.
+/// Expected: killed at any transition, four chosen by the commit, the next run completes or undoes
+/// it; nothing is lost, nothing is repeated, for no new job emits anything before its run is over.
 #[test]
 fn killed_at_any_transition_the_next_run_goes_on() {
     let namespace = cluster!("killed", tally);
@@ -110,7 +113,8 @@ fn killed_at_any_transition_the_next_run_goes_on() {
     tally.check(State::Ended, &Expect::default());
 }
 
-/// One transition out of each quarter, by the commit that is tested; the same each time where there is no git.
+/// One transition out of each quarter, by the commit that is tested; the same each time where there
+/// is no git.
 fn chosen(count: usize) -> Vec<usize> {
     let hash = run(Command::new("git").args(["rev-parse", "HEAD"])).stdout;
     let digits: Vec<usize> = hash.bytes().map(usize::from).chain([7; 4]).take(4).collect();
@@ -118,8 +122,9 @@ fn chosen(count: usize) -> Vec<usize> {
     digits.iter().enumerate().map(|(turn, digit)| 1 + turn * quarter + digit % quarter).collect()
 }
 
-/// Expected: a run stands still between its last look at the lock and sending `run`; another one takes over and finishes;
-/// the first goes on and sends. Still one job runs, nothing is lost, nothing is repeated. Nor where it stood still before `stop`.
+/// Expected: a run stands still between its last look at the lock and sending `run`; another one
+/// takes over and finishes; the first goes on and sends. Still one job runs, nothing is lost,
+/// nothing is repeated. Nor where it stood still before `stop`.
 #[test]
 fn a_suspended_run_that_goes_on_late_does_no_harm() {
     let namespace = cluster!("suspended", tally);
@@ -139,8 +144,9 @@ fn a_suspended_run_that_goes_on_late_does_no_harm() {
     one_job_runs(&namespace, &tally, "after the suspended run");
     assert_eq!(statuses(&namespace.history("demo")), "1 superseded, 2 superseded, 3 deployed");
 
-    // The same before the stop, which another run finds not to have happened, and undoes the operation: the late one stops
-    // the job after all, sees that it is on its own, and starts it again from that savepoint.
+    // The same before the stop, which another run finds not to have happened, and undoes the
+    // operation: the late one stops the job after all, sees that it is on its own, and starts it
+    // again from that savepoint.
     let stop = all.iter().position(|request| request.ends_with("/stop")).expect("a job was stopped") + 1;
     let mut suspended = halted(upgrade(&namespace, "1200m"), stop);
     let said = recovered(&namespace);
@@ -154,9 +160,10 @@ fn a_suspended_run_that_goes_on_late_does_no_harm() {
     tally.check(State::Ended, &Expect { runs: 4..=4, ..Expect::default() });
 }
 
-/// Expected: what only the user can know is taken from them. A run dies before its stop was sent; another client stops the job by hand
-/// and says where the savepoint is: the upgrade is completed from it. Another one dies there and is abandoned: nothing more is
-/// done than recorded, the job runs on, and the next upgrade tidies. Nothing is lost, nothing is repeated.
+/// Expected: what only the user can know is taken from them. A run dies before its stop was sent;
+/// another client stops the job by hand and says where the savepoint is: the upgrade is completed
+/// from it. Another one dies there and is abandoned: nothing more is done than recorded, the job
+/// runs on, and the next upgrade tidies. Nothing is lost, nothing is repeated.
 #[test]
 fn recover_takes_a_persons_word() {
     let namespace = cluster!("word", tally);
@@ -208,9 +215,10 @@ fn recover_takes_a_persons_word() {
     tally.check(State::Ended, &Expect { runs: 4..=4, ..Expect::default() });
 }
 
-/// Expected: a `savepoint trigger` that is killed once Flink was asked leaves a savepoint that the next command records. An
-/// uninstall that is killed before its stop and abandoned leaves the release as it was: its job runs, every verb knows it, and
-/// another uninstall stops it with a savepoint.
+/// Expected: a `savepoint trigger` that is killed once Flink was asked leaves a savepoint that the
+/// next command records. An uninstall that is killed before its stop and abandoned leaves the
+/// release as it was: its job runs, every verb knows it, and another uninstall stops it with a
+/// savepoint.
 #[test]
 fn what_a_killed_trigger_and_an_abandoned_uninstall_leave() {
     let namespace = cluster!("abandoned", tally);

@@ -43,7 +43,8 @@ fn comma(text: &str) -> impl Iterator<Item = String> + '_ {
     text.split(',').map(|one| one.trim().to_owned()).filter(|one| !one.is_empty())
 }
 
-/// What a cell comes to: `as X` and `the same` are what other rows have, `A, B: c, d` is each verb on each resource.
+/// What a cell comes to: `as X` and `the same` are what other rows have, `A, B: c, d` is each verb
+/// on each resource.
 fn expand(cell: &str, before: &Rights, known: &BTreeMap<String, Rights>) -> Rights {
     let mut rights = Rights::new();
     for part in cell.split(';').map(str::trim) {

@@ -1,4 +1,5 @@
-//! The roles that Kubernetes gives a namespace's people are enough: `admin`, and `edit` with an account made beforehand.
+//! The roles that Kubernetes gives a namespace's people are enough: `admin`, and `edit` with an
+//! account made beforehand.
 
 use serde_json::json;
 
@@ -54,6 +55,7 @@ fn the_role_edit_is_enough_with_an_account_made_beforehand() {
     namespace
         .kubectl(["create", "rolebinding", "flink", "--role", "flink", "--serviceaccount", &account])
         .ok();
-    // `serviceAccount.create` stays true by habit: with rbac.create=false and a name, one that exists is meant.
+    // `serviceAccount.create` stays true by habit: with rbac.create=false and a name, one that
+    // exists is meant.
     life(&namespace, "edit", &["--set", "rbac.create=false,serviceAccount.name=flink"]);
 }

@@ -1,12 +1,14 @@
-//! Back to an earlier revision: from a recorded savepoint, without state, and never without a choice.
+//! Back to an earlier revision: from a recorded savepoint, without state, and never without a
+//! choice.
 
 use crate::cluster;
 use crate::support::tally::{Expect, State};
 use crate::support::{statuses, wait_for};
 
-/// Expected: refused without a choice, with `--yes` too. From the recorded savepoint nothing is lost, and what the
-/// second revision emitted and committed is repeated to the number, for its last number committed is the last that the
-/// savepoint after it has. Then without state: every key begins again at number 0.
+/// Expected: refused without a choice, with `--yes` too. From the recorded savepoint nothing is
+/// lost, and what the second revision emitted and committed is repeated to the number, for its last
+/// number committed is the last that the savepoint after it has. Then without state: every key
+/// begins again at number 0.
 #[test]
 fn a_rollback_says_where_its_state_comes_from() {
     let namespace = cluster!("rollback", tally);
@@ -47,7 +49,8 @@ fn a_rollback_says_where_its_state_comes_from() {
     assert!(verdict.lost.is_empty(), "{verdict}");
     println!("{verdict}");
 
-    // The user's own value is a choice, a package's default would not be one. From here on it completes no checkpoint.
+    // The user's own value is a choice, a package's default would not be one. From here on it
+    // completes no checkpoint.
     let upgraded = namespace
         .flink([
             "upgrade",

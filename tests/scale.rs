@@ -1,13 +1,14 @@
-//! A change of the number of TaskManagers: the Pods that are there stay, and no job is stopped. And a namespace that has room
-//! for these Pods only.
+//! A change of the number of TaskManagers: the Pods that are there stay, and no job is stopped. And
+//! a namespace that has room for these Pods only.
 
 use crate::cluster;
 use crate::support::tally::{Expect, State};
 use crate::support::{statuses, wait_for};
 
 /// Expected: the same job, the same attempt, one run in the tally; nothing lost, nothing repeated.
-/// Then the same command again: nothing changes, and nothing is stopped. With a quota that leaves no room for a second generation
-/// new Pods are refused (exit code 3, no revision), and `auto` takes the strategy recreate: one move, nothing lost, nothing repeated.
+/// Then the same command again: nothing changes, and nothing is stopped. With a quota that leaves
+/// no room for a second generation new Pods are refused (exit code 3, no revision), and `auto`
+/// takes the strategy recreate: one move, nothing lost, nothing repeated.
 #[test]
 fn the_number_of_task_managers_stops_no_job() {
     let namespace = cluster!("scale", tally);

@@ -1,4 +1,5 @@
-//! Layout `session`: every verb from install to uninstall, as the user types them, with a job that was submitted.
+//! Layout `session`: every verb from install to uninstall, as the user types them, with a job that
+//! was submitted.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -57,7 +58,8 @@ fn every_verb_from_install_to_uninstall() {
     assert!(left.is_empty(), "left behind: {left:?}");
 }
 
-/// Expected: stopped with a savepoint and started from it, a job that another client submitted by hand loses and repeats nothing.
+/// Expected: stopped with a savepoint and started from it, a job that another client submitted by
+/// hand loses and repeats nothing.
 #[test]
 fn a_job_submitted_by_hand_is_never_dropped_by_an_upgrade() {
     let namespace = cluster!("stranger", tally);
@@ -106,7 +108,8 @@ fn a_job_submitted_by_hand_is_never_dropped_by_an_upgrade() {
     tally.check(State::Ended, &Expect { runs: 3..=3, ..Expect::default() });
 }
 
-/// Expected: nor is it where the JobManager does not say that it has it; only who gives it up himself may go on.
+/// Expected: nor is it where the JobManager does not say that it has it; only who gives it up
+/// himself may go on.
 #[test]
 fn a_job_submitted_by_hand_outlives_a_jobmanager_that_is_away() {
     let namespace = cluster!("stranger-away", tally);
@@ -129,7 +132,8 @@ fn a_job_submitted_by_hand_outlives_a_jobmanager_that_is_away() {
     namespace.flink(upgrade).exits(3).says(&id);
     tally.await_caught_up();
     tally.await_committed(40);
-    // It goes on from its checkpoint: what it had emitted since is emitted again, and committed once.
+    // It goes on from its checkpoint: what it had emitted since is emitted again, and committed
+    // once.
     tally.check(State::Running, &Expect { runs: 2..=2, repeated_emitted: 0..=400, ..Expect::default() });
     namespace.job_managers("a-g1", 0);
     let refused = namespace.flink(upgrade).exits(3).says("gives it up; its checkpoints stay");
@@ -142,7 +146,8 @@ fn a_job_submitted_by_hand_outlives_a_jobmanager_that_is_away() {
     assert_eq!(jobs, serde_json::json!([]), "it is given up");
 }
 
-/// Expected: neither a submission that is refused nor one that fails and is undone leaves its jar in the cluster.
+/// Expected: neither a submission that is refused nor one that fails and is undone leaves its jar
+/// in the cluster.
 fn no_jar_is_left(namespace: &Namespace, job: &str, jar: &str) {
     let path = format!("/api/v1/namespaces/{}/services/a-rest:8081/proxy/jars", namespace.name);
     let jars = || namespace.kubectl(["get", "--raw", &path]).ok().json()["files"].clone();
@@ -173,7 +178,8 @@ fn another_jar(namespace: &Namespace, job: &str, jar: &str) {
     assert_ne!(recorded(), before);
 }
 
-/// Installs the release `a`, and starts the test job as another client does who knows nothing of it; its id and its output.
+/// Installs the release `a`, and starts the test job as another client does who knows nothing of
+/// it; its id and its output.
 fn with_a_job_by_hand(namespace: &Namespace) -> (String, JobTally) {
     namespace.install_session("a", &[]).ok();
     let jar = "a-g1_counter.jar";

@@ -16,9 +16,10 @@ fn tally_of(namespace: &Namespace, job: &str) -> JobTally {
     JobTally { folder: namespace.volume("demo-storage").join("tally"), job: job.to_owned() }
 }
 
-/// An option of Flink changes, then the image. Expected: two jobs move, each from exactly the savepoint that is recorded, and
-/// nothing of them is lost or repeated; the third one finishes by itself while the new generation comes up, is recorded as
-/// finished, never starts again, and everything that it emitted is committed once.
+/// An option of Flink changes, then the image. Expected: two jobs move, each from exactly the
+/// savepoint that is recorded, and nothing of them is lost or repeated; the third one finishes by
+/// itself while the new generation comes up, is recorded as finished, never starts again, and
+/// everything that it emitted is committed once.
 #[test]
 fn a_job_that_finishes_by_itself_meanwhile_stays_finished() {
     let namespace = cluster!("finishes", tally);
@@ -69,9 +70,9 @@ fn a_job_that_finishes_by_itself_meanwhile_stays_finished() {
     assert_eq!(verdict.emitted, 2000, "all of it: {verdict}");
 }
 
-/// Expected: a job that another client submits to the old generation while an upgrade is under way keeps that generation alive,
-/// and is named; the release's own job moves all the same. When it has ended, the next operation removes that generation,
-/// with its high-availability data.
+/// Expected: a job that another client submits to the old generation while an upgrade is under way
+/// keeps that generation alive, and is named; the release's own job moves all the same. When it has
+/// ended, the next operation removes that generation, with its high-availability data.
 #[test]
 fn a_job_submitted_meanwhile_keeps_its_generation_alive() {
     let namespace = cluster!("meanwhile", tally);
@@ -92,7 +93,8 @@ fn a_job_submitted_meanwhile_keeps_its_generation_alive() {
     let status = namespace.status("demo");
     assert_eq!((&status["revision"], &status["generation"]), (&2.into(), &"demo-g2".into()), "{status:#}");
 
-    // Stopped by whoever owns it; then its generation goes, and nothing of its high availability stays.
+    // Stopped by whoever owns it; then its generation goes, and nothing of its high availability
+    // stays.
     let ha = |generation: &str| namespace.names("configmaps", &format!("app={generation}"));
     let folder = namespace.volume("demo-storage").join(&namespace.name).join("demo/ha");
     let files = |generation: &str| files_below(&folder.join(generation));
@@ -119,9 +121,10 @@ fn a_job_submitted_meanwhile_keeps_its_generation_alive() {
     guest.check(State::Ended, &Expect { runs: 1..=1, ..Expect::default() });
 }
 
-/// Expected: what is done to one job, with whatever choice, is done to no other: `second` runs on through all of it, one attempt. A
-/// path that is not said to be of one job is refused where there are two. The savepoint of an unmanaged job that goes with the
-/// release is on record under a name of its own.
+/// Expected: what is done to one job, with whatever choice, is done to no other: `second` runs on
+/// through all of it, one attempt. A path that is not said to be of one job is refused where there
+/// are two. The savepoint of an unmanaged job that goes with the release is on record under a name
+/// of its own.
 #[test]
 fn a_change_of_one_job_leaves_the_others_alone() {
     let namespace = cluster!("alone", tally);
@@ -193,9 +196,10 @@ fn at(name: &str, generation: Option<&str>) -> (String, String, Option<String>) 
     (name.to_owned(), "RUNNING".to_owned(), generation.map(str::to_owned))
 }
 
-/// The new Pods come up, `good` moves and completes a checkpoint, `bad` fails. Expected: exit code 1; `bad` goes back to its old
-/// generation from the savepoint just taken, `good` stays in the new one and is named; every verb knows where each runs. The
-/// next upgrade gathers both, and neither old generation stays. Nothing is lost, nothing is repeated.
+/// The new Pods come up, `good` moves and completes a checkpoint, `bad` fails. Expected: exit code
+/// 1; `bad` goes back to its old generation from the savepoint just taken, `good` stays in the new
+/// one and is named; every verb knows where each runs. The next upgrade gathers both, and neither
+/// old generation stays. Nothing is lost, nothing is repeated.
 #[test]
 fn of_two_jobs_one_goes_back_and_the_other_stays() {
     let namespace = cluster!("parted", tally);
@@ -217,7 +221,8 @@ fn of_two_jobs_one_goes_back_and_the_other_stays() {
     namespace.flink(["logs", "demo", "--tail", "1"]).ok().prints("[demo-g1-").prints("[demo-g2-");
     namespace.flink(["savepoint", "trigger", "demo", "--job", "good"]).ok();
 
-    // Labels alone would stop nothing, but `good` has to come from where it is: a choice is needed, for it alone.
+    // Labels alone would stop nothing, but `good` has to come from where it is: a choice is needed,
+    // for it alone.
     namespace.flink(["upgrade", "demo", "--set", "labels.team=streams"]).exits(3).says("good");
     // A change of another job leaves it there.
     namespace.flink(["job", "stop", "demo", "bad"]).ok();
@@ -239,9 +244,10 @@ fn of_two_jobs_one_goes_back_and_the_other_stays() {
     bad.check(State::Ended, &Expect::default());
 }
 
-/// With `--keep-going` the first job fails and goes back, and the second one moves all the same. Expected: exit code 1; the
-/// rollback brings the second one back to the generation that runs, without new Pods, and the other is removed; a second attempt
-/// the same way, and `uninstall` stops both where they are. Nothing is lost, nothing is repeated.
+/// With `--keep-going` the first job fails and goes back, and the second one moves all the same.
+/// Expected: exit code 1; the rollback brings the second one back to the generation that runs,
+/// without new Pods, and the other is removed; a second attempt the same way, and `uninstall` stops
+/// both where they are. Nothing is lost, nothing is repeated.
 #[test]
 fn with_keep_going_the_others_move_on() {
     let namespace = cluster!("keep-going", tally);

@@ -1,11 +1,13 @@
-//! Two releases of a namespace on one claim: each lives in folders of its own, and one's end is no harm to the other.
+//! Two releases of a namespace on one claim: each lives in folders of its own, and one's end is no
+//! harm to the other.
 
 use crate::cluster;
 use crate::support::tally::{Expect, State};
 use crate::support::{JobTally, wait_for};
 
-/// Expected: while `a` is upgraded and removed, and even after its JobManager's restart (which reads jars and graphs
-/// back from the storage), `b` loses and repeats nothing but what that fail-over repeats in emitted.
+/// Expected: while `a` is upgraded and removed, and even after its JobManager's restart (which
+/// reads jars and graphs back from the storage), `b` loses and repeats nothing but what that
+/// fail-over repeats in emitted.
 #[test]
 fn two_releases_share_a_claim_without_harm() {
     let namespace = cluster!("shared", tally);

@@ -1,7 +1,8 @@
-//! The checker of the tally, checked: tallies recorded on real Flink and ones made up here, each with what it must say.
+//! The checker of the tally, checked: tallies recorded on real Flink and ones made up here, each
+//! with what it must say.
 //!
-//! `tests/tally/*.txt` were recorded by hand (`tests/job/README.md` says how): two runs each of the test job, in
-//! between them what the file's name says.
+//! `tests/tally/*.txt` were recorded by hand (`tests/job/README.md` says how): two runs each of the
+//! test job, in between them what the file's name says.
 
 #![allow(clippy::unwrap_used, reason = "tests; clippy.toml's leave does not reach their helper functions")]
 
@@ -40,7 +41,8 @@ impl Folder {
         fs_err::write(path, content).unwrap();
     }
 
-    /// A run of one subtask that emitted these numbers of key 0 from `at` on, one a second, all counted right.
+    /// A run of one subtask that emitted these numbers of key 0 from `at` on, one a second, all
+    /// counted right.
     fn run(&self, job: &str, attempt: &str, restored: &str, at: u64, seqs: &[u64]) {
         let mut text = format!(
             "# attempt={attempt} job={job} number=0 restored={restored} subtask=0 of=1 host=h flink=2.3.0 millis={at}\n"
@@ -197,7 +199,8 @@ fn each_line_deleted_turns_it_red() {
                     let kept = [&lines[..i], &lines[i + 1..]].concat().join("\n") + "\n";
                     fs_err::write(&file, kept).unwrap();
                     let verdict = folder.read(job).judge(State::Ended);
-                    // A number that was emitted twice is still there once: then one repetition less gives it away.
+                    // A number that was emitted twice is still there once: then one repetition less
+                    // gives it away.
                     let repeated = |verdict: &Verdict| verdict.repeated_emitted.values().sum::<u64>();
                     let missed = verdict.lost.len() as u64 + repeated(&whole) - repeated(&verdict);
                     assert_eq!(missed, 1, "{kind} {}: {gone}", file.display());
@@ -258,7 +261,8 @@ fn a_file_committed_twice_is_repeated() {
 
 #[test]
 fn starts_that_flink_numbers_alike_are_told_apart() {
-    // A JobManager lost twice before a checkpoint: the same job, number and nothing restored, three times.
+    // A JobManager lost twice before a checkpoint: the same job, number and nothing restored, three
+    // times.
     let folder = Folder::empty();
     folder.run("j", "a", "-", 0, &[0, 1, 2]);
     folder.run("j", "b", "-", 10_000, &[0, 1]);

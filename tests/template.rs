@@ -1,4 +1,5 @@
-//! `template`: what Helm's users type by habit, both layouts as they come out, and that the API server accepts them.
+//! `template`: what Helm's users type by habit, both layouts as they come out, and that the API
+//! server accepts them.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -26,7 +27,8 @@ fn find<'a>(objects: &'a [Value], kind: &str, name: &str) -> &'a Value {
     found.unwrap_or_else(|| panic!("no {kind}/{name}"))
 }
 
-/// Holds a rendered manifest against `tests/snapshots/NAME.yaml`; its lines are as long as Kubernetes wants them.
+/// Holds a rendered manifest against `tests/snapshots/NAME.yaml`; its lines are as long as
+/// Kubernetes wants them.
 #[track_caller]
 fn assert_manifest(name: &str, text: &str) {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/snapshots/{name}.yaml"));
@@ -144,7 +146,8 @@ fn the_api_server_accepts_what_is_rendered() {
     }
 }
 
-/// Expected: what an editor of Windows makes of a package and of a values file (CRLF, a byte order mark) renders as its plain twin.
+/// Expected: what an editor of Windows makes of a package and of a values file (CRLF, a byte order
+/// mark) renders as its plain twin.
 #[test]
 fn line_ends_and_byte_order_marks_change_nothing() {
     let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("packages/flink");

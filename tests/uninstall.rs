@@ -1,11 +1,13 @@
-//! What stays when a release goes: its record and its claim, as long as a recorded savepoint lives there.
+//! What stays when a release goes: its record and its claim, as long as a recorded savepoint lives
+//! there.
 
 use crate::cluster;
 use crate::support::tally::{Expect, State};
 use crate::support::{Namespace, statuses};
 
-/// Expected: installed again from the recorded savepoint, under numbers that go on, the job loses and repeats nothing.
-/// `--purge` names each savepoint, wants a yes, and then deletes claim and records.
+/// Expected: installed again from the recorded savepoint, under numbers that go on, the job loses
+/// and repeats nothing. `--purge` names each savepoint, wants a yes, and then deletes claim and
+/// records.
 #[test]
 fn a_release_comes_back_from_its_recorded_savepoint() {
     let namespace = cluster!("uninstall", tally);
@@ -28,7 +30,8 @@ fn a_release_comes_back_from_its_recorded_savepoint() {
     let uid = claim("after uninstall");
     namespace.flink(["list"]).ok().never_says("demo");
 
-    // Its state is not left behind without a word; nor where the first attempt fails for another reason.
+    // Its state is not left behind without a word; nor where the first attempt fails for another
+    // reason.
     namespace.install_job("demo", &[]).exits(3).says("--from-savepoint recorded").says("--stateless");
     let typo = ["--from-savepoint", "recorded", "--timeout", "15s", "--set", "image.tag=nope"];
     namespace.install_job("demo", &typo).exits(1);

@@ -8,7 +8,8 @@ use crate::cluster;
 use crate::support::tally::{Expect, Run as JobRun, State};
 use crate::support::{JobTally, Namespace, Run, job_args, run, run_until, statuses, wait_for};
 
-/// Runs an upgrade that must fail before its job's first checkpoint, and holds what the release is then.
+/// Runs an upgrade that must fail before its job's first checkpoint, and holds what the release is
+/// then.
 #[track_caller]
 fn undone(namespace: &Namespace, tally: &JobTally, set: &[&str], because: &str) -> Run {
     let before = namespace.history("demo");
@@ -26,8 +27,9 @@ fn undone(namespace: &Namespace, tally: &JobTally, set: &[&str], because: &str) 
     run
 }
 
-/// Expected, each time: exit code 5, N+1 `failed`, N `deployed`, and the old job runs on as if nothing had been: one
-/// attempt throughout, the same id, no restart, and nothing was asked of its JobManager that stops or saves.
+/// Expected, each time: exit code 5, N+1 `failed`, N `deployed`, and the old job runs on as if
+/// nothing had been: one attempt throughout, the same id, no restart, and nothing was asked of its
+/// JobManager that stops or saves.
 #[test]
 fn a_warm_upgrade_that_cannot_start_never_stops_the_job() {
     let namespace = cluster!("warm-fails", tally);
@@ -57,7 +59,8 @@ fn a_warm_upgrade_that_cannot_start_never_stops_the_job() {
     assert_eq!(after["jobs"][0]["id"], before["jobs"][0]["id"], "{after:#}");
     let id = before["jobs"][0]["id"].as_str().unwrap();
     let log = || namespace.kubectl(["logs", "deployment/demo-g1-jobmanager"]).ok().stdout;
-    // What Flink writes when it is asked for a savepoint of the job, and when the job stops, is cancelled, fails or restarts.
+    // What Flink writes when it is asked for a savepoint of the job, and when the job stops, is
+    // cancelled, fails or restarts.
     let of_the_job = |phrase: &str| log().lines().any(|line| line.contains(id) && line.contains(phrase));
     let phrases = ["savepoint for job", "switched from state RUNNING to"];
     for phrase in phrases {
@@ -82,8 +85,9 @@ fn an_upgrade_in_the_classic_order_that_cannot_start_goes_back() {
     goes_back("goes-back", "recreate", "demo-g3");
 }
 
-/// Expected, each time: exit code 5, N+1 `failed`, N `deployed` and its job running again from the savepoint just taken;
-/// committed neither loses nor repeats anything, and emitted repeats only what the failing job emitted in between.
+/// Expected, each time: exit code 5, N+1 `failed`, N `deployed` and its job running again from the
+/// savepoint just taken; committed neither loses nor repeats anything, and emitted repeats only
+/// what the failing job emitted in between.
 fn goes_back(test: &str, strategy: &str, generation: &str) {
     let namespace = cluster!(test, tally);
     namespace.install_job("demo", &[]).ok();
@@ -114,16 +118,18 @@ fn goes_back(test: &str, strategy: &str, generation: &str) {
     undone(&namespace, &tally, &["--set", "job.entryClass=tally.Failing"], "told to fail until");
     namespace.flink(["uninstall", "demo", "--with-savepoint"]).ok();
     let runs = tally.read().runs;
-    // The failing job emitted one number an attempt for some keys, and each attempt repeats the one before it.
+    // The failing job emitted one number an attempt for some keys, and each attempt repeats the one
+    // before it.
     let failing: u64 = runs[quiet.runs.len()..runs.len() - 1].iter().map(|run| run.lines).sum();
     assert!(failing > 0, "the failing job emitted nothing");
     let expected = Expect { repeated_emitted: 1..=failing, ..Expect::default() };
     tally.check(State::Ended, &expected);
 }
 
-/// Two jobs change on the same Pods; one completes its first checkpoint, the other fails. Expected: exit code 1; `bad` goes back
-/// by itself and loses and repeats nothing in what it commits; `good` stays, for it has committed output since. Its revert is
-/// offered and, taken, stops and moves `good` alone.
+/// Two jobs change on the same Pods; one completes its first checkpoint, the other fails. Expected:
+/// exit code 1; `bad` goes back by itself and loses and repeats nothing in what it commits; `good`
+/// stays, for it has committed output since. Its revert is offered and, taken, stops and moves
+/// `good` alone.
 #[test]
 fn after_a_completed_checkpoint_a_job_does_not_go_back_by_itself() {
     let namespace = cluster!("committed", tally);
@@ -174,9 +180,10 @@ fn after_a_completed_checkpoint_a_job_does_not_go_back_by_itself() {
     bad.check(State::Ended, &Expect { repeated_emitted: 1..=failing, ..Expect::default() });
 }
 
-/// The new job, in new Pods, completes checkpoints of its own, fails, restarts twice and is FAILED. Expected: exit code 1, N+1
-/// `failed`, and nothing goes back by itself, for its output is committed: both generations stay as they are. The command that is
-/// printed, taken, goes on from where that job had got to: nothing is lost, committed repeats nothing, and emitted only what the
+/// The new job, in new Pods, completes checkpoints of its own, fails, restarts twice and is FAILED.
+/// Expected: exit code 1, N+1 `failed`, and nothing goes back by itself, for its output is
+/// committed: both generations stay as they are. The command that is printed, taken, goes on from
+/// where that job had got to: nothing is lost, committed repeats nothing, and emitted only what the
 /// attempts had put out since a checkpoint.
 #[test]
 fn a_job_that_fails_after_its_own_first_checkpoint_stays_until_a_person_decides() {
@@ -225,10 +232,11 @@ fn a_job_that_fails_after_its_own_first_checkpoint_stays_until_a_person_decides(
     tally.check(State::Ended, &expected);
 }
 
-/// Expected: a savepoint that cannot be written leaves the job as it was (exit code 5, N deployed), and so does the refusal (exit
-/// code 3, no revision) where not all its tasks run, and where the JobManager is gone. When the reason is gone the same command
-/// succeeds, even where the job fails on its way to the end, after its savepoint: Flink gives it up then, the savepoint is on
-/// record, and the new job goes on from it, one job at a time, nothing lost, nothing repeated.
+/// Expected: a savepoint that cannot be written leaves the job as it was (exit code 5, N deployed),
+/// and so does the refusal (exit code 3, no revision) where not all its tasks run, and where the
+/// JobManager is gone. When the reason is gone the same command succeeds, even where the job fails
+/// on its way to the end, after its savepoint: Flink gives it up then, the savepoint is on record,
+/// and the new job goes on from it, one job at a time, nothing lost, nothing repeated.
 #[test]
 fn a_savepoint_that_fails_leaves_the_job_running() {
     let namespace = cluster!("savepoint", tally);
@@ -294,12 +302,14 @@ fn a_savepoint_that_fails_leaves_the_job_running() {
     tally.check(State::Ended, &expected);
 }
 
-/// The new Pods may not be where those of generation 1 are, and there is one node: no room for both. Expected: `auto` removes
-/// the new generation and leaves the job alone; only where another client says yes to the new plan it takes the strategy recreate.
+/// The new Pods may not be where those of generation 1 are, and there is one node: no room for
+/// both. Expected: `auto` removes the new generation and leaves the job alone; only where another
+/// client says yes to the new plan it takes the strategy recreate.
 #[test]
 fn auto_asks_before_it_stops_a_job_for_want_of_room() {
     let namespace = cluster!("auto", tally);
-    // How long a start takes here is the measure of what is long: on a busy machine the scheduler has not spoken in ten seconds.
+    // How long a start takes here is the measure of what is long: on a busy machine the scheduler
+    // has not spoken in ten seconds.
     let begun = Instant::now();
     namespace.install_job("demo", &[]).ok();
     let start = begun.elapsed().as_secs();
@@ -338,8 +348,9 @@ fn take_the_printed_way_back(namespace: &Namespace, failed: &Run) -> Run {
     namespace.flink(["rollback"].into_iter().chain(command.split_whitespace())).ok()
 }
 
-/// Expected: with `--no-rollback-on-failure` the failed revision stays (exit code 1) and the command that is printed brings the
-/// old one back, from the savepoint just taken: nothing is lost, nothing is repeated.
+/// Expected: with `--no-rollback-on-failure` the failed revision stays (exit code 1) and the
+/// command that is printed brings the old one back, from the savepoint just taken: nothing is lost,
+/// nothing is repeated.
 #[test]
 fn what_is_not_undone_comes_back_by_the_command_that_is_printed() {
     let namespace = cluster!("not-undone", tally);
@@ -365,10 +376,12 @@ fn what_is_not_undone_comes_back_by_the_command_that_is_printed() {
     tally.check(State::Ended, &Expect::default());
 }
 
-/// Expected: a job whose checkpoints all take longer than Flink gives them would fail its savepoint as well, and Flink would then
-/// start it again from nothing. Refused (exit code 3) before anything is stopped: one run, nothing repeated. Where they were good
-/// until then and the savepoint alone takes too long: exit code 5, N+1 `failed`, N deployed, and the job, which Flink starts again
-/// from its latest checkpoint, runs on; nothing is lost, committed repeats nothing. The same command succeeds later.
+/// Expected: a job whose checkpoints all take longer than Flink gives them would fail its savepoint
+/// as well, and Flink would then start it again from nothing. Refused (exit code 3) before anything
+/// is stopped: one run, nothing repeated. Where they were good until then and the savepoint alone
+/// takes too long: exit code 5, N+1 `failed`, N deployed, and the job, which Flink starts again
+/// from its latest checkpoint, runs on; nothing is lost, committed repeats nothing. The same
+/// command succeeds later.
 #[test]
 fn a_savepoint_that_would_time_out_is_not_tried() {
     let namespace = cluster!("times-out", tally);

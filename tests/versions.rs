@@ -1,12 +1,13 @@
-//! A change of Flink's version is an upgrade like any other; the revert has to be one that the older Flink can read.
+//! A change of Flink's version is an upgrade like any other; the revert has to be one that the
+//! older Flink can read.
 
 use crate::cluster;
 use crate::support::tally::{Expect, State};
 use crate::support::{statuses, wait_for};
 
-/// Expected: from 1.20 to 2.3 with its state nothing is lost or repeated, and a failure before the first checkpoint goes back
-/// by itself, for that savepoint is 1.20's. Later the revert with today's state is refused; from the recorded savepoint it
-/// repeats exactly what 2.3 put out.
+/// Expected: from 1.20 to 2.3 with its state nothing is lost or repeated, and a failure before the
+/// first checkpoint goes back by itself, for that savepoint is 1.20's. Later the revert with
+/// today's state is refused; from the recorded savepoint it repeats exactly what 2.3 put out.
 #[test]
 fn from_1_20_to_2_3_and_back() {
     let namespace = cluster!("versions", tally);

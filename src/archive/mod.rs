@@ -1,7 +1,8 @@
 //! The archive of a package: a gzipped tar with one root folder.
 //!
-//! Packing is reproducible. Unpacking happens in memory, never on the disk, and refuses by name whatever could be an
-//! attack or a mistake: links, devices, absolute paths, `..`, duplicates, two roots, bombs, bytes after the end.
+//! Packing is reproducible. Unpacking happens in memory, never on the disk, and refuses by name
+//! whatever could be an attack or a mistake: links, devices, absolute paths, `..`, duplicates, two
+//! roots, bombs, bytes after the end.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read, Write};

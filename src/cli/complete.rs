@@ -1,4 +1,5 @@
-//! Completion through kubectl: it runs `kubectl_complete-flink WORD…` and reads candidates, one a line, then `:DIRECTIVE`.
+//! Completion through kubectl: it runs `kubectl_complete-flink WORD…` and reads candidates, one a
+//! line, then `:DIRECTIVE`.
 
 use std::ffi::OsString;
 use std::io::Write;

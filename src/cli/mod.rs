@@ -1,7 +1,8 @@
-//! The command line: the verbs in [`root`], a file each in [`commands`], the flags they share in [`flags`], and what a user
-//! sees.
+//! The command line: the verbs in [`root`], a file each in [`commands`], the flags they share in
+//! [`flags`], and what a user sees.
 //!
-//! A command parses, makes one call into [`crate::verbs`] and renders its report. Data goes to stdout, talk to stderr.
+//! A command parses, makes one call into [`crate::verbs`] and renders its report. Data goes to
+//! stdout, talk to stderr.
 
 pub mod commands;
 mod complete;
@@ -51,7 +52,8 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Sees to it that memory, which holds tokens, is never written to a file when the process is killed.
+/// Sees to it that memory, which holds tokens, is never written to a file when the process is
+/// killed.
 #[cfg(unix)]
 fn forbid_core_dumps() {
     use rustix::process::{Resource, Rlimit, setrlimit};

@@ -1,6 +1,8 @@
-//! What to type next, as text: each command leads to the cluster and the namespace that the user has named.
+//! What to type next, as text: each command leads to the cluster and the namespace that the user
+//! has named.
 //!
-//! What the kubeconfig chooses by itself is not repeated, for it chooses the same the next time; a token never is.
+//! What the kubeconfig chooses by itself is not repeated, for it chooses the same the next time; a
+//! token never is.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -109,7 +111,8 @@ fn quoted(value: &str) -> Cow<'_, str> {
     shlex::try_quote(value).unwrap_or(Cow::Borrowed(value))
 }
 
-/// Words in lines of at most so many columns where flags allow it: a line of a shell may go on in the next.
+/// Words in lines of at most so many columns where flags allow it: a line of a shell may go on in
+/// the next.
 fn folded<'a>(words: impl Iterator<Item = Cow<'a, str>>, width: usize) -> String {
     const GOES_ON: &str = " \\";
     let mut groups: Vec<String> = Vec::new();

@@ -1,7 +1,8 @@
 //! A package's notes, with the flags in their commands that lead to where the user is.
 //!
-//! They are text of the package's author, and were rendered when the revision was made, perhaps by another user with other
-//! flags: here alone commands are searched for in text, by the verbs of this program.
+//! They are text of the package's author, and were rendered when the revision was made, perhaps by
+//! another user with other flags: here alone commands are searched for in text, by the verbs of
+//! this program.
 
 use super::next::Place;
 
@@ -9,7 +10,8 @@ const PROGRAM: &str = "kubectl ";
 /// The verbs of kubectl itself that are given the flags too.
 const KUBECTL: [&str; 2] = ["port-forward", "patch"];
 
-/// Returns notes in which `kubectl flink status a` is `kubectl flink -n b status a`. A command that has a namespace keeps it.
+/// Returns notes in which `kubectl flink status a` is `kubectl flink -n b status a`. A command that
+/// has a namespace keeps it.
 pub fn placed(notes: &str, place: &Place) -> String {
     if place.flags(true).next().is_none() || !notes.contains(PROGRAM) {
         return notes.to_owned();

@@ -13,7 +13,8 @@ use super::progress::{Line, Said};
 use super::render::{self, Render};
 use crate::progress::{Observer, Progress};
 
-/// Columns of a hint's command: one line is read and taken more easily than two, as long as it is not far too long.
+/// Columns of a hint's command: one line is read and taken more easily than two, as long as it is
+/// not far too long.
 const HINT_WIDTH: usize = 110;
 
 /// Where results and talk go.
@@ -63,7 +64,8 @@ impl Output {
         self.unwritten.get().is_some()
     }
 
-    /// Returns whether all data was written. A reader that went away (`| head`) had enough: that is no failure.
+    /// Returns whether all data was written. A reader that went away (`| head`) had enough: that is
+    /// no failure.
     pub fn written(&self) -> Result<(), CommandError> {
         let failed = self.unwritten.get().filter(|error| error.kind() != ErrorKind::BrokenPipe);
         let doing = "what was asked for is done, but its result cannot be written to stdout";
@@ -153,8 +155,8 @@ impl Output {
     }
 }
 
-/// Returns whether stderr may have colours: it is a terminal, and `NO_COLOR` is not set (<https://no-color.org>: to no matter
-/// what, but not to an empty text).
+/// Returns whether stderr may have colours: it is a terminal, and `NO_COLOR` is not set
+/// (<https://no-color.org>: to no matter what, but not to an empty text).
 pub fn has_colours() -> bool {
     std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

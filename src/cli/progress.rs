@@ -1,7 +1,8 @@
-//! What a user sees while an operation goes on, on stderr: a line a step, and a line for each reason to wait.
+//! What a user sees while an operation goes on, on stderr: a line a step, and a line for each
+//! reason to wait.
 //!
-//! A reason is said once in a step, when it is new: what is awaited changes every second while Pods start, and most of it
-//! was said before.
+//! A reason is said once in a step, when it is new: what is awaited changes every second while Pods
+//! start, and most of it was said before.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

@@ -6,7 +6,8 @@ use super::render;
 use crate::operation::Kind;
 use crate::plan::{Plan, StateChoice};
 
-/// On a terminal, asks what happens to state where the plan needs it. Elsewhere the operation itself refuses.
+/// On a terminal, asks what happens to state where the plan needs it. Elsewhere the operation
+/// itself refuses.
 pub fn ask_choice(output: &Output, plan: &Plan) -> Result<Option<StateChoice>, CommandError> {
     if plan.summary.choice_needed.is_empty() || !output.can_ask() {
         return Ok(None);

@@ -1,4 +1,5 @@
-//! What every verb begins with: a connection as the flags say, and before a change the end of an interrupted operation.
+//! What every verb begins with: a connection as the flags say, and before a change the end of an
+//! interrupted operation.
 
 use std::future::Future;
 use std::time::Duration;
@@ -15,7 +16,8 @@ use crate::progress::Cancellation;
 use crate::source::Resolver;
 use crate::verbs::recover::{self, Recovered};
 
-/// The exit code of a process that Ctrl-C has ended: 128 and the number of SIGINT, as shells have it.
+/// The exit code of a process that Ctrl-C has ended: 128 and the number of SIGINT, as shells have
+/// it.
 const INTERRUPTED: i32 = 130;
 
 /// A run of a verb: all it has at hand beside its own arguments.
@@ -44,7 +46,8 @@ impl Session<'_> {
         Ok(context)
     }
 
-    /// Connects for a plan, which is made for the release as it is: an interrupted operation is only named.
+    /// Connects for a plan, which is made for the release as it is: an interrupted operation is
+    /// only named.
     pub async fn begin_plan(&self, name: &str, timeout: Duration) -> Result<Context, CommandError> {
         let context = self.connect(Some(timeout)).await?;
         if let Some(in_the_way) = recover::in_the_way(&context, name).await? {
@@ -99,7 +102,8 @@ impl Session<'_> {
     }
 }
 
-/// Says how to see what the kubeconfig has, where it has no context at all; one that has some was told with them.
+/// Says how to see what the kubeconfig has, where it has no context at all; one that has some was
+/// told with them.
 fn unconnected(error: ClusterError) -> CommandError {
     let empty = matches!(&error, ClusterError::NoCurrentContext { known } if known.is_empty());
     let error = CommandError::from(error);

@@ -1,7 +1,8 @@
-//! One request to the API server: its deadline, its retries, the cap on its answer, and the server's own words.
+//! One request to the API server: its deadline, its retries, the cap on its answer, and the
+//! server's own words.
 //!
-//! Everything that this program sends to Kubernetes, but streams, goes through [`Cluster::call`]. What may be sent
-//! again is decided here, by what the request does, and nowhere else.
+//! Everything that this program sends to Kubernetes, but streams, goes through [`Cluster::call`].
+//! What may be sent again is decided here, by what the request does, and nowhere else.
 
 use super::Cluster;
 use super::clock::{Moment, ServerClock};
@@ -28,10 +29,12 @@ const FIRST_WAIT: Duration = Duration::from_millis(250);
 /// What a request does, and so what may be done about its failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// Changes nothing (GET, LIST, a dry run, an access review): sent again on 429, 503, 504 and on an answer that broke off.
+    /// Changes nothing (GET, LIST, a dry run, an access review): sent again on 429, 503, 504 and on
+    /// an answer that broke off.
     Read,
-    /// Brings about a state and is the same sent twice (server-side apply, a merge patch, delete): sent again on 429
-    /// only, when the server says that it did not begin. Anything else is uncertain, and the caller must look.
+    /// Brings about a state and is the same sent twice (server-side apply, a merge patch, delete):
+    /// sent again on 429 only, when the server says that it did not begin. Anything else is
+    /// uncertain, and the caller must look.
     Idempotent,
     /// Is not the same sent twice (create, compare-and-swap): never sent again.
     Once,
@@ -215,7 +218,8 @@ impl Cluster {
                     return Err(error);
                 }
             };
-            // A wait that outlasts the deadline helps nobody: what the server said is the better message.
+            // A wait that outlasts the deadline helps nobody: what the server said is the better
+            // message.
             if attempt >= ATTEMPTS || Instant::now() + pause >= end {
                 return Err(error);
             }
@@ -278,7 +282,8 @@ impl Cluster {
 fn never_sent(error: &kube::Error) -> bool {
     let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = source {
-        // hyper-util's error says so itself; its type is not among ours, its text is `client error (Connect)`.
+        // hyper-util's error says so itself; its type is not among ours, its text is `client error
+        // (Connect)`.
         if error.to_string().contains("(Connect)") {
             return true;
         }

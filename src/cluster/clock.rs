@@ -1,7 +1,8 @@
 //! Time that goes on while the machine sleeps.
 //!
-//! `Instant` stands still during a suspend, so a lock held by a laptop that slept would look valid to it for as long as
-//! it slept. Everything that must end by a certain time on other machines is counted with this clock.
+//! `Instant` stands still during a suspend, so a lock held by a laptop that slept would look valid
+//! to it for as long as it slept. Everything that must end by a certain time on other machines is
+//! counted with this clock.
 
 use jiff::Timestamp;
 use std::time::Duration;
@@ -46,7 +47,8 @@ fn now() -> Duration {
     START.get_or_init(std::time::Instant::now).elapsed()
 }
 
-/// The API server's clock, as its answers show it: what two machines that share a lock can agree on.
+/// The API server's clock, as its answers show it: what two machines that share a lock can agree
+/// on.
 ///
 /// The `Date` header has a resolution of one second, so two readings differ by up to two.
 #[derive(Clone, Copy, Debug)]

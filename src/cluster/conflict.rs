@@ -18,10 +18,12 @@ impl fmt::Display for FieldConflict {
     }
 }
 
-/// The conflicts in a 409 of server-side apply, by manager; empty where it is a 409 of another kind.
+/// The conflicts in a 409 of server-side apply, by manager; empty where it is a 409 of another
+/// kind.
 ///
-/// A cause reads `reason: FieldManagerConflict`, `message: conflict with "kubectl" with subresource "scale" using
-/// apps/v1`, `field: .spec.replicas`; causes without a message of their own belong to the manager before.
+/// A cause reads `reason: FieldManagerConflict`, `message: conflict with "kubectl" with subresource
+/// "scale" using apps/v1`, `field: .spec.replicas`; causes without a message of their own belong to
+/// the manager before.
 pub(super) fn conflicts(status: &Status) -> Vec<FieldConflict> {
     let mut found: Vec<FieldConflict> = Vec::new();
     let causes = status.details.iter().flat_map(|details| &details.causes);
@@ -37,7 +39,8 @@ pub(super) fn conflicts(status: &Status) -> Vec<FieldConflict> {
     found
 }
 
-/// The server's reasons for an object that is not valid. `secret`: the messages quote values, so only fields are named.
+/// The server's reasons for an object that is not valid. `secret`: the messages quote values, so
+/// only fields are named.
 pub(super) fn refusal(status: &Status, secret: bool) -> String {
     let causes: Vec<_> = status.details.iter().flat_map(|details| &details.causes).collect();
     if secret {

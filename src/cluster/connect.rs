@@ -1,7 +1,8 @@
 //! From flags and kubeconfig to a client.
 //!
-//! Follows kubectl: `--kubeconfig`, else the files of `KUBECONFIG` (those that exist, merged), else `~/.kube/config`,
-//! else the service account of the Pod we run in. Never takes another context than the one named or current.
+//! Follows kubectl: `--kubeconfig`, else the files of `KUBECONFIG` (those that exist, merged), else
+//! `~/.kube/config`, else the service account of the Pod we run in. Never takes another context
+//! than the one named or current.
 
 use super::error::ClusterError;
 use super::tls;
@@ -58,7 +59,8 @@ pub(super) async fn connect(options: &ConnectOptions) -> Result<Connection, Clus
     let namespace = config.default_namespace.clone();
     let setup =
         |error: kube::Error| ClusterError::Setup { server: server.clone(), reason: error.to_string() };
-    // A log that is followed, or a forwarded port, may be silent for as long as it likes: no read timeout there.
+    // A log that is followed, or a forwarded port, may be silent for as long as it likes: no read
+    // timeout there.
     let mut streaming = config.clone();
     streaming.read_timeout = None;
     let streaming = ClientBuilder::try_from(streaming).map_err(setup)?.build();
@@ -105,8 +107,8 @@ fn read(files: &[PathBuf]) -> Result<Kubeconfig, ClusterError> {
     Ok(kubeconfig)
 }
 
-/// The namespace that the flags or the kubeconfig's context name, as `helm template` takes it: no cluster is asked, and a
-/// kubeconfig that cannot be read, or that names none, means `default`.
+/// The namespace that the flags or the kubeconfig's context name, as `helm template` takes it: no
+/// cluster is asked, and a kubeconfig that cannot be read, or that names none, means `default`.
 pub(crate) fn namespace(options: &ConnectOptions) -> String {
     if let Some(namespace) = options.namespace.as_ref().filter(|namespace| !namespace.is_empty()) {
         return namespace.clone();

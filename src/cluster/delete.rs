@@ -34,8 +34,8 @@ fn runs_pods(kind: &str) -> bool {
     matches!(kind, "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "Job")
 }
 
-/// Deletes objects of a release, concurrently. One that is not the release's is left alone; all are tried, and every
-/// error is returned with its object.
+/// Deletes objects of a release, concurrently. One that is not the release's is left alone; all are
+/// tried, and every error is returned with its object.
 pub async fn delete(
     cluster: &Cluster,
     namespace: &str,
@@ -102,7 +102,8 @@ async fn delete_live(
     }
 }
 
-/// Deletes the objects of a kind that a selector names (Flink's HA `ConfigMaps`) and says which there were.
+/// Deletes the objects of a kind that a selector names (Flink's HA `ConfigMaps`) and says which
+/// there were.
 pub async fn delete_by_selector(
     cluster: &Cluster,
     namespace: &str,

@@ -13,8 +13,8 @@ pub enum ClusterError {
         /// The files that do not exist.
         looked: Vec<PathBuf>,
     },
-    /// A kubeconfig cannot be read as YAML of the right shape. The parser's own text is left out: it quotes lines, and
-    /// a kubeconfig's lines are credentials.
+    /// A kubeconfig cannot be read as YAML of the right shape. The parser's own text is left out:
+    /// it quotes lines, and a kubeconfig's lines are credentials.
     #[error("the kubeconfig {}{} is not valid", .path.display(), place(*.line))]
     KubeconfigSyntax {
         path: PathBuf,
@@ -160,7 +160,8 @@ impl ClusterError {
         self.status() == Some(403)
     }
 
-    /// The server says that something stands against it: the object exists, or was changed meanwhile.
+    /// The server says that something stands against it: the object exists, or was changed
+    /// meanwhile.
     pub fn is_conflict(&self) -> bool {
         self.status() == Some(409)
     }

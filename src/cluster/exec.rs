@@ -1,8 +1,8 @@
 //! Shell scripts that look at something inside a Pod, and what they print.
 //!
-//! A connection that breaks looks like the end of the output, and less output reads as "nothing there". So an output
-//! counts only where it is certainly whole: the script's last line has come, and the API server says that its shell has
-//! ended well.
+//! A connection that breaks looks like the end of the output, and less output reads as "nothing
+//! there". So an output counts only where it is certainly whole: the script's last line has come,
+//! and the API server says that its shell has ended well.
 
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
@@ -18,7 +18,8 @@ const END: &str = "kubectl-flink-end-of-output";
 
 /// Runs a shell script in a Pod's default container and returns what it printed, all of it.
 ///
-/// The script must end by itself, print little and change nothing: it is not fenced. `exit` in it would skip the end mark.
+/// The script must end by itself, print little and change nothing: it is not fenced. `exit` in it
+/// would skip the end mark.
 pub async fn output_of(
     cluster: &Cluster,
     namespace: &str,
@@ -50,8 +51,8 @@ pub async fn output_of(
 
 /// Returns what a process printed and how the API server says that it ended.
 ///
-/// Both are awaited together: kube leaves the output open where the connection breaks (its message loop returns before it
-/// shuts the pipe down), and what is not read is in the way of the status.
+/// Both are awaited together: kube leaves the output open where the connection breaks (its message
+/// loop returns before it shuts the pipe down), and what is not read is in the way of the status.
 async fn follow(what: &str, mut process: AttachedProcess) -> Result<(Vec<u8>, Status), ClusterError> {
     let (stdout, status) = (process.stdout(), process.take_status());
     let printed = async {
@@ -160,7 +161,8 @@ mod tests {
         path
     }
 
-    /// Runs a script at an API server that answers with the messages; with the path that was asked for.
+    /// Runs a script at an API server that answers with the messages; with the path that was asked
+    /// for.
     async fn run(
         protocol: &str,
         messages: Vec<Vec<u8>>,
@@ -185,7 +187,8 @@ mod tests {
         stdout(&format!("{END}\n"))
     }
 
-    /// Expected: the output, without the mark, whatever the messages that it comes in; the script gets its arguments.
+    /// Expected: the output, without the mark, whatever the messages that it comes in; the script
+    /// gets its arguments.
     #[tokio::test]
     async fn an_output_that_is_whole() {
         for protocol in ["v4.channel.k8s.io", "v5.channel.k8s.io"] {
@@ -238,7 +241,8 @@ mod tests {
         assert_eq!(killed, Err(said.to_owned()));
     }
 
-    /// Expected: what is longer than the cap is refused as such, also where its end would look like an end.
+    /// Expected: what is longer than the cap is refused as such, also where its end would look like
+    /// an end.
     #[tokio::test]
     async fn an_output_that_is_too_long() {
         let mark = format!("{END}\n");

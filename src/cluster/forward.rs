@@ -1,4 +1,5 @@
-//! Port-forward: a stream to a port of a Pod through the API server, and a local listener on top of it.
+//! Port-forward: a stream to a port of a Pod through the API server, and a local listener on top of
+//! it.
 
 use super::{Cluster, ClusterError, pods};
 use k8s_openapi::api::core::v1::Pod;
@@ -54,7 +55,8 @@ impl AsyncWrite for PodStream {
     }
 }
 
-/// Opens a connection to a port of a Pod. That nothing listens there shows only when it is read: it ends at once.
+/// Opens a connection to a port of a Pod. That nothing listens there shows only when it is read: it
+/// ends at once.
 pub async fn connect(
     cluster: &Cluster,
     namespace: &str,
@@ -107,7 +109,8 @@ impl Drop for LocalForward {
     }
 }
 
-/// Listens on a port of the loopback (0: any free one) and carries each connection to a port of the Pod.
+/// Listens on a port of the loopback (0: any free one) and carries each connection to a port of the
+/// Pod.
 pub async fn local_forward(
     cluster: &Cluster,
     namespace: &str,
@@ -119,8 +122,9 @@ pub async fn local_forward(
     listen(cluster, namespace, Target::Pod(pod.to_owned()), port, address).await
 }
 
-/// Listens on an address (port 0: any free one) and carries each connection to the Pod of the selector that serves then:
-/// a Pod that was replaced meanwhile does no harm. That there is one now is checked.
+/// Listens on an address (port 0: any free one) and carries each connection to the Pod of the
+/// selector that serves then: a Pod that was replaced meanwhile does no harm. That there is one now
+/// is checked.
 pub async fn to_selector(
     cluster: &Cluster,
     namespace: &str,

@@ -1,8 +1,10 @@
-//! Kubernetes: the client, what the server can do, server-side apply, delete, readiness, rights, Pods and their ports.
+//! Kubernetes: the client, what the server can do, server-side apply, delete, readiness, rights,
+//! Pods and their ports.
 //!
-//! Uses `kube` for kubeconfig, credentials, TLS and streams, and [`call`] for every other request, so that deadlines and
-//! repetitions are the same everywhere. It knows objects and labels, but neither Flink nor releases' records, and it
-//! never prints, never asks and never waits longer than it was told.
+//! Uses `kube` for kubeconfig, credentials, TLS and streams, and [`call`] for every other request,
+//! so that deadlines and repetitions are the same everywhere. It knows objects and labels, but
+//! neither Flink nor releases' records, and it never prints, never asks and never waits longer than
+//! it was told.
 
 pub mod apply;
 pub mod call;
@@ -58,7 +60,8 @@ struct Inner {
 }
 
 impl Cluster {
-    /// Reads flags and kubeconfig and makes a client. Sends nothing: whether the server answers shows at the first call.
+    /// Reads flags and kubeconfig and makes a client. Sends nothing: whether the server answers
+    /// shows at the first call.
     pub async fn connect(options: &ConnectOptions) -> Result<Self, ClusterError> {
         let connection = connect::connect(options).await?;
         Ok(Self {

@@ -84,14 +84,15 @@ impl Cluster {
         }
     }
 
-    /// Reads the live object of a key; `None` where there is none. `namespace` counts where the key names none.
+    /// Reads the live object of a key; `None` where there is none. `namespace` counts where the key
+    /// names none.
     pub async fn read(&self, namespace: &str, key: &ObjectKey) -> Result<Option<Value>, ClusterError> {
         let resource = self.resource(key).await?;
         self.get(&resource, key.namespace.as_deref().unwrap_or(namespace), &key.name).await
     }
 
-    /// Returns whether a namespace exists. Who may not read namespaces is told so only by a 403 on what is in it: then this
-    /// says yes.
+    /// Returns whether a namespace exists. Who may not read namespaces is told so only by a 403 on
+    /// what is in it: then this says yes.
     pub async fn namespace_exists(&self, name: &str) -> Result<bool, ClusterError> {
         match self.get(&namespaces(), "", name).await {
             Ok(found) => Ok(found.is_some()),
@@ -119,8 +120,8 @@ impl Cluster {
         }
     }
 
-    /// Deletes a namespace with all that is in it, if it is still the one of that uid: for one that was just made and turned
-    /// out not to be wanted.
+    /// Deletes a namespace with all that is in it, if it is still the one of that uid: for one that
+    /// was just made and turned out not to be wanted.
     pub async fn delete_namespace(&self, name: &str, uid: &str) -> Result<(), ClusterError> {
         let path = namespaces().object("", name)?;
         let options = json!({"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}});
@@ -128,7 +129,8 @@ impl Cluster {
     }
 }
 
-/// Apart from the calls: the serializer must not live across an await, or no future that lists could be spawned.
+/// Apart from the calls: the serializer must not live across an await, or no future that lists
+/// could be spawned.
 fn query(selection: &Selection<'_>, next: &str) -> String {
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     query.append_pair("limit", &PAGE.to_string());

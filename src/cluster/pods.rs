@@ -42,8 +42,8 @@ pub async fn list(cluster: &Cluster, namespace: &str, selector: &str) -> Result<
     Ok(pods)
 }
 
-/// The name of a Pod that takes connections: running, ready and not going; the youngest of several. `None` where there
-/// is none.
+/// The name of a Pod that takes connections: running, ready and not going; the youngest of several.
+/// `None` where there is none.
 pub fn serving(pods: &[Pod]) -> Option<&str> {
     let serves = |pod: &&Pod| {
         let status = pod.status.as_ref();
@@ -83,7 +83,8 @@ pub async fn logs(
     Ok(cluster.call(call).await?.text())
 }
 
-/// A log as a stream of bytes; with `follow` it goes on until the container ends or the stream is dropped.
+/// A log as a stream of bytes; with `follow` it goes on until the container ends or the stream is
+/// dropped.
 pub async fn stream_logs(
     cluster: &Cluster,
     namespace: &str,
@@ -114,8 +115,9 @@ pub struct LogLine {
     pub text: String,
 }
 
-/// Gives the log lines of several Pods to `sink`, one Pod after the other; with `follow` as they come, until all
-/// containers have ended or it has enough. A Pod whose container has no log yet is left out, unless all are such.
+/// Gives the log lines of several Pods to `sink`, one Pod after the other; with `follow` as they
+/// come, until all containers have ended or it has enough. A Pod whose container has no log yet is
+/// left out, unless all are such.
 pub async fn each_line(
     cluster: &Cluster,
     namespace: &str,
@@ -130,7 +132,8 @@ pub async fn each_line(
         let options = LogOptions { container: container(pod, &options.container), ..options.clone() };
         match stream_logs(cluster, namespace, &name, &options).await {
             Ok(log) => open.push(Box::pin(lines(log, name, options.container))),
-            // "container is waiting to start", "previous terminated container not found", or the Pod has gone.
+            // "container is waiting to start", "previous terminated container not found", or the
+            // Pod has gone.
             Err(error) if matches!(error.status(), Some(400 | 404)) => closed = Some(error),
             Err(error) => return Err(error),
         }
@@ -178,7 +181,8 @@ fn lines(
     })
 }
 
-/// The container asked for, else the one that the Pod's annotation names as its default, else the first: as kubectl does.
+/// The container asked for, else the one that the Pod's annotation names as its default, else the
+/// first: as kubectl does.
 pub(super) fn container(pod: &Pod, asked: &str) -> String {
     let default =
         pod.metadata.annotations.as_ref().and_then(|all| all.get("kubectl.kubernetes.io/default-container"));

@@ -1,7 +1,7 @@
 //! Kubernetes' quantities: `250m`, `1`, `0.5`, `1728Mi`, `2G`, `1e3`.
 //!
-//! Only as exact as sums for people and comparisons with a quota need: thousandths, in a 64-bit float.
-//! (<https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/>)
+//! Only as exact as sums for people and comparisons with a quota need: thousandths, in a 64-bit
+//! float. (<https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/>)
 
 /// The number that a quantity stands for (cores, bytes, pieces); `None` where it is none.
 pub fn parse(text: &str) -> Option<f64> {

@@ -10,7 +10,8 @@ use std::fmt;
 
 const AT_ONCE: usize = 12;
 
-/// A verb on a resource. Displays as `create secrets`, `get services/proxy`, `create deployments.apps`.
+/// A verb on a resource. Displays as `create secrets`, `get services/proxy`, `create
+/// deployments.apps`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Right {
     pub verb: String,
@@ -26,8 +27,8 @@ pub struct Right {
 }
 
 impl Right {
-    /// A verb on a resource of a group, such as `("patch", "apps", "deployments")`; a subresource after a slash, as in
-    /// `services/proxy`.
+    /// A verb on a resource of a group, such as `("patch", "apps", "deployments")`; a subresource
+    /// after a slash, as in `services/proxy`.
     pub fn new(verb: &str, group: &str, resource: &str) -> Self {
         let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
         Self {
@@ -57,8 +58,8 @@ impl fmt::Display for Right {
 }
 
 impl Cluster {
-    /// The rights of the list that the caller does not have in the namespace, in the list's order; each is asked for
-    /// by a `SelfSubjectAccessReview`, which everybody may create.
+    /// The rights of the list that the caller does not have in the namespace, in the list's order;
+    /// each is asked for by a `SelfSubjectAccessReview`, which everybody may create.
     pub async fn check_rights(&self, namespace: &str, rights: &[Right]) -> Result<Vec<Right>, ClusterError> {
         let answers: Vec<_> = futures::stream::iter(rights)
             .map(|right| async move { Ok::<_, ClusterError>((right, self.may(namespace, right).await?)) })

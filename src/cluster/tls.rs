@@ -2,8 +2,8 @@
 
 use std::sync::Once;
 
-/// Makes ring the provider of TLS. Every constructor of a client calls it first: without a provider rustls panics.
-/// Calling it again does nothing; a provider that another client installed stays.
+/// Makes ring the provider of TLS. Every constructor of a client calls it first: without a provider
+/// rustls panics. Calling it again does nothing; a provider that another client installed stays.
 pub fn init() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {

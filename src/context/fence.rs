@@ -1,8 +1,10 @@
-//! The one function through which every request of an operation goes that changes something in Flink or on the API
-//! server: a **transition**. Writes of the operation object itself do not, each is a part of the transition after it.
+//! The one function through which every request of an operation goes that changes something in
+//! Flink or on the API server: a **transition**. Writes of the operation object itself do not, each
+//! is a part of the transition after it.
 //!
-//! It has the list of them, refuses what is not on it, proves that the operation is still this run's own, and is where a run
-//! can be halted at a transition for a test. Without the lock nearly nothing may be sent ([`Unlocked`]).
+//! It has the list of them, refuses what is not on it, proves that the operation is still this
+//! run's own, and is where a run can be halted at a transition for a test. Without the lock nearly
+//! nothing may be sent ([`Unlocked`]).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -13,10 +15,11 @@ use futures::future::BoxFuture;
 use crate::fence::{Change, Fence};
 use crate::release::operation::Guard;
 
-/// A request of any deadline must have been sent when the lock has still this long to go: who takes over looks up what
-/// was asked for by its id, and finds it.
+/// A request of any deadline must have been sent when the lock has still this long to go: who takes
+/// over looks up what was asked for by its id, and finds it.
 const MARGIN: Duration = Duration::from_secs(10);
-/// Names a transition, counted from 1: there the process stops itself, so that a test can kill it or let it go on late.
+/// Names a transition, counted from 1: there the process stops itself, so that a test can kill it
+/// or let it go on late.
 const HALT: &str = "KUBECTL_FLINK_HALT_AT_TRANSITION";
 
 /// Every transition: its method and path, `*` for a segment, `**` for the rest.
@@ -27,14 +30,16 @@ const TRANSITIONS: &[&str] = &[
     "POST /jars/*/plan",
     "POST /jars/*/run",
     "POST /jars/*/run-application",
-    // A job is stopped, cancelled, asked for a savepoint; a savepoint goes, and the high availability's data of a cluster.
+    // A job is stopped, cancelled, asked for a savepoint; a savepoint goes, and the high
+    // availability's data of a cluster.
     "POST /jobs/*/stop",
     "POST /jobs/*/savepoints",
     "PATCH /jobs/*",
     "POST /applications/*/cancel",
     "POST /savepoint-disposal",
     "DELETE /cluster",
-    // The API server: a revision is created, a savepoint recorded; objects, revisions among them, are applied, patched and deleted.
+    // The API server: a revision is created, a savepoint recorded; objects, revisions among them,
+    // are applied, patched and deleted.
     "POST /api/v1/namespaces/*/secrets",
     "PUT /api/v1/namespaces/*/secrets/*",
     "PATCH /api/**",

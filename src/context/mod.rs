@@ -45,7 +45,8 @@ pub struct Context {
 }
 
 impl Context {
-    /// A context on a connected cluster. It holds no lock, so next to nothing can be changed through it.
+    /// A context on a connected cluster. It holds no lock, so next to nothing can be changed
+    /// through it.
     pub fn new(cluster: Cluster, namespace: String, holder: String) -> Self {
         let fence: Arc<dyn Fence> = Arc::new(Unlocked);
         let cluster = cluster.with_fence(fence.clone());
@@ -65,7 +66,8 @@ impl Context {
         }
     }
 
-    /// Returns the same context in which changes may be made, each while the lock is certainly held.
+    /// Returns the same context in which changes may be made, each while the lock is certainly
+    /// held.
     pub(crate) fn under(&self, lock: &Lock) -> Self {
         let fence: Arc<dyn Fence> = Transitions::new(lock.guard());
         let cluster = self.cluster.with_fence(fence.clone());
@@ -87,14 +89,14 @@ impl Context {
         }
     }
 
-    /// Returns the storage id of a release that is installed for the first time: the same one for the whole run, so that
-    /// what a plan shows is what is carried out.
+    /// Returns the storage id of a release that is installed for the first time: the same one for
+    /// the whole run, so that what a plan shows is what is carried out.
     pub(crate) fn new_storage_id(&self) -> String {
         self.storage_id.get_or_init(|| (self.new_id)().to_string()[..8].to_owned()).clone()
     }
 
-    /// The client for a generation's JobManager: one for the whole run, so that an upload and what runs the jar reach the
-    /// same Pod.
+    /// The client for a generation's JobManager: one for the whole run, so that an upload and what
+    /// runs the jar reach the same Pod.
     pub(crate) fn flink(&self, at: &impl Address) -> Client {
         let (service, port) = at.service();
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,5 @@
-//! Checking a job on the new generation while the old one runs on: `main()` runs, and no job starts.
+//! Checking a job on the new generation while the old one runs on: `main()` runs, and no job
+//! starts.
 
 use super::{Engine, World};
 use crate::failure::Cause;
@@ -7,8 +8,9 @@ use crate::layout::control::JobControl;
 use crate::operation::{Event, Start, StateFrom, Target};
 
 impl<W: World> Engine<W> {
-    /// A missing jar or class, wrong arguments, too few slots and a path with no state show here. What only a start can show
-    /// (state that does not fit) does not; and `main()`'s side effects do happen.
+    /// A missing jar or class, wrong arguments, too few slots and a path with no state show here.
+    /// What only a start can show (state that does not fit) does not; and `main()`'s side effects
+    /// do happen.
     pub(super) async fn check(&mut self, index: usize) -> Result<Option<String>, Cause> {
         let name = self.journal.jobs[index].name.clone();
         let recipe = self.world.recipe(&name, Target::New)?;

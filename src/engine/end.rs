@@ -16,7 +16,8 @@ use crate::operation::{Event, Look, Start, Target};
 const CANCELS: u32 = 3;
 
 impl<W: World> Engine<W> {
-    /// Ends a new job, unless it completed a checkpoint: then its output is committed and it stays as it is.
+    /// Ends a new job, unless it completed a checkpoint: then its output is committed and it stays
+    /// as it is.
     pub(super) async fn end(&mut self, index: usize) -> Result<Option<String>, Cause> {
         let change = self.journal.jobs[index].clone();
         let Some(start) = change.start().cloned() else { return Ok(None) };
@@ -45,7 +46,8 @@ impl<W: World> Engine<W> {
                     self.note_what_it_left(index, &cluster, id).await?;
                 }
             }
-            // Its main() may be on its way to submit it, or it cannot be asked: without its JobManager it ends in any case.
+            // Its main() may be on its way to submit it, or it cannot be asked: without its
+            // JobManager it ends in any case.
             Err(error)
                 if self.journal.traits(Target::New).starts_with_pods
                     && (error.is_not_found() || error.is_passing()) =>
@@ -74,7 +76,8 @@ impl<W: World> Engine<W> {
                     return Ok(None);
                 }
             }
-            // Flink knew it and has forgotten it, with its JobManager: whether it completed a checkpoint cannot be known.
+            // Flink knew it and has forgotten it, with its JobManager: whether it completed a
+            // checkpoint cannot be known.
             Err(FlinkError::NotFound { .. }) if change.forward.started => {
                 self.record(Event::Checkpointed(index)).await?;
                 return Ok(None);
@@ -96,7 +99,8 @@ impl<W: World> Engine<W> {
 }
 
 impl<W: World> Engine<W> {
-    /// The new job's output is committed, or may be: its Pods begin again, and Flink's high availability says from where.
+    /// The new job's output is committed, or may be: its Pods begin again, and Flink's high
+    /// availability says from where.
     async fn stay_with_pods(&mut self, cluster: &W::Control, index: usize) -> Result<(), Cause> {
         self.record(Event::Checkpointed(index)).await?;
         self.world.apply(Target::New, &self.journal).await?;
@@ -104,9 +108,11 @@ impl<W: World> Engine<W> {
         self.world.await_pods(Target::New).await
     }
 
-    /// A start was asked for by an interrupted run, and Flink does not know the job: it was never started, or it has ended and its
-    /// JobManager has restarted since, or that run is only suspended and its request comes yet. So the id is used up: submitted
-    /// once more, and cancelled at once. `true`: it had been used up before, so its output may be committed, and it stays.
+    /// A start was asked for by an interrupted run, and Flink does not know the job: it was never
+    /// started, or it has ended and its JobManager has restarted since, or that run is only
+    /// suspended and its request comes yet. So the id is used up: submitted once more, and
+    /// cancelled at once. `true`: it had been used up before, so its output may be committed, and
+    /// it stays.
     async fn use_up(
         &mut self,
         index: usize,
@@ -139,7 +145,8 @@ impl<W: World> Engine<W> {
         Ok(false)
     }
 
-    /// A checkpoint may have completed between the last look at a job and its end: what it had is in there.
+    /// A checkpoint may have completed between the last look at a job and its end: what it had is
+    /// in there.
     async fn note_what_it_left(
         &mut self,
         index: usize,
@@ -180,11 +187,13 @@ impl<W: World> Engine<W> {
         }
     }
 
-    /// Cancels a job and waits for its end. A JobManager that restarts forgets that it was asked: it is asked again.
+    /// Cancels a job and waits for its end. A JobManager that restarts forgets that it was asked:
+    /// it is asked again.
     pub(super) async fn cancel(&self, cluster: &W::Control, id: JobId, name: &str) -> Result<(), Cause> {
         for _ in 0..CANCELS {
             match cluster.cancel(id).await {
-                // One whose answer is missing may end the job yet: a job that is left to it would be nowhere.
+                // One whose answer is missing may end the job yet: a job that is left to it would
+                // be nowhere.
                 Err(source) if !source.may_have_acted() => {
                     let doing = format!("the job {name} could not be cancelled");
                     return Err(Cause::Flink { doing, source });

@@ -18,8 +18,9 @@ const MAX_RESTARTS: u64 = 3;
 pub(super) const SILENCE: Duration = Duration::from_secs(15);
 
 impl<W: World> Engine<W> {
-    /// The health gate: all tasks run, restored from exactly the path, the first checkpoint completed (where there is
-    /// checkpointing), and no restart for the quiet time. Installs and starts without state need the tasks only.
+    /// The health gate: all tasks run, restored from exactly the path, the first checkpoint
+    /// completed (where there is checkpointing), and no restart for the quiet time. Installs and
+    /// starts without state need the tasks only.
     pub(super) async fn await_healthy(
         &mut self,
         index: usize,
@@ -51,7 +52,8 @@ impl<W: World> Engine<W> {
                             reason: failure,
                         });
                     }
-                    // From a checkpoint of its own it was restored after its JobManager had restarted.
+                    // From a checkpoint of its own it was restored after its JobManager had
+                    // restarted.
                     if let (Some(expected), Some(seen)) = (&expected, &restored)
                         && !savepoint::same_path(expected, seen)
                         && !is_own(seen, id)
@@ -135,7 +137,8 @@ impl<W: World> Engine<W> {
         health: &Health,
     ) -> Result<(), Cause> {
         let change = &self.journal.jobs[index];
-        // The count begins again with the JobManager; what the job was restored from then is a checkpoint of its own.
+        // The count begins again with the JobManager; what the job was restored from then is a
+        // checkpoint of its own.
         let own = change.new_id().zip(health.restored.as_ref());
         let completed = health.completed_checkpoints > 0 || own.is_some_and(|(id, seen)| is_own(seen, id));
         // One that has come to its end has committed what it had, with checkpoints or without.

@@ -1,8 +1,10 @@
-//! The engine that moves jobs between generations: does what the state machine says, step by step, until it is done.
+//! The engine that moves jobs between generations: does what the state machine says, step by step,
+//! until it is done.
 //!
-//! Every fact goes into the journal the moment it is known, and what may be asked of Flink is recorded before it is
-//! asked. What it talks to is a [`World`]: the real one ([`crate::site`]), or a model of it, in which every order of events
-//! is tried. Nothing here knows Kubernetes or the records.
+//! Every fact goes into the journal the moment it is known, and what may be asked of Flink is
+//! recorded before it is asked. What it talks to is a [`World`]: the real one ([`crate::site`]), or
+//! a model of it, in which every order of events is tried. Nothing here knows Kubernetes or the
+//! records.
 
 mod check;
 mod end;
@@ -45,7 +47,8 @@ pub(crate) struct Waits {
     pub quiet: Duration,
 }
 
-/// All that an operation touches besides its journal in memory. A method that changes something outside passes the fence.
+/// All that an operation touches besides its journal in memory. A method that changes something
+/// outside passes the fence.
 pub(crate) trait World {
     /// The control over a generation's jobs.
     type Control: JobControl;
@@ -64,29 +67,35 @@ pub(crate) trait World {
     async fn await_pods(&mut self, target: Target) -> Result<(), Cause>;
     /// An error where the new generation has too few slots for a job.
     fn fits(&self, job: &str, plan: &Plan) -> Result<(), Cause>;
-    /// The savepoint in a trigger's directory, or the newest checkpoint in a job's, as a generation's Pods see it.
+    /// The savepoint in a trigger's directory, or the newest checkpoint in a job's, as a
+    /// generation's Pods see it.
     async fn find_savepoint(&self, target: Target, trigger: &Trigger) -> Look;
-    /// Returns what a job left in a generation whose Flink cannot be asked, or does not know it any more: its newest checkpoint, or the
-    /// word that it has finished.
+    /// Returns what a job left in a generation whose Flink cannot be asked, or does not know it any
+    /// more: its newest checkpoint, or the word that it has finished.
     async fn find_left(&self, target: Target, job: JobId) -> Look;
-    /// Returns whether a generation's Pods see that there is no savepoint or checkpoint at a path. Where nobody can look: `false`.
+    /// Returns whether a generation's Pods see that there is no savepoint or checkpoint at a path.
+    /// Where nobody can look: `false`.
     async fn is_missing(&self, target: Target, path: &str) -> bool;
     /// How long waits may take.
     fn waits(&self) -> Waits;
 
     /// Stores the new revision as pending; for an uninstall, says so in the record.
     async fn begin(&mut self, journal: &Journal) -> Result<(), Cause>;
-    /// Applies the objects of a revision under a generation's number. The words are shown as what was done.
+    /// Applies the objects of a revision under a generation's number. The words are shown as what
+    /// was done.
     async fn apply(&mut self, target: Target, journal: &Journal) -> Result<Option<String>, Cause>;
-    /// Waits until a generation answers and its TaskManagers have registered; warms up where jobs will move to it.
+    /// Waits until a generation answers and its TaskManagers have registered; warms up where jobs
+    /// will move to it.
     async fn await_ready(&mut self, target: Target) -> Result<Option<String>, Cause>;
     /// The id of a generation's warm-up job, a job of ours that is no job of the release.
     fn warm_up(&self, target: Target) -> Option<JobId>;
-    /// The jobs that a generation's high availability would bring back, but for those of the release's revisions and `known` ones.
+    /// The jobs that a generation's high availability would bring back, but for those of the
+    /// release's revisions and `known` ones.
     async fn unmanaged(&self, target: Target, known: BTreeSet<JobId>) -> Result<Vec<JobId>, Cause>;
     /// Has what leads to the generation in charge lead to the new one.
     async fn switch(&mut self) -> Result<(), Cause>;
-    /// Deletes a generation whose Flink is shut down: its objects, then, when its Pods are gone, its HA data.
+    /// Deletes a generation whose Flink is shut down: its objects, then, when its Pods are gone,
+    /// its HA data.
     async fn clear(&mut self, target: Target) -> Result<(), Cause>;
     /// Deletes what the target's revision does not have.
     async fn prune(&mut self, target: Target) -> Result<Option<String>, Cause>;
@@ -107,7 +116,8 @@ pub(crate) struct Engine<W> {
     pub journal: Journal,
     /// Why it went wrong first.
     pub cause: Option<Cause>,
-    /// Jobs whose start an earlier run may have asked for, by their places: what they did then nobody has seen.
+    /// Jobs whose start an earlier run may have asked for, by their places: what they did then
+    /// nobody has seen.
     unseen: Vec<bool>,
     /// The state machine; a test may give a wrong one, which must be found out.
     next: fn(&Journal) -> Step,
@@ -120,8 +130,8 @@ impl<W: World> Engine<W> {
         Self { world, journal, cause: None, unseen, next: crate::operation::next }
     }
 
-    /// Carries the operation out to its end. An error: the lock is lost, or the records cannot be written; the journal stays
-    /// for the next run.
+    /// Carries the operation out to its end. An error: the lock is lost, or the records cannot be
+    /// written; the journal stays for the next run.
     pub async fn run(&mut self) -> Result<Outcome, Cause> {
         loop {
             let step = (self.next)(&self.journal);
@@ -183,8 +193,9 @@ impl<W: World> Engine<W> {
         Ok(())
     }
 
-    /// Writes an event into the journal and the journal into the operation object. Where that is another's by now, what this
-    /// run knows stays as it was written last, but for savepoints: it says what it was in the middle of.
+    /// Writes an event into the journal and the journal into the operation object. Where that is
+    /// another's by now, what this run knows stays as it was written last, but for savepoints: it
+    /// says what it was in the middle of.
     async fn record(&mut self, event: Event) -> Result<(), Cause> {
         let before = self.journal.clone();
         self.journal.record(event);

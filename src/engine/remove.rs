@@ -18,8 +18,9 @@ const SILENCE: Duration = Duration::from_secs(30);
 const EMPTY: Duration = Duration::from_secs(15);
 
 impl<W: World> Engine<W> {
-    /// Removes a generation in the order that loses nothing: no live job; `DELETE /cluster`, so that Flink removes its own
-    /// HA files; the Deployments and the rest; last the HA ConfigMaps, which a dying JobManager may make anew.
+    /// Removes a generation in the order that loses nothing: no live job; `DELETE /cluster`, so
+    /// that Flink removes its own HA files; the Deployments and the rest; last the HA ConfigMaps,
+    /// which a dying JobManager may make anew.
     pub(super) async fn remove(&mut self, target: Target) -> Result<Option<String>, Cause> {
         let (name, cluster) = (self.world.name(target), self.world.control(target)?);
         let mut jobs = self.jobs_of(&cluster, target).await;
@@ -34,7 +35,8 @@ impl<W: World> Engine<W> {
         let live = listed.iter().filter(|job| !job.state.is_terminal());
         let live: Vec<String> = live.map(|job| format!("{} ({})", job.name, job.id)).collect();
         if !live.is_empty() {
-            // Where all jobs of the release have moved, these are another client's own, submitted meanwhile.
+            // Where all jobs of the release have moved, these are another client's own, submitted
+            // meanwhile.
             let committed = self.journal.forward.committed.is_some();
             let whose = if committed { "that the release does not know" } else { "still" };
             return self.keep(target, format!("jobs run in it {whose}: {}", live.join(", "))).await;
@@ -65,7 +67,8 @@ impl<W: World> Engine<W> {
         Ok(Some(format!("removed generation {name}")))
     }
 
-    /// Leaves a generation where it is. An operation that has done what it is for ends well all the same.
+    /// Leaves a generation where it is. An operation that has done what it is for ends well all the
+    /// same.
     async fn keep(&mut self, target: Target, reason: String) -> Result<Option<String>, Cause> {
         let step = format!("generation {} is kept", self.world.name(target));
         if self.journal.forward.committed.is_none() {
@@ -76,8 +79,8 @@ impl<W: World> Engine<W> {
         Ok(None)
     }
 
-    /// Unmanaged jobs that a generation would bring back, and does not list. A JobManager that is just starting gets some time
-    /// to bring them back; the jobs are what it lists then.
+    /// Unmanaged jobs that a generation would bring back, and does not list. A JobManager that is
+    /// just starting gets some time to bring them back; the jobs are what it lists then.
     async fn unlisted(
         &self,
         cluster: &W::Control,
@@ -97,8 +100,9 @@ impl<W: World> Engine<W> {
         }
     }
 
-    /// The jobs that a generation would bring back, but for the listed ones and those of the release. While jobs of the release
-    /// are down nothing waits for inspection that fails: the plan was made after one.
+    /// The jobs that a generation would bring back, but for the listed ones and those of the
+    /// release. While jobs of the release are down nothing waits for inspection that fails: the
+    /// plan was made after one.
     async fn unmanaged(
         &self,
         target: Target,
@@ -117,9 +121,10 @@ impl<W: World> Engine<W> {
         }
     }
 
-    /// The jobs in a generation. One that has just been in use may be recovering: its silence is waited out for a while, for
-    /// an unmanaged job may be in it. A JobManager that lists none of the jobs that ended in it is another one, and may
-    /// still be bringing jobs back: an empty list is believed when it stays so.
+    /// The jobs in a generation. One that has just been in use may be recovering: its silence is
+    /// waited out for a while, for an unmanaged job may be in it. A JobManager that lists none of
+    /// the jobs that ended in it is another one, and may still be bringing jobs back: an empty list
+    /// is believed when it stays so.
     async fn jobs_of(&self, cluster: &W::Control, target: Target) -> Result<Vec<JobOverview>, FlinkError> {
         let from_here = self.journal.jobs.iter().filter(|job| job.source() == target);
         let ended: Vec<_> = from_here.filter_map(|job| job.decided.old).collect();

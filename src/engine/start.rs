@@ -47,7 +47,8 @@ impl<W: World> Engine<W> {
             });
         };
         let path = request.savepoint.clone();
-        // An interrupted run may have asked before: what this one could not send says nothing about that.
+        // An interrupted run may have asked before: what this one could not send says nothing about
+        // that.
         let asked = if target == Target::New { change.forward.start_asked } else { change.revert.asked };
         self.record(Event::StartAsked(index, target)).await?;
         if let Err(source) = cluster.start(&jar, &request).await {
@@ -56,7 +57,8 @@ impl<W: World> Engine<W> {
                 StartError::NotSent { .. } | StartError::Refused { .. } => {
                     self.record(Event::StartFailed(index, target)).await?;
                 }
-                // It ran, and has ended: whether it completed a checkpoint cannot be known any more.
+                // It ran, and has ended: whether it completed a checkpoint cannot be known any
+                // more.
                 StartError::IdUsed { .. } if target == Target::New => {
                     self.record(Event::Checkpointed(index)).await?;
                 }

@@ -1,4 +1,5 @@
-//! Stopping a job: with a savepoint, whose path is recorded the moment it is known, or by cancelling it.
+//! Stopping a job: with a savepoint, whose path is recorded the moment it is known, or by
+//! cancelling it.
 
 use std::time::Duration;
 
@@ -65,7 +66,8 @@ impl<W: World> Engine<W> {
         self.cancelled(&cluster, index, id, &change).await
     }
 
-    /// Finds out how a stop ended that this run or another one asked for: it is followed, never asked for again.
+    /// Finds out how a stop ended that this run or another one asked for: it is followed, never
+    /// asked for again.
     pub(super) async fn resolve(&mut self, index: usize) -> Result<Option<String>, Cause> {
         let resolved = self.resolve_job(index).await?;
         self.refuse_to_run_again(index)?;
@@ -100,7 +102,8 @@ impl<W: World> Engine<W> {
         }
     }
 
-    /// It runs on: that is known now. Going forward would ask for a second stop, so the operation goes back.
+    /// It runs on: that is known now. Going forward would ask for a second stop, so the operation
+    /// goes back.
     async fn runs_on(&mut self, index: usize) -> Result<Option<String>, Cause> {
         let job = &self.journal.jobs[index];
         let runs_on = format!("the job {} runs on", job.name);
@@ -112,7 +115,8 @@ impl<W: World> Engine<W> {
         Ok(Some(runs_on))
     }
 
-    /// The end of a job that was cancelled, and its newest checkpoint where that is what comes next.
+    /// The end of a job that was cancelled, and its newest checkpoint where that is what comes
+    /// next.
     async fn cancelled(
         &mut self,
         cluster: &W::Control,
@@ -137,7 +141,8 @@ impl<W: World> Engine<W> {
         let told = match cluster.latest_checkpoint(id).await {
             // Another JobManager: it does not know a job that has ended.
             Err(error) if error.is_not_found() => Ok(None),
-            // It may have completed its first one a moment ago, and there is no directory known to look into.
+            // It may have completed its first one a moment ago, and there is no directory known to
+            // look into.
             Ok(None) if change.decided.trigger.is_none() => {
                 tokio::time::sleep(STATISTICS).await;
                 cluster.latest_checkpoint(id).await
@@ -210,8 +215,8 @@ impl<W: World> Engine<W> {
         Ok(end)
     }
 
-    /// Returns whether a job is FINISHED, by what Flink says, or by what it left where Flink does not know it any more. That is how a
-    /// savepoint ends it, too.
+    /// Returns whether a job is FINISHED, by what Flink says, or by what it left where Flink does
+    /// not know it any more. That is how a savepoint ends it, too.
     async fn is_finished(&self, end: End, id: JobId, change: &JobMove) -> bool {
         match end {
             End::Ended(state) => state == JobState::Finished,
@@ -225,7 +230,8 @@ impl<W: World> Engine<W> {
         Ok(Some(format!("{} had finished by itself, and stays so", self.journal.jobs[index].name)))
     }
 
-    /// A stop that failed leaves the job running, or ended with a savepoint or by itself, or nobody knows: each is told apart.
+    /// A stop that failed leaves the job running, or ended with a savepoint or by itself, or nobody
+    /// knows: each is told apart.
     async fn stop_failed(
         &mut self,
         cluster: &W::Control,
@@ -235,7 +241,8 @@ impl<W: World> Engine<W> {
     ) -> Result<Option<String>, Cause> {
         let Some(id) = change.decided.old else { return Ok(None) };
         match &error {
-            // The savepoint is there, and usable once the job is terminal, unless Flink has brought it back.
+            // The savepoint is there, and usable once the job is terminal, unless Flink has brought
+            // it back.
             StopError::FailedWhileStopping { location, .. } => {
                 self.record(Event::Savepoint(index, location.clone())).await?;
                 let end = self.must_end(cluster, index, id, NOT_ENDED).await?;
@@ -256,7 +263,8 @@ impl<W: World> Engine<W> {
             _ if let Some(path) = &change.forward.savepoint => {
                 return self.stopped_with(cluster, index, id, path).await;
             }
-            // The JobManager was another one before: it cannot say what became of the trigger, but its directory can.
+            // The JobManager was another one before: it cannot say what became of the trigger, but
+            // its directory can.
             StopError::Forgotten { state, .. } if state.is_none_or(JobState::is_terminal) => {
                 if self.is_finished(state.map_or(End::Gone, End::Ended), id, change).await {
                     return self.finished(cluster, index, change, id, error).await;
@@ -275,7 +283,8 @@ impl<W: World> Engine<W> {
                     return self.finished(cluster, index, change, id, error).await;
                 }
             }
-            // From a trigger that Flink does not know nothing can be concluded: it may be on its way still.
+            // From a trigger that Flink does not know nothing can be concluded: it may be on its
+            // way still.
             StopError::Forgotten { .. } | StopError::Flink(_) => {}
         }
         if error.leaves_job_running() {
@@ -310,8 +319,8 @@ impl<W: World> Engine<W> {
         Ok(Some(format!("stopped {name}; savepoint {path}")))
     }
 
-    /// A job that could not be seen to be stopped is FINISHED. By itself, unless there is a savepoint: then our request has come
-    /// through, or another client has stopped it.
+    /// A job that could not be seen to be stopped is FINISHED. By itself, unless there is a
+    /// savepoint: then our request has come through, or another client has stopped it.
     async fn finished(
         &mut self,
         cluster: &W::Control,
@@ -350,8 +359,8 @@ impl<W: World> Engine<W> {
         Err(cause)
     }
 
-    /// Waits until a job has ended, or is seen to run on; told while it lasts. One that Flink forgot after an answer of its own
-    /// has ended.
+    /// Waits until a job has ended, or is seen to run on; told while it lasts. One that Flink
+    /// forgot after an answer of its own has ended.
     pub(super) async fn await_end(&self, cluster: &W::Control, id: JobId, name: &str) -> Result<End, Cause> {
         let what = format!("the end of {name}");
         let mut tick = ticker(what, Duration::from_secs(2), |progress| self.world.tell(progress));
@@ -378,7 +387,8 @@ fn names_another(told: &Result<String, StopError>, known: &str) -> bool {
     }
 }
 
-/// Returns what Flink says now of a job that could not be stopped; where it does not answer, the job counts as one that runs on.
+/// Returns what Flink says now of a job that could not be stopped; where it does not answer, the
+/// job counts as one that runs on.
 async fn end_of(cluster: &impl JobControl, id: JobId) -> End {
     let begun = Instant::now();
     loop {

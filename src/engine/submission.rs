@@ -1,7 +1,8 @@
-//! Starts that another controller carries out: it assigns the job's id, which is learnt late, or never.
+//! Starts that another controller carries out: it assigns the job's id, which is learnt late, or
+//! never.
 //!
-//! The id proves nothing: it may be that of the job which was stopped. Old and new are told apart by when they were started
-//! and by what they were restored from.
+//! The id proves nothing: it may be that of the job which was stopped. Old and new are told apart
+//! by when they were started and by what they were restored from.
 
 use tokio::time::Instant;
 
@@ -29,7 +30,8 @@ impl<W: World> Engine<W> {
         let asked = if target == Target::New { change.forward.start_asked } else { change.revert.asked };
         self.record(Event::StartAsked(index, target)).await?;
         if let Err(source) = control.submit(&submission).await {
-            // A run that was interrupted may have asked before: what this one could not send says nothing about that.
+            // A run that was interrupted may have asked before: what this one could not send says
+            // nothing about that.
             if !asked && !source.may_have_acted() {
                 self.record(Event::StartFailed(index, target)).await?;
             }
@@ -118,8 +120,9 @@ impl<W: World> Engine<W> {
         Ok(Ok(new.map(|seen| seen.id)))
     }
 
-    /// The id of a new job that may have been asked for. Where it was assigned and is not known the submission is taken
-    /// back, so that no job comes of it any more; then it is looked for once more. `None`: there is no such job.
+    /// The id of a new job that may have been asked for. Where it was assigned and is not known the
+    /// submission is taken back, so that no job comes of it any more; then it is looked for once
+    /// more. `None`: there is no such job.
     pub(super) async fn id_of_new(
         &mut self,
         control: &W::Control,
@@ -147,7 +150,8 @@ impl<W: World> Engine<W> {
                     let new = job.filter(|seen| launched && verdict(seen) != Verdict::Old);
                     let told = match &new {
                         Some(seen) => Some(Event::Identified(index, Target::New, seen.id, seen.since)),
-                        // It ran, and is forgotten: whether it completed a checkpoint cannot be known any more.
+                        // It ran, and is forgotten: whether it completed a checkpoint cannot be
+                        // known any more.
                         None => launched.then_some(Event::Checkpointed(index)),
                     };
                     if let Some(event) = told {
@@ -205,7 +209,8 @@ fn judge_beside_the_old(change: &JobMove, submission: &Submission, seen: &Sighti
     match (&submission.savepoint, &seen.restored) {
         _ if !later => Verdict::Old,
         (Some(wanted), Some(restored)) if same_path(wanted, restored) => Verdict::New,
-        // Its JobManager has restarted since: that of the new job, or that of the old one before it ended.
+        // Its JobManager has restarted since: that of the new job, or that of the old one before it
+        // ended.
         (Some(_), Some(restored)) if is_own(restored, seen.id) => {
             if seen.ended && known_id {
                 Verdict::Unclear

@@ -1,4 +1,5 @@
-//! How an operation fails: the phase gives the exit code, the cause says what happened to what, `next` what to type.
+//! How an operation fails: the phase gives the exit code, the cause says what happened to what,
+//! `next` what to type.
 
 mod next;
 
@@ -44,7 +45,8 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// Refused before anything changed, unless the cause is the command line, or that something could not be reached.
+    /// Refused before anything changed, unless the cause is the command line, or that something
+    /// could not be reached.
     pub fn refused(cause: impl Into<Cause>) -> Self {
         let cause = cause.into();
         let phase = if cause.is_command_line() {
@@ -75,7 +77,8 @@ impl Failure {
     }
 }
 
-/// Errors that only planning makes convert by themselves: they are found in what was given, and no server is asked.
+/// Errors that only planning makes convert by themselves: they are found in what was given, and no
+/// server is asked.
 macro_rules! found_in_planning {
     ($($error:ty),*) => {
         $(impl From<$error> for Failure {
@@ -88,7 +91,8 @@ macro_rules! found_in_planning {
 
 found_in_planning!(NameError, PackageError, RenderError);
 
-/// Names the phase in which an error happened. Of what a server is asked for, no conversion knows that.
+/// Names the phase in which an error happened. Of what a server is asked for, no conversion knows
+/// that.
 pub(crate) trait InPhase<T> {
     /// Before anything changed.
     fn refused(self) -> Result<T, Failure>;
@@ -230,7 +234,8 @@ impl Cause {
         }
     }
 
-    /// Returns whether what the user has typed cannot be read, or names nothing that there is in their own files.
+    /// Returns whether what the user has typed cannot be read, or names nothing that there is in
+    /// their own files.
     fn is_command_line(&self) -> bool {
         match self {
             Cause::InvalidInput(_) | Cause::ReleaseName(_) | Cause::Values(ValuesError::Set { .. }) => true,

@@ -1,6 +1,8 @@
-//! What to type next, as data: `cli` renders it once, with the flags that lead to the user's cluster and namespace.
+//! What to type next, as data: `cli` renders it once, with the flags that lead to the user's
+//! cluster and namespace.
 //!
-//! Words are kept apart until then, so that each is quoted as a shell needs it, and no text is searched for commands.
+//! Words are kept apart until then, so that each is quoted as a shell needs it, and no text is
+//! searched for commands.
 
 use std::borrow::Cow;
 

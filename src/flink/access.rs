@@ -17,8 +17,8 @@ use super::transport::{Answer, Payload, Request, Transport, TransportError};
 /// How Flink's REST API is reached.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub enum Access {
-    /// The API server's proxy; a port-forward where proxying is not allowed or does not get through. Jars go by
-    /// port-forward first: it streams them.
+    /// The API server's proxy; a port-forward where proxying is not allowed or does not get
+    /// through. Jars go by port-forward first: it streams them.
     #[default]
     Auto,
     /// The API server's proxy only.
@@ -40,10 +40,10 @@ impl fmt::Debug for Access {
 }
 
 impl Client {
-    /// A client of the Flink behind a Service. `selector` finds the `JobManager`'s Pods for a port-forward, which goes to
-    /// the same port. The kube client must not retry by itself, and best has no read timeout: deadlines are this
-    /// client's own. Clones share one connection; make one client for an operation, so that an upload and its run
-    /// reach the same Pod.
+    /// A client of the Flink behind a Service. `selector` finds the `JobManager`'s Pods for a
+    /// port-forward, which goes to the same port. The kube client must not retry by itself, and
+    /// best has no read timeout: deadlines are this client's own. Clones share one connection; make
+    /// one client for an operation, so that an upload and its run reach the same Pod.
     pub fn for_service(
         kube: kube::Client,
         namespace: &str,
@@ -66,13 +66,14 @@ impl Client {
     }
 }
 
-/// For how long the proxy is waited for alone, until it has answered once: where a network policy drops what the API
-/// server sends, it cannot be reached for half a minute. A `JobManager` that is busy starting takes some seconds too, so the
-/// proxy is not given up then: whichever way answers first is taken.
+/// For how long the proxy is waited for alone, until it has answered once: where a network policy
+/// drops what the API server sends, it cannot be reached for half a minute. A `JobManager` that is
+/// busy starting takes some seconds too, so the proxy is not given up then: whichever way answers
+/// first is taken.
 const ALONE: Duration = Duration::from_secs(3);
 
-/// Tries one way, then the other, and stays with what worked. A request is only sent a second way where it certainly
-/// did not arrive the first, or is a GET.
+/// Tries one way, then the other, and stays with what worked. A request is only sent a second way
+/// where it certainly did not arrive the first, or is a GET.
 struct Auto<P, F> {
     proxy: P,
     forward: F,
@@ -105,7 +106,8 @@ impl<P: Transport, F: Transport> Auto<P, F> {
         self.in_turn(request, self.way.load(Ordering::Relaxed)).await
     }
 
-    /// A GET by the proxy; by the port-forward too where the proxy fails or cannot be reached. The first answer decides.
+    /// A GET by the proxy; by the port-forward too where the proxy fails or cannot be reached. The
+    /// first answer decides.
     async fn race(&self, request: &Request) -> Result<Answer, TransportError> {
         let mut proxied = self.proxy.send(request);
         let first = tokio::time::timeout(ALONE, &mut proxied).await;
@@ -151,8 +153,8 @@ impl<P: Transport, F: Transport> Auto<P, F> {
     }
 }
 
-/// Of the errors of both ways the one to tell: an uncertain one in any case, else the first way's, unless only a right
-/// was missing there.
+/// Of the errors of both ways the one to tell: an uncertain one in any case, else the first way's,
+/// unless only a right was missing there.
 fn worse(first: TransportError, second: TransportError) -> TransportError {
     let second_tells_more = !second.certainly_not_sent()
         || (matches!(first, TransportError::Forbidden { .. })
@@ -160,7 +162,8 @@ fn worse(first: TransportError, second: TransportError) -> TransportError {
     if second_tells_more { second } else { first }
 }
 
-/// Returns whether the other way may do better, and may be taken without asking Flink for the same thing twice.
+/// Returns whether the other way may do better, and may be taken without asking Flink for the same
+/// thing twice.
 fn another_way_may_help(error: &TransportError, request: &Request) -> bool {
     match error {
         TransportError::Forbidden { .. } | TransportError::NotSent { .. } => true,

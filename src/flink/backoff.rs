@@ -1,5 +1,6 @@
-//! Pauses between looks at Flink: short at first, so that a move of a fraction of a second is seen as such, then
-//! longer, because a `JobManager` with half a CPU gets slower by being asked every 100 ms.
+//! Pauses between looks at Flink: short at first, so that a move of a fraction of a second is seen
+//! as such, then longer, because a `JobManager` with half a CPU gets slower by being asked every
+//! 100 ms.
 
 use std::time::Duration;
 

@@ -1,5 +1,6 @@
-//! What the user needs of a Java stack trace: one line. Flink answers errors with traces of tens of kilobytes, whose
-//! first line often is a wrapper ("Could not execute application.") and whose root cause is many lines down.
+//! What the user needs of a Java stack trace: one line. Flink answers errors with traces of tens of
+//! kilobytes, whose first line often is a wrapper ("Could not execute application.") and whose root
+//! cause is many lines down.
 
 /// The longest line that is shown, in characters.
 const MAX_CHARS: usize = 600;
@@ -84,8 +85,8 @@ fn exceptions(trace: &str) -> Vec<Exception> {
     found
 }
 
-/// The one line that says what a trace is about: the outermost exception that says something, and the root cause
-/// where it says something else.
+/// The one line that says what a trace is about: the outermost exception that says something, and
+/// the root cause where it says something else.
 pub fn headline(trace: &str) -> String {
     let chain: Vec<Exception> = exceptions(trace).into_iter().filter(|one| !one.says_nothing()).collect();
     let Some(outer) = chain.first() else {
@@ -116,7 +117,8 @@ pub fn of_body(body: &[u8]) -> Option<String> {
     Some(better.or(said.first()).cloned().unwrap_or_default())
 }
 
-/// The path in "A savepoint has been created at: PATH, but the corresponding job … failed during stopping".
+/// The path in "A savepoint has been created at: PATH, but the corresponding job … failed during
+/// stopping".
 pub fn savepoint_in(trace: &str) -> Option<String> {
     const BEFORE: &str = "savepoint has been created at: ";
     let from = trace.find(BEFORE)? + BEFORE.len();

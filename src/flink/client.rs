@@ -1,6 +1,6 @@
-//! Flink's REST API. This client alone owns the deadlines, the cap on answers, what may be asked again (reads, never a
-//! change), and Flink's error body. Every request that changes something goes through [`Client::change`], which asks
-//! the fence first.
+//! Flink's REST API. This client alone owns the deadlines, the cap on answers, what may be asked
+//! again (reads, never a change), and Flink's error body. Every request that changes something goes
+//! through [`Client::change`], which asks the fence first.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -78,8 +78,9 @@ impl Client {
         self.transport.describe()
     }
 
-    /// A GET. Tried again, a few times and gently, where Flink cannot be reached; what Flink answers, 503 included, is
-    /// handed on at once: who waits for something has a loop of their own.
+    /// A GET. Tried again, a few times and gently, where Flink cannot be reached; what Flink
+    /// answers, 503 included, is handed on at once: who waits for something has a loop of their
+    /// own.
     pub(super) async fn read<T: DeserializeOwned>(&self, path: String) -> Result<T, FlinkError> {
         let request = Request { method: Method::GET, path, payload: Payload::Empty };
         let mut backoff = Backoff::default();
@@ -95,7 +96,8 @@ impl Client {
         }
     }
 
-    /// Any other request: once, behind the fence. `tests/architecture.rs` holds that no other function sends one.
+    /// Any other request: once, behind the fence. `tests/architecture.rs` holds that no other
+    /// function sends one.
     pub(super) async fn change(
         &self,
         method: Method,

@@ -1,11 +1,13 @@
 //! Which Flink can read what another one wrote.
 //!
-//! By the version in bytes 4 to 7 of a savepoint's or checkpoint's `_metadata`: up to 1.20 Flink writes at most 4, 2.0 at
-//! most 5, 2.1 to 2.3 at most 6; each reads what is older, and refuses what is newer ("Unrecognized checkpoint version
-//! number"). It says nothing of what the job itself makes of its state.
+//! By the version in bytes 4 to 7 of a savepoint's or checkpoint's `_metadata`: up to 1.20 Flink
+//! writes at most 4, 2.0 at most 5, 2.1 to 2.3 at most 6; each reads what is older, and refuses
+//! what is newer ("Unrecognized checkpoint version number"). It says nothing of what the job itself
+//! makes of its state.
 
-/// Returns whether `reader` can be started from what `writer` wrote; versions as `2.3.0`. `None` where one of them is not known well
-/// enough to tell: a text that is no version, or a Flink newer than this program knows that wrote for an older one.
+/// Returns whether `reader` can be started from what `writer` wrote; versions as `2.3.0`. `None`
+/// where one of them is not known well enough to tell: a text that is no version, or a Flink newer
+/// than this program knows that wrote for an older one.
 pub fn can_read(reader: &str, writer: &str) -> Option<bool> {
     let (reader, writer) = (release(reader)?, release(writer)?);
     if reader >= writer {

@@ -1,4 +1,5 @@
-//! The transport to a URL that the user gave (`--flink-url`): an Ingress, a `NodePort`, a port-forward of their own.
+//! The transport to a URL that the user gave (`--flink-url`): an Ingress, a `NodePort`, a
+//! port-forward of their own.
 
 use bytes::{Bytes, BytesMut};
 use futures::future::BoxFuture;
@@ -88,7 +89,8 @@ fn broken(error: reqwest::Error) -> TransportError {
     if connect { TransportError::NotSent { message } } else { TransportError::Broken { message } }
 }
 
-/// An error and its sources in one line: reqwest's own text is "error sending request", the reason is below it.
+/// An error and its sources in one line: reqwest's own text is "error sending request", the reason
+/// is below it.
 pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut line = error.to_string();
     let mut source = error.source();

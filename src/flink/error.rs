@@ -1,5 +1,5 @@
-//! What can go wrong between us and Flink, told apart by what it means for the caller: whether Flink was reached,
-//! whether it may have acted, whether asking again makes sense.
+//! What can go wrong between us and Flink, told apart by what it means for the caller: whether
+//! Flink was reached, whether it may have acted, whether asking again makes sense.
 
 use std::time::Duration;
 
@@ -30,8 +30,8 @@ pub enum FlinkError {
         /// The right that is missing, as `verb resource`.
         right: String,
     },
-    /// 503: the `JobManager` is up and has no leader, or still recovers its jobs. It knows nothing at this time: not
-    /// even that a job does not exist.
+    /// 503: the `JobManager` is up and has no leader, or still recovers its jobs. It knows nothing
+    /// at this time: not even that a job does not exist.
     #[error("Flink's JobManager is starting or recovering: {message}")]
     Recovering { message: String },
     /// Flink itself says that there is no such thing (404).
@@ -86,8 +86,8 @@ pub enum FlinkError {
 /// What Flink's exceptions say about a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
-    /// The job's (or, since Flink 2.3, its application's) id runs already or has ended; with high availability Flink
-    /// remembers that over a restart.
+    /// The job's (or, since Flink 2.3, its application's) id runs already or has ended; with high
+    /// availability Flink remembers that over a restart.
     DuplicateId,
     Other,
 }
@@ -117,7 +117,8 @@ impl FlinkError {
                 Self::Recovering { message: said.unwrap_or_else(|| cause::headline(&text)) }
             }
             (StatusCode::NOT_FOUND, Some(message)) => Self::NotFound { request, message },
-            // `/jobs/{id}/status` and `/applications/{id}` answer 500 for what Flink does not know (2.3.0).
+            // `/jobs/{id}/status` and `/applications/{id}` answer 500 for what Flink does not know
+            // (2.3.0).
             (_, Some(message))
                 if is_read
                     && ["FlinkJobNotFoundException", "FlinkApplicationNotFoundException"]
@@ -137,15 +138,17 @@ impl FlinkError {
                 };
                 Self::Refused { request, status: status.as_u16(), message, kind }
             }
-            // A 404 of something else on the way says nothing about a job: it must not look like Flink's.
+            // A 404 of something else on the way says nothing about a job: it must not look like
+            // Flink's.
             (status, None) => {
                 Self::Body { request, message: format!("status {status}, and no \"errors\" in the body") }
             }
         }
     }
 
-    /// Returns whether Flink may have acted on the request although there was no (good) answer. What it refused with an error
-    /// of its own counts too: `run` answers 400 or 500 with the job running, when `main()` waits for its result.
+    /// Returns whether Flink may have acted on the request although there was no (good) answer.
+    /// What it refused with an error of its own counts too: `run` answers 400 or 500 with the job
+    /// running, when `main()` waits for its result.
     pub fn may_have_acted(&self) -> bool {
         match self {
             Self::Unreachable { may_have_acted, .. } | Self::Deadline { may_have_acted, .. } => {
@@ -161,7 +164,8 @@ impl FlinkError {
         }
     }
 
-    /// Returns whether the same look a little later may well succeed: a loop that waits for something goes on.
+    /// Returns whether the same look a little later may well succeed: a loop that waits for
+    /// something goes on.
     pub fn is_passing(&self) -> bool {
         matches!(self, Self::Unreachable { .. } | Self::Recovering { .. } | Self::Deadline { .. })
     }

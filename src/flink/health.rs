@@ -1,4 +1,5 @@
-//! How a job does: one look, no judgement. What is healthy, and for how long it must be, is the operation's to decide.
+//! How a job does: one look, no judgement. What is healthy, and for how long it must be, is the
+//! operation's to decide.
 
 use super::error::FlinkError;
 use super::rest::Rest;
@@ -10,12 +11,14 @@ use crate::id::JobId;
 pub struct Health {
     pub state: JobState,
     pub tasks: Tasks,
-    /// The tasks that its graph plans; 0 while it initializes. Up to 3 s old, as are the fields below.
+    /// The tasks that its graph plans; 0 while it initializes. Up to 3 s old, as are the fields
+    /// below.
     pub planned_tasks: u32,
-    /// The path that it was restored from last, as Flink writes it. Later restores overwrite it: the caller latches the
-    /// first one seen.
+    /// The path that it was restored from last, as Flink writes it. Later restores overwrite it:
+    /// the caller latches the first one seen.
     pub restored: Option<String>,
-    /// Checkpoints and savepoints completed; they count from zero again when the `JobManager` restarts.
+    /// Checkpoints and savepoints completed; they count from zero again when the `JobManager`
+    /// restarts.
     pub completed_checkpoints: u64,
     /// When the newest completed checkpoint was triggered, milliseconds since 1970.
     pub last_checkpoint: Option<u64>,

@@ -1,6 +1,7 @@
-//! Starting a job exactly once. `run` is no honest witness: it answers 400 or 500 with the job running where `main()`
-//! waits for its result, and an answer can get lost. So the id, which we choose, is looked up first and after any
-//! error; only where Flink does not know it the **same** id is sent again.
+//! Starting a job exactly once. `run` is no honest witness: it answers 400 or 500 with the job
+//! running where `main()` waits for its result, and an answer can get lost. So the id, which we
+//! choose, is looked up first and after any error; only where Flink does not know it the **same**
+//! id is sent again.
 
 use std::time::Duration;
 
@@ -57,7 +58,8 @@ pub enum StartError {
         /// One line of Flink's cause.
         cause: String,
     },
-    /// Flink refuses the id as used and lists no such job: it ran before and ended, and the `JobManager` restarted since.
+    /// Flink refuses the id as used and lists no such job: it ran before and ended, and the
+    /// `JobManager` restarted since.
     #[error("job {job} ran before and has ended: Flink does not run the same id twice")]
     IdUsed { job: JobId },
     /// It was started and ended at once.
@@ -69,7 +71,8 @@ pub enum StartError {
         /// One line of the root exception, or of what `run` answered.
         cause: String,
     },
-    /// It runs is not known: Flink stayed silent. Look the id up later; start no other in its place.
+    /// It runs is not known: Flink stayed silent. Look the id up later; start no other in its
+    /// place.
     #[error("whether job {job} runs is not known: {source}")]
     Uncertain {
         job: JobId,
@@ -78,8 +81,9 @@ pub enum StartError {
     },
 }
 
-/// Starts a job, or finds that it is there. `silence` is for how long Flink may not answer, or recover, while the id is
-/// looked up, and for how long the `main()` of an application may take until it has submitted its job.
+/// Starts a job, or finds that it is there. `silence` is for how long Flink may not answer, or
+/// recover, while the id is looked up, and for how long the `main()` of an application may take
+/// until it has submitted its job.
 pub async fn start(
     client: &impl Rest,
     jar: &str,
@@ -211,7 +215,8 @@ async fn seen(
     Err(StartError::Ended { job, state, cause })
 }
 
-/// Looks a job up until Flink knows it, or has said for that long that it does not. An error: Flink stayed silent.
+/// Looks a job up until Flink knows it, or has said for that long that it does not. An error: Flink
+/// stayed silent.
 async fn look_up(
     client: &impl Rest,
     job: JobId,

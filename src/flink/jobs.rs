@@ -143,8 +143,9 @@ impl Rest for Client {
 }
 
 impl Client {
-    /// A job that Flink does not know, while an application of its id runs that will submit it, or recovers with it: neither
-    /// on its way up nor to its end. Else the error that says that Flink does not know it.
+    /// A job that Flink does not know, while an application of its id runs that will submit it, or
+    /// recovers with it: neither on its way up nor to its end. Else the error that says that Flink
+    /// does not know it.
     async fn unsubmitted(&self, job: JobId, unknown: FlinkError) -> Result<JobDetail, FlinkError> {
         match self.application(job).await? {
             Some(application) if !application.state.is_terminal() => Ok(JobDetail {

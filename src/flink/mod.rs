@@ -1,8 +1,8 @@
 //! Flink's REST API over a transport, savepoints and jobs.
 //!
-//! Nothing here knows what a release is, and nothing prints. Ids are given by the caller; the clock is only used for
-//! deadlines and pauses. [`Client`] alone owns deadlines, the cap on answers, what may be asked again, and Flink's
-//! error body; a [`Transport`] only carries bytes.
+//! Nothing here knows what a release is, and nothing prints. Ids are given by the caller; the clock
+//! is only used for deadlines and pauses. [`Client`] alone owns deadlines, the cap on answers, what
+//! may be asked again, and Flink's error body; a [`Transport`] only carries bytes.
 
 mod access;
 mod backoff;

@@ -1,5 +1,6 @@
-//! The one multipart body that is sent: a jar as the field `jarfile`. Written by hand because each transport has a
-//! body type of its own, and only the parts before and after the jar are needed to feed them all.
+//! The one multipart body that is sent: a jar as the field `jarfile`. Written by hand because each
+//! transport has a body type of its own, and only the parts before and after the jar are needed to
+//! feed them all.
 
 use bytes::Bytes;
 
@@ -34,7 +35,8 @@ impl Multipart {
             Content::Bytes(bytes) => bytes.len() as u64,
             Content::File(path) => fs::metadata(path).await.map_err(|error| unreadable(path, error))?.len(),
         };
-        // No randomness is at hand here; a digest in the boundary keeps it out of the jar just as well.
+        // No randomness is at hand here; a digest in the boundary keeps it out of the jar just as
+        // well.
         let digest = Sha256::digest(format!("{} {size}", jar.name));
         let mut mark = [0; 16];
         mark.copy_from_slice(&digest[..16]);

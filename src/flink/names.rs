@@ -1,6 +1,8 @@
-//! Names and keys that Flink itself uses, each with the class that makes it, and the ways in which a job's jar is named.
+//! Names and keys that Flink itself uses, each with the class that makes it, and the ways in which
+//! a job's jar is named.
 //!
-//! Nothing here asks for anything; code that reads Flink's ConfigMaps, its storage or a recorded jar takes the names from here.
+//! Nothing here asks for anything; code that reads Flink's ConfigMaps, its storage or a recorded
+//! jar takes the names from here.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,17 +11,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::JobId;
 
-/// How the keys of jobs begin in a cluster's ConfigMap: Flink 1's, Flink 2's, and that of an application, whose `main()`
-/// submits its jobs anew (`Constants.JOB_GRAPH_STORE_KEY_PREFIX`, `EXECUTION_PLAN_STORE_KEY_PREFIX` and
-/// `APPLICATION_STORE_KEY_PREFIX` of `org.apache.flink.kubernetes.utils`).
+/// How the keys of jobs begin in a cluster's ConfigMap: Flink 1's, Flink 2's, and that of an
+/// application, whose `main()` submits its jobs anew (`Constants.JOB_GRAPH_STORE_KEY_PREFIX`,
+/// `EXECUTION_PLAN_STORE_KEY_PREFIX` and `APPLICATION_STORE_KEY_PREFIX` of
+/// `org.apache.flink.kubernetes.utils`).
 pub const JOB_KEYS: [&str; 3] = ["jobGraph-", "executionPlan-", "application-"];
 
-/// How the keys of completed checkpoints begin in a job's ConfigMap (`Constants.CHECKPOINT_ID_KEY_PREFIX`; zeros and the
-/// checkpoint's number follow).
+/// How the keys of completed checkpoints begin in a job's ConfigMap
+/// (`Constants.CHECKPOINT_ID_KEY_PREFIX`; zeros and the checkpoint's number follow).
 pub const CHECKPOINT_KEY: &str = "checkpointID-";
 
-/// What follows a job's id in the names of its files in the job result store: when it has ended, and until Flink has
-/// tidied up behind it (`FileSystemJobResultStore.FILE_EXTENSION` and `DIRTY_FILE_EXTENSION`).
+/// What follows a job's id in the names of its files in the job result store: when it has ended,
+/// and until Flink has tidied up behind it (`FileSystemJobResultStore.FILE_EXTENSION` and
+/// `DIRTY_FILE_EXTENSION`).
 pub const RESULT_FILES: [&str; 2] = [".json", "_DIRTY.json"];
 
 /// How the folders of checkpoints begin; the checkpoint's number follows
@@ -31,7 +35,8 @@ pub const CHECKPOINT_FOLDER: &str = "chk-";
 pub const METADATA_FILE: &str = "_metadata";
 
 /// Returns the name of the ConfigMap in which high availability keeps a job's completed checkpoints
-/// (`KubernetesLeaderElectionHaServices.getJobSpecificConfigMap`); `cluster` is its `kubernetes.cluster-id`.
+/// (`KubernetesLeaderElectionHaServices.getJobSpecificConfigMap`); `cluster` is its
+/// `kubernetes.cluster-id`.
 pub fn job_config_map(cluster: &str, job: JobId) -> String {
     format!("{cluster}-{job}-config-map")
 }
@@ -50,8 +55,8 @@ pub fn checkpoint_number(path: &str) -> Option<u64> {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum JarRef {
-    /// A file that the JobManager's Pod sees by itself, in its image or on a volume, by its absolute path: `local:///…`,
-    /// as Flink's `--jars` has it; read without the scheme too.
+    /// A file that the JobManager's Pod sees by itself, in its image or on a volume, by its
+    /// absolute path: `local:///…`, as Flink's `--jars` has it; read without the scheme too.
     Local(String),
     /// A file of the package, by its path in it, which is uploaded for each start: `package:…`.
     Package(String),

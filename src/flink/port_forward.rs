@@ -1,8 +1,8 @@
-//! The transport through a port-forward to a `JobManager`'s Pod: for users who may not proxy, for a network policy
-//! that keeps the API server from Flink, and for uploads, which it streams.
+//! The transport through a port-forward to a `JobManager`'s Pod: for users who may not proxy, for a
+//! network policy that keeps the API server from Flink, and for uploads, which it streams.
 //!
-//! One connection is kept and used again, so that the requests of an operation reach the same Pod. HTTP/1.1 runs over
-//! the forwarded stream itself: no local port is opened.
+//! One connection is kept and used again, so that the requests of an operation reach the same Pod.
+//! HTTP/1.1 runs over the forwarded stream itself: no local port is opened.
 
 use std::io;
 
@@ -26,8 +26,9 @@ use super::transport::{Answer, MAX_ANSWER, Payload, Request, Transport, Transpor
 
 type Body = UnsyncBoxBody<Bytes, io::Error>;
 
-/// A port-forward to whichever ready Pod the selector finds. Best given a kube client without a read timeout: an idle
-/// connection is opened again when it has been broken off, but a long upload cannot be reached from the other side.
+/// A port-forward to whichever ready Pod the selector finds. Best given a kube client without a
+/// read timeout: an idle connection is opened again when it has been broken off, but a long upload
+/// cannot be reached from the other side.
 pub struct PortForward {
     client: kube::Client,
     namespace: String,
@@ -64,15 +65,16 @@ impl PortForward {
     }
 
     async fn exchange(&self, request: &Request) -> Result<Answer, TransportError> {
-        // Taken out for the time of the request: where the caller gives up in between, a half-used connection is
-        // closed and not used again.
+        // Taken out for the time of the request: where the caller gives up in between, a half-used
+        // connection is closed and not used again.
         let mut slot = self.connection.lock().await;
         let mut connection = match slot.take() {
             Some(open) if open.usable() => open,
             _ => self.connect().await?,
         };
         let mut call = self.call(request).await?;
-        // A kept connection may turn out to be closed only now; hyper gives a request back that it has not begun.
+        // A kept connection may turn out to be closed only now; hyper gives a request back that it
+        // has not begun.
         let answer = match connection.sender.try_send_request(call).await {
             Ok(answer) => answer,
             Err(mut error) => match error.take_message() {
@@ -163,12 +165,14 @@ fn whole(bytes: Bytes) -> Body {
     Full::new(bytes).map_err(|never| match never {}).boxed_unsync()
 }
 
-/// The connection broke: the kubelet may have had nothing to connect to, which looks the same from here.
+/// The connection broke: the kubelet may have had nothing to connect to, which looks the same from
+/// here.
 fn broken(connection: &Connection, message: &str) -> TransportError {
     TransportError::Broken { message: format!("the port-forward to Pod {}: {message}", connection.pod) }
 }
 
-/// Returns what the API server's refusal of a port-forward means. Flink has seen nothing in any case.
+/// Returns what the API server's refusal of a port-forward means. Flink has seen nothing in any
+/// case.
 fn refused(error: &kube::Error, right: &str) -> TransportError {
     use kube::client::UpgradeConnectionError::ProtocolSwitch;
     match error {

@@ -1,9 +1,10 @@
 //! The transport through the API server's service proxy
-//! (`/api/v1/namespaces/NS/services/NAME:PORT/proxy/…`): it needs no more than the right `services/proxy` and no way
-//! into the cluster's network.
+//! (`/api/v1/namespaces/NS/services/NAME:PORT/proxy/…`): it needs no more than the right
+//! `services/proxy` and no way into the cluster's network.
 //!
-//! Status and body are read here: kube's own `request` takes every error for a `Status` of the API server and loses
-//! Flink's cause. What the API server says for itself is told apart by `kind: Status`.
+//! Status and body are read here: kube's own `request` takes every error for a `Status` of the API
+//! server and loses Flink's cause. What the API server says for itself is told apart by `kind:
+//! Status`.
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -16,8 +17,8 @@ use super::direct::chain;
 use super::multipart::Multipart;
 use super::transport::{Answer, MAX_ANSWER, Payload, Request, Transport, TransportError};
 
-/// The API server's proxy for one port of a Service. The kube client must not retry by itself: a POST would be sent
-/// twice.
+/// The API server's proxy for one port of a Service. The kube client must not retry by itself: a
+/// POST would be sent twice.
 pub struct Proxy {
     client: kube::Client,
     namespace: String,
@@ -103,8 +104,9 @@ fn said_by_api_server(status: StatusCode, body: &[u8]) -> Option<Said> {
 /// Returns what the API server's refusal means for the request.
 fn refused(method: &Method, said: Said) -> TransportError {
     let Said { message, code, .. } = said;
-    // "dial tcp 10.0.0.1:8081: connect: connection refused": no connection, so nothing was sent. Any other trouble on
-    // the way ("EOF", "connection reset") may have come after Flink had the request.
+    // "dial tcp 10.0.0.1:8081: connect: connection refused": no connection, so nothing was sent.
+    // Any other trouble on the way ("EOF", "connection reset") may have come after Flink had the
+    // request.
     let reached = message.starts_with("error trying to reach service") && !message.contains("dial tcp");
     match code {
         401 | 403 => TransportError::Forbidden { message, right: format!("{} services/proxy", verb(method)) },

@@ -1,5 +1,6 @@
-//! What is made of the answers of a real Flink 2.3.0, recorded in `testdata/`: each request of [`Rest`] that one is there
-//! for, and the protocols that decide about state. The statuses are those that Flink sent with them.
+//! What is made of the answers of a real Flink 2.3.0, recorded in `testdata/`: each request of
+//! [`Rest`] that one is there for, and the protocols that decide about state. The statuses are
+//! those that Flink sent with them.
 
 use std::time::Duration;
 
@@ -123,7 +124,8 @@ async fn an_uploaded_jar_is_known_by_the_last_part_of_its_path() {
 #[tokio::test]
 async fn jobs_as_they_are_listed() {
     use JobState::{Canceled, Failed, Finished, Restarting, Running};
-    // The end of the id, the state, tasks in all and running, whether it has ended, whether it can take a savepoint.
+    // The end of the id, the state, tasks in all and running, whether it has ended, whether it can
+    // take a savepoint.
     type Row = (&'static str, JobState, u32, u32, bool, bool);
     let table: [(&str, &[Row]); 4] = [
         ("jobs-overview-empty", &[]),
@@ -220,7 +222,8 @@ async fn checkpoints() {
     let of_another = "file:/flink-storage/checkpoints/00000000000000000000000000000a02/chk-9".to_owned();
     let path = || Some(SAVEPOINT.to_owned());
     let table = [
-        // Completed, failed; the newest checkpoint; the newest savepoint; what it was restored from.
+        // Completed, failed; the newest checkpoint; the newest savepoint; what it was restored
+        // from.
         ("checkpoints-off", (0, 0), None, None, None),
         ("checkpoints", (3, 2), chk(3), None, None),
         // The savepoint that ended the job is no completed checkpoint, though it counts as one.
@@ -503,7 +506,8 @@ async fn a_savepoint_is_disposed_of() {
     assert!(matches!(error, FlinkError::Refused { .. }), "COMPLETED with a cause is a failure: {error:?}");
 }
 
-/// Each error and each failure becomes one line of bounded length, without a frame of a stack or a class's package.
+/// Each error and each failure becomes one line of bounded length, without a frame of a stack or a
+/// class's package.
 #[test]
 fn a_trace_becomes_one_short_line() {
     let mut lines = 0;

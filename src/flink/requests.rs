@@ -10,7 +10,8 @@ use crate::operation::SavepointFormat;
 pub struct StopRequest {
     /// Chosen by us and recorded before it is sent: the answer is asked for under it.
     pub trigger: TriggerId,
-    /// A directory of its own for this trigger, as a URI, so that a savepoint whose answer is lost can be found.
+    /// A directory of its own for this trigger, as a URI, so that a savepoint whose answer is lost
+    /// can be found.
     pub directory: String,
     pub format: SavepointFormat,
     /// Windows are ended first: right only for a job that will never go on.
@@ -71,14 +72,16 @@ pub struct Program {
 /// A job to start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunRequest {
-    /// The id that the job will have: chosen by us and recorded before it is sent, so that it can be looked up.
+    /// The id that the job will have: chosen by us and recorded before it is sent, so that it can
+    /// be looked up.
     pub job: JobId,
     pub program: Program,
     /// The savepoint or checkpoint to start from.
     pub savepoint: Option<String>,
     /// State that no operator takes may be dropped.
     pub allow_non_restored_state: bool,
-    /// `main()` is an application of the job's id, which Flink runs by itself (Flink 2.3 and later).
+    /// `main()` is an application of the job's id, which Flink runs by itself (Flink 2.3 and
+    /// later).
     pub application: bool,
 }
 
@@ -97,13 +100,14 @@ impl Program {
 }
 
 impl RunRequest {
-    /// Returns what is asked of the jar: `run`, or `run-application`, which answers before `main()` has run.
+    /// Returns what is asked of the jar: `run`, or `run-application`, which answers before `main()`
+    /// has run.
     pub(super) fn verb(&self) -> &'static str {
         if self.application { "run-application" } else { "run" }
     }
 
-    /// The body of `POST /jars/{id}/run` and of `run-application`. The claim mode is always `NO_CLAIM`: with CLAIM Flink would delete a
-    /// recorded savepoint when it no longer needs it.
+    /// The body of `POST /jars/{id}/run` and of `run-application`. The claim mode is always
+    /// `NO_CLAIM`: with CLAIM Flink would delete a recorded savepoint when it no longer needs it.
     pub(super) fn body(&self) -> serde_json::Value {
         let mut body = self.program.plan_body();
         body["jobId"] = self.job.to_string().into();

@@ -1,6 +1,7 @@
-//! Savepoints from the trigger to the end. A time-out of ours never abandons one that Flink is still writing: the
-//! following goes on until Flink says what became of it. Dropping the future ends the waiting and nothing else: the
-//! same trigger can be followed again. Nothing here triggers twice.
+//! Savepoints from the trigger to the end. A time-out of ours never abandons one that Flink is
+//! still writing: the following goes on until Flink says what became of it. Dropping the future
+//! ends the waiting and nothing else: the same trigger can be followed again. Nothing here triggers
+//! twice.
 
 use std::fmt;
 use std::time::Duration;
@@ -14,14 +15,17 @@ use super::rest::Rest;
 use super::types::{JobState, SavepointStatus};
 use crate::id::{JobId, TriggerId};
 
-/// For how long an unknown trigger is asked for again before it counts as forgotten: the request may still be on its
-/// way, and the checkpoint statistics that are looked into then are up to 3 s old.
+/// For how long an unknown trigger is asked for again before it counts as forgotten: the request
+/// may still be on its way, and the checkpoint statistics that are looked into then are up to 3 s
+/// old.
 const UNKNOWN_FOR: Duration = Duration::from_secs(5);
 
-/// For how long a job must run with all its tasks, after a stop that failed, to count as running on.
+/// For how long a job must run with all its tasks, after a stop that failed, to count as running
+/// on.
 const RUNS_ON_FOR: Duration = Duration::from_secs(5);
 
-/// For how long a job may be on its way to nowhere (restarting again and again) until it counts as going on.
+/// For how long a job may be on its way to nowhere (restarting again and again) until it counts as
+/// going on.
 const GOES_ON_FOR: Duration = Duration::from_mins(1);
 
 /// What is being waited for. Its Display is one line for the user.
@@ -68,18 +72,19 @@ pub enum StopError {
         /// One line of Flink's cause.
         cause: String,
     },
-    /// The savepoint was written, then the job failed on its way to the end. The savepoint is good once the job is
-    /// terminal ([`await_end`]), unless Flink has brought the job back and it is FINISHED: that is past the savepoint.
-    /// Transactions may stay uncommitted until a job is restored from it.
+    /// The savepoint was written, then the job failed on its way to the end. The savepoint is good
+    /// once the job is terminal ([`await_end`]), unless Flink has brought the job back and it is
+    /// FINISHED: that is past the savepoint. Transactions may stay uncommitted until a job is
+    /// restored from it.
     #[error("{cause}")]
     FailedWhileStopping {
         /// One line of Flink's cause.
         cause: String,
         location: String,
     },
-    /// This `JobManager` does not know the trigger (it restarted, or the request never arrived, or the answer
-    /// expired) and knows of no savepoint in the trigger's directory. Never trigger again unasked: output up to an
-    /// unknown savepoint may be committed.
+    /// This `JobManager` does not know the trigger (it restarted, or the request never arrived, or
+    /// the answer expired) and knows of no savepoint in the trigger's directory. Never trigger
+    /// again unasked: output up to an unknown savepoint may be committed.
     #[error(
         "Flink does not know the savepoint trigger {trigger}; if a savepoint was written it is in {directory}"
     )]
@@ -89,8 +94,8 @@ pub enum StopError {
         /// The job's state, where Flink knows the job.
         state: Option<JobState>,
     },
-    /// Something that is not Flink answered, or Flink in a way that this client does not know. What became of the
-    /// savepoint is not known.
+    /// Something that is not Flink answered, or Flink in a way that this client does not know. What
+    /// became of the savepoint is not known.
     #[error(transparent)]
     Flink(FlinkError),
 }
@@ -100,7 +105,8 @@ impl StopError {
     pub fn leaves_job_running(&self) -> bool {
         match self {
             Self::NotBegun(_) | Self::Failed { .. } => true,
-            // A JobManager that knows the job and not the trigger has brought the job back from a checkpoint.
+            // A JobManager that knows the job and not the trigger has brought the job back from a
+            // checkpoint.
             Self::Forgotten { state, .. } => matches!(
                 state,
                 Some(JobState::Running | JobState::Restarting | JobState::Created | JobState::Initializing)
@@ -116,13 +122,13 @@ pub enum End {
     Ended(JobState),
     /// Its `JobManager` restarted and does not know it: a job that has ended is not brought back.
     Gone,
-    /// All its tasks have been running for some seconds, or it restarts again and again: the stop failed and Flink brought
-    /// the job back. Its output goes past the savepoint.
+    /// All its tasks have been running for some seconds, or it restarts again and again: the stop
+    /// failed and Flink brought the job back. Its output goes past the savepoint.
     RunsOn,
 }
 
-/// Triggers a stop with savepoint, once, and waits until the savepoint is written: gives its path, to be recorded
-/// at once. Then [`await_end`].
+/// Triggers a stop with savepoint, once, and waits until the savepoint is written: gives its path,
+/// to be recorded at once. Then [`await_end`].
 pub async fn stop_with_savepoint(
     client: &impl Rest,
     job: JobId,
@@ -133,7 +139,8 @@ pub async fn stop_with_savepoint(
     follow_stop(client, job, request, tick).await
 }
 
-/// Follows a stop that was triggered before, by this process or one that died. Sends nothing that changes Flink.
+/// Follows a stop that was triggered before, by this process or one that died. Sends nothing that
+/// changes Flink.
 pub async fn follow_stop(
     client: &impl Rest,
     job: JobId,
@@ -152,8 +159,8 @@ pub async fn follow_stop(
 /// A savepoint that is written.
 struct Found {
     path: String,
-    /// The job was restored after it, by the same `JobManager`: it has not ended the job. `false` where the trigger itself
-    /// is known, which says as much.
+    /// The job was restored after it, by the same `JobManager`: it has not ended the job. `false`
+    /// where the trigger itself is known, which says as much.
     restored_since: bool,
 }
 
@@ -168,7 +175,8 @@ pub async fn take(
     follow(client, job, request, tick).await
 }
 
-/// Returns whether a trigger may be under way: after an error that leaves it open the trigger is followed all the same.
+/// Returns whether a trigger may be under way: after an error that leaves it open the trigger is
+/// followed all the same.
 fn begun(sent: Result<(), FlinkError>) -> Result<(), StopError> {
     match sent {
         // Flink's own refusal is definite here, unlike that of `run`.
@@ -178,8 +186,8 @@ fn begun(sent: Result<(), FlinkError>) -> Result<(), StopError> {
     }
 }
 
-/// Follows a trigger of [`take`] that was sent before, by this process or one that died, until the savepoint is written.
-/// Sends nothing that changes Flink.
+/// Follows a trigger of [`take`] that was sent before, by this process or one that died, until the
+/// savepoint is written. Sends nothing that changes Flink.
 pub async fn follow(
     client: &impl Rest,
     job: JobId,
@@ -225,7 +233,8 @@ async fn found(
     }
 }
 
-/// The trigger is unknown: the job's statistics may still know the savepoint. `None`: Flink did not answer, ask again.
+/// The trigger is unknown: the job's statistics may still know the savepoint. `None`: Flink did not
+/// answer, ask again.
 async fn remembered(
     client: &impl Rest,
     job: JobId,
@@ -253,8 +262,9 @@ async fn remembered(
     Err(StopError::Forgotten { trigger: request.trigger, directory: request.directory.clone(), state })
 }
 
-/// Waits until a job that was stopped or canceled has ended: before that its savepoint is not to be started from.
-/// Errors that pass are waited out; the caller sets a limit, if any, by dropping the future.
+/// Waits until a job that was stopped or canceled has ended: before that its savepoint is not to be
+/// started from. Errors that pass are waited out; the caller sets a limit, if any, by dropping the
+/// future.
 pub async fn await_end(client: &impl Rest, job: JobId, tick: &mut Tick<'_>) -> Result<End, FlinkError> {
     let since = Instant::now();
     let mut backoff = Backoff::default();
@@ -296,7 +306,8 @@ async fn runs_on(client: &impl Rest, job: JobId, since: &mut Option<Instant>) ->
     since.get_or_insert_with(Instant::now).elapsed() >= RUNS_ON_FOR
 }
 
-/// Returns a path as it is compared: Flink writes `file:/a` for `file:///a`, and a closing slash means nothing.
+/// Returns a path as it is compared: Flink writes `file:/a` for `file:///a`, and a closing slash
+/// means nothing.
 pub(crate) fn normal(path: &str) -> String {
     let path = path.trim_end_matches('/');
     match path.split_once(':') {

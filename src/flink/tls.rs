@@ -2,8 +2,8 @@
 
 use std::sync::Once;
 
-/// Makes `ring` the provider of rustls, once. Without it reqwest panics when a client is built, in library tests too;
-/// so every constructor of a client calls this.
+/// Makes `ring` the provider of rustls, once. Without it reqwest panics when a client is built, in
+/// library tests too; so every constructor of a client calls this.
 pub fn init() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {

@@ -1,5 +1,6 @@
-//! How a request gets to Flink's REST API and its answer back. A transport carries bytes: it knows neither Flink's
-//! answers nor what may be asked twice, and it never sends a request again once it may have reached Flink.
+//! How a request gets to Flink's REST API and its answer back. A transport carries bytes: it knows
+//! neither Flink's answers nor what may be asked twice, and it never sends a request again once it
+//! may have reached Flink.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -8,8 +9,8 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::{Method, StatusCode};
 
-/// The largest answer that is read, in bytes. Flink's longest are stack traces of some tens of kilobytes and the plans
-/// of large jobs of some megabytes.
+/// The largest answer that is read, in bytes. Flink's longest are stack traces of some tens of
+/// kilobytes and the plans of large jobs of some megabytes.
 pub const MAX_ANSWER: usize = 16 * 1024 * 1024;
 
 /// A request to Flink's REST API.
@@ -82,7 +83,8 @@ pub enum TransportError {
         /// The right that is missing, as `verb resource`.
         right: String,
     },
-    /// There is nothing to talk to: no such Service, no ready Pod behind it. Flink has seen nothing.
+    /// There is nothing to talk to: no such Service, no ready Pod behind it. Flink has seen
+    /// nothing.
     #[error("{message}")]
     NoBackend { message: String },
     /// No connection to Flink came about. Flink has seen nothing.
@@ -120,11 +122,11 @@ impl TransportError {
 
 /// A way to Flink's REST API.
 pub trait Transport: Send + Sync {
-    /// Sends one request and reads its answer whole. It neither retries nor sets a deadline: both are the client's,
-    /// and dropping the future ends the attempt.
+    /// Sends one request and reads its answer whole. It neither retries nor sets a deadline: both
+    /// are the client's, and dropping the future ends the attempt.
     fn send<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Answer, TransportError>>;
 
-    /// The way in words, for messages: "the API server's proxy to Service shop/demo-g1-jobmanager:8081". Holds no
-    /// secret.
+    /// The way in words, for messages: "the API server's proxy to Service
+    /// shop/demo-g1-jobmanager:8081". Holds no secret.
     fn describe(&self) -> String;
 }

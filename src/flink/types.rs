@@ -1,5 +1,6 @@
-//! Flink's answers as far as the product reads them, the same for 1.18 to 2.3: unknown fields are ignored, and what
-//! only some versions send is optional. Times are milliseconds since 1970, durations milliseconds, sizes bytes.
+//! Flink's answers as far as the product reads them, the same for 1.18 to 2.3: unknown fields are
+//! ignored, and what only some versions send is optional. Times are milliseconds since 1970,
+//! durations milliseconds, sizes bytes.
 
 use std::fmt;
 
@@ -107,7 +108,8 @@ pub struct Application {
     pub has_jobs: bool,
 }
 
-/// How many of a job's tasks (subtasks) are in which state. While a job is initializing all are 0, the total too.
+/// How many of a job's tasks (subtasks) are in which state. While a job is initializing all are 0,
+/// the total too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Tasks {
@@ -129,8 +131,8 @@ pub struct Tasks {
 }
 
 impl Tasks {
-    /// Returns whether there are tasks, and all of them run. Tasks that finished count as running: a bounded source that is
-    /// read to its end does not keep a job from a savepoint.
+    /// Returns whether there are tasks, and all of them run. Tasks that finished count as running:
+    /// a bounded source that is read to its end does not keep a job from a savepoint.
     pub fn all_running(&self) -> bool {
         self.running > 0 && self.running + self.finished == self.total
     }
@@ -215,7 +217,8 @@ pub struct Checkpoints {
 }
 
 impl Checkpoints {
-    /// How many of the last ones began and failed. `counts.failed` has those too that were never begun, because not all tasks ran.
+    /// How many of the last ones began and failed. `counts.failed` has those too that were never
+    /// begun, because not all tasks ran.
     pub fn begun_and_failed(&self) -> usize {
         self.history.iter().filter(|one| one.status == "FAILED").count()
     }
@@ -270,7 +273,8 @@ pub struct CompletedCheckpoint {
     /// The size of the state in it, bytes.
     #[serde(default)]
     pub state_size: u64,
-    /// How much of that this checkpoint wrote itself, bytes: less than all where checkpoints are incremental.
+    /// How much of that this checkpoint wrote itself, bytes: less than all where checkpoints are
+    /// incremental.
     #[serde(default)]
     pub checkpointed_size: Option<u64>,
     /// How long it took, milliseconds.
@@ -345,7 +349,8 @@ impl From<RawCheckpointConfig> for CheckpointConfig {
     }
 }
 
-/// How often a job failed since its `JobManager` has it, as far as Flink remembers (16 times), and why last.
+/// How often a job failed since its `JobManager` has it, as far as Flink remembers (16 times), and
+/// why last.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Failures {
     pub count: u64,

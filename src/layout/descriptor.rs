@@ -1,6 +1,8 @@
-//! The descriptor: what the plugin must know of the Flink that a package deploys, read from the rendered objects.
+//! The descriptor: what the plugin must know of the Flink that a package deploys, read from the
+//! rendered objects.
 //!
-//! A layout renders it as a ConfigMap with the label `flink.kubectl/descriptor: "true"` and the key `cluster.yaml`.
+//! A layout renders it as a ConfigMap with the label `flink.kubectl/descriptor: "true"` and the key
+//! `cluster.yaml`.
 
 use serde::{Deserialize, Serialize};
 
@@ -45,10 +47,12 @@ pub struct Descriptor {
     /// How many TaskManagers register.
     pub task_managers: u32,
     pub slots_per_task_manager: u32,
-    /// The parallelism of jobs that name none: Flink's `jars/run` takes 1 then, whatever `parallelism.default` says.
+    /// The parallelism of jobs that name none: Flink's `jars/run` takes 1 then, whatever
+    /// `parallelism.default` says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parallelism: Option<u32>,
-    /// Flink starts a job with what slots there are (`jobmanager.scheduler: adaptive`, `scheduler-mode: reactive`).
+    /// Flink starts a job with what slots there are (`jobmanager.scheduler: adaptive`,
+    /// `scheduler-mode: reactive`).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub adaptive_scheduler: bool,
     pub flink_version: String,
@@ -62,10 +66,12 @@ pub struct Descriptor {
     /// Where savepoints go: a URI. Absent where state is not durable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub savepoint_directory: Option<String>,
-    /// Where checkpoints go, each job's into a folder of its id: a URI. Absent where state is not durable.
+    /// Where checkpoints go, each job's into a folder of its id: a URI. Absent where state is not
+    /// durable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkpoint_directory: Option<String>,
-    /// Where Flink records how a job has ended, in a file of its id: a URI. Absent where state is not durable.
+    /// Where Flink records how a job has ended, in a file of its id: a URI. Absent where state is
+    /// not durable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job_result_directory: Option<String>,
     /// The jobs that the release declares.
@@ -86,7 +92,8 @@ pub struct ServicePort {
 pub struct DeclaredJob {
     /// Its name in the release.
     pub name: String,
-    /// `local:///…` (in the image or on a volume) or `package:…` (a file of the package, which is uploaded).
+    /// `local:///…` (in the image or on a volume) or `package:…` (a file of the package, which is
+    /// uploaded).
     pub jar: JarRef,
     /// The name under which the cluster lists the jar, where its start command links it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -130,7 +137,8 @@ impl Descriptor {
         self.kind == LayoutKind::Job
     }
 
-    /// The descriptor among a release's rendered objects; `None` where the package deploys no Flink cluster of its own.
+    /// The descriptor among a release's rendered objects; `None` where the package deploys no Flink
+    /// cluster of its own.
     pub fn find(objects: &[Object]) -> Result<Option<Descriptor>, Cause> {
         let Some(object) = objects.iter().find(|object| object.label(LABEL) == Some("true")) else {
             return Ok(None);

@@ -1,7 +1,8 @@
-//! What each kind of layout must render: exactly one descriptor for a generation, or none and no Flink at all.
+//! What each kind of layout must render: exactly one descriptor for a generation, or none and no
+//! Flink at all.
 //!
-//! A layout that rendered no descriptor by mistake would count as one without Flink, and its jobs would be deleted without
-//! a word.
+//! A layout that rendered no descriptor by mistake would count as one without Flink, and its jobs
+//! would be deleted without a word.
 
 use super::descriptor::{Descriptor, LABEL};
 use crate::failure::Cause;

@@ -1,6 +1,8 @@
-//! A package's Flink as the plugin sees it: what a layout deploys, and how its jobs are started and stopped.
+//! A package's Flink as the plugin sees it: what a layout deploys, and how its jobs are started and
+//! stopped.
 //!
-//! [`Descriptor`] says what there is, [`control`] how it is driven. Nothing above asks which kind of layout it is.
+//! [`Descriptor`] says what there is, [`control`] how it is driven. Nothing above asks which kind
+//! of layout it is.
 
 pub mod control;
 mod descriptor;

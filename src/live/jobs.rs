@@ -1,4 +1,5 @@
-//! The jobs of a release as the records, Flink and its high availability know them: a row each, and who is who by name or id.
+//! The jobs of a release as the records, Flink and its high availability know them: a row each, and
+//! who is who by name or id.
 
 use std::collections::BTreeSet;
 
@@ -31,7 +32,8 @@ pub struct JobRow {
     pub started: Option<u64>,
     /// `declared`, `submitted`, or `unknown` to the release.
     pub origin: &'static str,
-    /// The generation that it runs in, where that is not the release's: it stayed there when an upgrade was undone.
+    /// The generation that it runs in, where that is not the release's: it stayed there when an
+    /// upgrade was undone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub generation: Option<String>,
     /// The savepoint that it was restored from.
@@ -60,7 +62,8 @@ impl JobRow {
     }
 }
 
-/// The rows, and of a JobManager that does not answer the jobs too that only its high availability knows.
+/// The rows, and of a JobManager that does not answer the jobs too that only its high availability
+/// knows.
 pub(crate) async fn all_rows(context: &Context, situation: &Situation, base: &Record) -> Vec<JobRow> {
     let mut rows = rows(situation, base);
     let (Some(_), Some(descriptor)) = (situation.live.unreachable(), &situation.descriptor) else {

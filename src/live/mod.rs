@@ -1,4 +1,5 @@
-//! What a release is right now: its records, the generation that runs, and the jobs that Flink knows.
+//! What a release is right now: its records, the generation that runs, and the jobs that Flink
+//! knows.
 //!
 //! Reads only. Nothing here decides what should be, and nothing changes it.
 
@@ -28,7 +29,8 @@ use crate::render::Object;
 pub(crate) use self::orphans::{Orphan, orphans as orphans_of};
 pub(crate) use self::render::{objects_of, render_record, start_of};
 
-/// How long a job that should run may be missing from a recovering JobManager's list until that is believed.
+/// How long a job that should run may be missing from a recovering JobManager's list until that is
+/// believed.
 const RECOVERY: Duration = Duration::from_secs(15);
 /// Between two looks.
 const POLL: Duration = Duration::from_secs(1);
@@ -125,7 +127,8 @@ impl Situation {
             .iter()
             .rev()
             .filter(|summary| summary.revision > since.max(ended))
-            // While an operation is under way the old generation is in charge as long as it is there.
+            // While an operation is under way the old generation is in charge as long as it is
+            // there.
             .filter(|summary| !(summary.status.is_pending() && alive(deployed)))
             .find(|summary| self.generations.contains(&summary.generation))
             .or(deployed)
@@ -178,8 +181,9 @@ impl Situation {
         }
     }
 
-    /// While a JobManager recovers, its list of jobs may lack those that it is about to bring back: before a change is planned,
-    /// a list without a job that should run is believed only when it stays so.
+    /// While a JobManager recovers, its list of jobs may lack those that it is about to bring back:
+    /// before a change is planned, a list without a job that should run is believed only when it
+    /// stays so.
     pub async fn await_recovery(&mut self, context: &Context) {
         let begun = Instant::now();
         while self.lacks_jobs() && begun.elapsed() < RECOVERY {
@@ -201,7 +205,8 @@ impl Situation {
         self.base.iter().flat_map(|base| &base.jobs).any(lacks)
     }
 
-    /// Refuses where the running generation would bring back an unmanaged job, and does not list it.
+    /// Refuses where the running generation would bring back an unmanaged job, and does not list
+    /// it.
     pub async fn refuse_kept(&self, context: &Context, release: &str) -> Result<(), Failure> {
         let Some(descriptor) = &self.descriptor else { return Ok(()) };
         match &self.live {
@@ -267,7 +272,8 @@ impl Situation {
     }
 }
 
-/// Adds the jobs of applications whose `main()` runs again after a JobManager's restart: Flink does not list them yet.
+/// Adds the jobs of applications whose `main()` runs again after a JobManager's restart: Flink does
+/// not list them yet.
 async fn add_unsubmitted(
     context: &Context,
     descriptor: &Descriptor,

@@ -1,4 +1,5 @@
-//! Generations of a release beside the one that runs: what earlier operations could not remove, or left jobs in.
+//! Generations of a release beside the one that runs: what earlier operations could not remove, or
+//! left jobs in.
 
 use std::collections::BTreeSet;
 

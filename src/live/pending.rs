@@ -1,6 +1,8 @@
-//! The operation on a release that is under way, or that was interrupted: who, since when, and where it stands.
+//! The operation on a release that is under way, or that was interrupted: who, since when, and
+//! where it stands.
 //!
-//! Reads the operation object, and says what it holds in words; completing or undoing it is [`crate::verbs::recover`]'s.
+//! Reads the operation object, and says what it holds in words; completing or undoing it is
+//! [`crate::verbs::recover`]'s.
 
 use crate::context::Context;
 use crate::failure::{Cause, Failure, InPhase, NextStep};

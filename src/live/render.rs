@@ -1,4 +1,5 @@
-//! Renders a recorded revision again: its own package and values, under the generation that runs it or another.
+//! Renders a recorded revision again: its own package and values, under the generation that runs it
+//! or another.
 
 use serde_json::{Value, json};
 
@@ -9,8 +10,9 @@ use crate::package::Package;
 use crate::release::{JobRecord, Record};
 use crate::render::{self, Inputs, Object, ReleaseContext, SavepointContext};
 
-/// A record's objects under the generation that runs it: as recorded, or rendered again after a revert gave it another, and
-/// where they name the job's id and state, which are known only when it has stopped.
+/// A record's objects under the generation that runs it: as recorded, or rendered again after a
+/// revert gave it another, and where they name the job's id and state, which are known only when it
+/// has stopped.
 pub(crate) fn objects_of(record: &Record) -> Result<Vec<Object>, Cause> {
     let recorded = render::parse_manifest(&record.manifest)?;
     match Descriptor::find(&recorded)? {
@@ -24,7 +26,8 @@ pub(crate) fn objects_of(record: &Record) -> Result<Vec<Object>, Cause> {
     }
 }
 
-/// Returns what the templates are told of the start of the record's standalone job: its id, and the state that it is restored from.
+/// Returns what the templates are told of the start of the record's standalone job: its id, and the
+/// state that it is restored from.
 pub(crate) fn start_of(jobs: &[JobRecord]) -> (Value, Option<SavepointContext>) {
     let Some((job, id)) =
         jobs.iter().find(|job| job.mode.starts_with_pods()).and_then(|job| Some((job, job.id?)))
@@ -58,7 +61,8 @@ mod tests {
     use super::*;
     use crate::release::testing::record;
 
-    /// Expected: as it was rendered first, so that a rollback to it is never refused for being another.
+    /// Expected: as it was rendered first, so that a rollback to it is never refused for being
+    /// another.
     #[test]
     fn an_install_that_is_not_the_first_revision_renders_as_an_install() {
         let files = [

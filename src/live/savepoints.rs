@@ -16,8 +16,8 @@ pub struct SavepointRow {
     /// The revision whose job it is of.
     pub revision: u32,
     pub job: String,
-    /// `stop` (it ended the revision's job), `trigger` (the job went on) or `checkpoint` (left by the job as a later
-    /// revision had it, which did not stay).
+    /// `stop` (it ended the revision's job), `trigger` (the job went on) or `checkpoint` (left by
+    /// the job as a later revision had it, which did not stay).
     pub origin: Origin,
     /// When it was taken.
     pub taken_at: jiff::Timestamp,

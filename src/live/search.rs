@@ -1,5 +1,6 @@
-//! Looking for what no answer of Flink gave: the path of a savepoint or a checkpoint, in the directory that was its trigger's or
-//! its job's alone, and whether a job has finished; with the eyes of a Pod that mounts the storage.
+//! Looking for what no answer of Flink gave: the path of a savepoint or a checkpoint, in the
+//! directory that was its trigger's or its job's alone, and whether a job has finished; with the
+//! eyes of a Pod that mounts the storage.
 
 use crate::cluster::{exec, pods};
 use crate::context::Context;
@@ -7,13 +8,15 @@ use crate::flink::names::{METADATA_FILE, RESULT_FILES, checkpoint_number};
 use crate::layout::Descriptor;
 use crate::operation::Look;
 
-/// Prints the savepoints and checkpoints in the directory `$1` that are whole: Flink writes the metadata file last.
+/// Prints the savepoints and checkpoints in the directory `$1` that are whole: Flink writes the
+/// metadata file last.
 fn whole() -> String {
     format!(r#"for f in "$1"/*/{METADATA_FILE}; do if [ -f "$f" ]; then echo "${{f%/*}}"; fi; done"#)
 }
 
-/// Prints whether the job result store has the job whose files begin with `$1` as one that has finished. They are dirty until
-/// Flink has tidied up behind the job (`FileSystemJobResultStore`, `JobResultSerializer`).
+/// Prints whether the job result store has the job whose files begin with `$1` as one that has
+/// finished. They are dirty until Flink has tidied up behind the job (`FileSystemJobResultStore`,
+/// `JobResultSerializer`).
 fn finished() -> String {
     let [clean, dirty] = RESULT_FILES;
     format!(
@@ -22,8 +25,8 @@ then echo finished; else echo not; fi"#
     )
 }
 
-/// Prints whether there is nothing that Flink would restore from at `$1`: a folder with its metadata file, or that file itself
-/// (`AbstractFsCheckpointStorageAccess`).
+/// Prints whether there is nothing that Flink would restore from at `$1`: a folder with its
+/// metadata file, or that file itself (`AbstractFsCheckpointStorageAccess`).
 fn missing() -> String {
     format!(r#"if [ -f "$1/{METADATA_FILE}" ] || [ -f "$1" ]; then echo there; else echo missing; fi"#)
 }
@@ -36,7 +39,8 @@ pub(crate) async fn search(context: &Context, descriptor: &Descriptor, directory
     }
 }
 
-/// Returns whether a job has finished by itself, of which the job result store's files begin with that; `None` where no Pod can look.
+/// Returns whether a job has finished by itself, of which the job result store's files begin with
+/// that; `None` where no Pod can look.
 pub(crate) async fn has_finished(context: &Context, descriptor: &Descriptor, files: &str) -> Option<bool> {
     match printed(context, descriptor, &finished(), files).await?.trim() {
         "finished" => Some(true),
@@ -45,7 +49,8 @@ pub(crate) async fn has_finished(context: &Context, descriptor: &Descriptor, fil
     }
 }
 
-/// Returns whether there is certainly no savepoint or checkpoint at a path; `false` where no Pod can look.
+/// Returns whether there is certainly no savepoint or checkpoint at a path; `false` where no Pod
+/// can look.
 pub(crate) async fn is_missing(context: &Context, descriptor: &Descriptor, path: &str) -> bool {
     printed(context, descriptor, &missing(), path).await.is_some_and(|printed| printed.trim() == "missing")
 }
@@ -73,7 +78,8 @@ async fn printed(context: &Context, descriptor: &Descriptor, script: &str, place
     None
 }
 
-/// Of savepoints the only one: with two nobody knows which ended the job. Of checkpoints the newest.
+/// Of savepoints the only one: with two nobody knows which ended the job. Of checkpoints the
+/// newest.
 fn only_or_newest<'a>(found: impl Iterator<Item = &'a str>) -> Look {
     let found: Vec<_> = found.map(|path| (checkpoint_number(path), path)).collect();
     let newest = match found.as_slice() {
@@ -85,8 +91,8 @@ fn only_or_newest<'a>(found: impl Iterator<Item = &'a str>) -> Look {
     newest.map_or(Look::Unknown, |path| Look::Found(format!("file://{path}")))
 }
 
-/// The path that a Pod sees: of a `file:` URI only. What a path without a scheme means, Flink's `fs.default-scheme` says; a `%` may
-/// stand for itself or begin an escape.
+/// The path that a Pod sees: of a `file:` URI only. What a path without a scheme means, Flink's
+/// `fs.default-scheme` says; a `%` may stand for itself or begin an escape.
 fn local(directory: &str) -> Option<&str> {
     let path = directory.strip_prefix("file:")?;
     let path = path.strip_prefix("//").unwrap_or(path);

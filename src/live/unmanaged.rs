@@ -1,5 +1,6 @@
-//! Jobs that the release does not know, in a Flink that does not say that they run in it: high availability keeps their graphs, and
-//! a `JobManager` that comes back starts them again. With the generation they would go without a word.
+//! Jobs that the release does not know, in a Flink that does not say that they run in it: high
+//! availability keeps their graphs, and a `JobManager` that comes back starts them again. With the
+//! generation they would go without a word.
 //!
 //! Reads Flink's own ConfigMaps; never changes them.
 
@@ -25,7 +26,8 @@ pub(crate) struct UnmanagedJob {
     keys: Vec<String>,
 }
 
-/// The jobs that no revision of a release knows, of those that a generation would bring back, but for `known` ones.
+/// The jobs that no revision of a release knows, of those that a generation would bring back, but
+/// for `known` ones.
 pub(crate) async fn kept(
     context: &Context,
     release: &str,
@@ -51,7 +53,8 @@ pub(crate) async fn kept(
     Ok(kept)
 }
 
-/// Refuses where a generation keeps such jobs and does not list them: it does not answer, or has not brought them back yet.
+/// Refuses where a generation keeps such jobs and does not list them: it does not answer, or has
+/// not brought them back yet.
 pub(crate) async fn refuse(
     context: &Context,
     release: &str,

@@ -1,9 +1,11 @@
-//! What is not ready, in words: short while it only takes its time, whole where the user may have to do something.
+//! What is not ready, in words: short while it only takes its time, whole where the user may have
+//! to do something.
 
 use crate::cluster::readiness::NotReady;
 use crate::render::Object;
 
-/// One reason in a few words: `1 of 2 TaskManagers ready`, `JobManager not ready: cannot be scheduled: …`.
+/// One reason in a few words: `1 of 2 TaskManagers ready`, `JobManager not ready: cannot be
+/// scheduled: …`.
 pub(crate) fn brief(missing: &NotReady, objects: &[Object]) -> String {
     let object = objects.iter().find(|object| object.key() == missing.object);
     let role = object.and_then(|object| object.label("app.kubernetes.io/component"));

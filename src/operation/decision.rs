@@ -99,7 +99,8 @@ pub enum Stop {
 pub struct Trigger {
     /// The id that we chose.
     pub id: TriggerId,
-    /// The directory for this savepoint alone, so that it can be found when its path was never read.
+    /// The directory for this savepoint alone, so that it can be found when its path was never
+    /// read.
     pub directory: String,
 }
 
@@ -110,7 +111,8 @@ pub enum StateFrom {
     Nothing,
     /// From the savepoint with which this operation stopped it, or the checkpoint that it left.
     ItsStop,
-    /// From the checkpoint that it left when it was stopped; where it had completed none, from this path, or from the start.
+    /// From the checkpoint that it left when it was stopped; where it had completed none, from this
+    /// path, or from the start.
     ItsStopOr(Option<String>),
     Path(String),
 }
@@ -121,8 +123,8 @@ pub enum StateFrom {
 pub enum StartId {
     /// Chosen when the operation was decided, so that asking again is safe.
     Chosen(JobId),
-    /// Assigned by who starts the job, and learnt afterwards ([`Event::Identified`]). What was chosen is a nonce, by
-    /// which the same submission is known again.
+    /// Assigned by who starts the job, and learnt afterwards ([`Event::Identified`]). What was
+    /// chosen is a nonce, by which the same submission is known again.
     Assigned(Id),
 }
 
@@ -151,7 +153,8 @@ pub struct Decided {
     pub old: Option<u32>,
     /// The number of the generation that runs when it has succeeded.
     pub new: u32,
-    /// The number kept for the revision that ran, made again by a revert after its generation was removed.
+    /// The number kept for the revision that ran, made again by a revert after its generation was
+    /// removed.
     pub revert: Option<u32>,
     /// Traits of the generation that runs.
     #[serde(default)]
@@ -178,7 +181,8 @@ pub struct Decided {
 }
 
 impl Decided {
-    /// Returns decisions of which only the command and the revision are made; right for whatever has one generation.
+    /// Returns decisions of which only the command and the revision are made; right for whatever
+    /// has one generation.
     pub fn new(kind: Kind, to: u32) -> Self {
         Self {
             kind,
@@ -206,11 +210,12 @@ impl Decided {
 pub struct JobDecision {
     /// The running job that is stopped, if one runs.
     pub old: Option<JobId>,
-    /// When that job was started, milliseconds since 1970 by Flink's clock: an id that is assigned may be the same again.
+    /// When that job was started, milliseconds since 1970 by Flink's clock: an id that is assigned
+    /// may be the same again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<u64>,
-    /// The number of the generation that it runs in, where that is not the one in charge: a part of an earlier operation
-    /// that was not reverted.
+    /// The number of the generation that it runs in, where that is not the one in charge: a part of
+    /// an earlier operation that was not reverted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<u32>,
     /// How it is stopped.
@@ -225,8 +230,8 @@ pub struct JobDecision {
     /// The start of the job as it was, should the operation fail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revert: Option<Start>,
-    /// SHA-256, hex, of the jar that was given for the new job; under which id the new generation lists it is a fact
-    /// ([`JobForward::jar`](super::JobForward::jar)).
+    /// SHA-256, hex, of the jar that was given for the new job; under which id the new generation
+    /// lists it is a fact ([`JobForward::jar`](super::JobForward::jar)).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jar_sha256: Option<String>,
 }

@@ -43,7 +43,8 @@ pub enum Event {
     Started(usize, Target),
     /// The job is past the gate.
     Healthy(usize, Target),
-    /// The new job completed a checkpoint, or runs and takes none, or whether it did cannot be known.
+    /// The new job completed a checkpoint, or runs and takes none, or whether it did cannot be
+    /// known.
     Checkpointed(usize),
     /// The new job is terminal, on a revert.
     Ended(usize),
@@ -67,7 +68,8 @@ pub enum Event {
 /// Why an operation does not go forward any more.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Setback {
-    /// The job that failed, by its place in [`Journal::jobs`]; absent where it is not one job's failure.
+    /// The job that failed, by its place in [`Journal::jobs`]; absent where it is not one job's
+    /// failure.
     #[serde(default)]
     pub job: Option<usize>,
     /// The step that failed, in words.

@@ -1,4 +1,5 @@
-//! What an operation has decided to do and what has happened so far: the content of the operation object.
+//! What an operation has decided to do and what has happened so far: the content of the operation
+//! object.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +12,8 @@ use super::target::{Outcome, Target};
 /// Everything that an operation has decided and done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Journal {
-    /// The plan is decided and may be carried out. Until then nothing has happened, and the lock may simply be taken over.
+    /// The plan is decided and may be carried out. Until then nothing has happened, and the lock
+    /// may simply be taken over.
     #[serde(default)]
     pub begun: bool,
     /// Decisions: they never change after the operation has begun.
@@ -49,11 +51,13 @@ pub struct Forward {
     pub switched: bool,
     /// The old generation is kept, because an unmanaged job runs in it.
     pub old_kept: bool,
-    /// Numbers of those of [`Decided::orphans`] that are gone, or kept because an unmanaged job runs in them.
+    /// Numbers of those of [`Decided::orphans`] that are gone, or kept because an unmanaged job
+    /// runs in them.
     pub orphans_done: Vec<u32>,
     /// Objects that the new revision does not have are gone.
     pub pruned: bool,
-    /// Leftovers that could not be cleaned up after the point of no return; the operation has succeeded all the same.
+    /// Leftovers that could not be cleaned up after the point of no return; the operation has
+    /// succeeded all the same.
     pub leftover: Option<Setback>,
     /// Uninstall: the release's objects are gone.
     pub deleted: bool,
@@ -84,7 +88,8 @@ pub struct Revert {
 }
 
 impl Journal {
-    /// Returns a journal in which nothing is decided but which command it is and which revision it is about.
+    /// Returns a journal in which nothing is decided but which command it is and which revision it
+    /// is about.
     pub fn begin(kind: Kind, to: u32) -> Self {
         Self::of(Decided::new(kind, to), Vec::new())
     }
@@ -180,12 +185,14 @@ impl Journal {
         if target == Target::New { &self.decided.destination } else { &self.decided.source }
     }
 
-    /// Returns the numbers of the generations that earlier operations left, and that are still to go.
+    /// Returns the numbers of the generations that earlier operations left, and that are still to
+    /// go.
     pub fn orphans_left(&self) -> impl Iterator<Item = u32> {
         self.decided.orphans.iter().copied().filter(|number| !self.forward.orphans_done.contains(number))
     }
 
-    /// Each job can be reverted by itself: what it is started on is still there, whatever the others do.
+    /// Each job can be reverted by itself: what it is started on is still there, whatever the
+    /// others do.
     pub(super) fn is_job_by_job(&self) -> bool {
         self.is_warm() || self.decided.pods == Pods::Same
     }
@@ -223,9 +230,10 @@ impl Journal {
         }
     }
 
-    /// For a run that went on late and finds its lock lost: its last request may have reached Flink after another run had
-    /// made good what this one left. The operation that makes that good in its turn: back to the revision that ran, with
-    /// the same ids, so that what is as it should be already stays so. `None`: it was not in the middle of a stop or a start.
+    /// For a run that went on late and finds its lock lost: its last request may have reached Flink
+    /// after another run had made good what this one left. The operation that makes that good in
+    /// its turn: back to the revision that ran, with the same ids, so that what is as it should be
+    /// already stays so. `None`: it was not in the middle of a stop or a start.
     ///
     /// What the other run did meanwhile is in the records, not here: see [`Journal::stay`].
     pub fn belated(&self) -> Option<Self> {
@@ -257,7 +265,8 @@ impl Journal {
         (job.start_asked, job.started, job.checkpointed) = (true, true, true);
     }
 
-    /// Returns whether the generation that ran when the operation began is still the one in charge: nothing was started beside it.
+    /// Returns whether the generation that ran when the operation began is still the one in charge:
+    /// nothing was started beside it.
     pub fn leaves_old_in_charge(&self) -> bool {
         self.forward.committed.is_none()
             && self.decided.old.is_some_and(|old| old != self.decided.new)
@@ -265,8 +274,9 @@ impl Journal {
             && !self.jobs.iter().any(JobMove::is_moved)
     }
 
-    /// Returns whether the revision that ran when a failed operation began stays in charge: each job that was stopped runs again as it
-    /// did, or at least one job does. Where others run as the new revision has them, the old one's record says where.
+    /// Returns whether the revision that ran when a failed operation began stays in charge: each
+    /// job that was stopped runs again as it did, or at least one job does. Where others run as the
+    /// new revision has them, the old one's record says where.
     pub fn stays_with_old(&self) -> bool {
         let returned = |job: &JobMove| !job.forward.stopped || job.revert.started || job.forward.finished;
         self.forward.committed.is_none()

@@ -1,10 +1,12 @@
 //! The state machine under every operation that changes a release.
 //!
-//! [`next`] looks at the [`Journal`] (what was decided and what has happened) and says which [`Step`] comes now;
-//! who carries the step out reports an [`Event`], and [`Journal::record`] writes it down. Install, upgrade, rollback,
-//! uninstall and changes of single jobs are the same machine with different journals.
+//! [`next`] looks at the [`Journal`] (what was decided and what has happened) and says which
+//! [`Step`] comes now; who carries the step out reports an [`Event`], and [`Journal::record`]
+//! writes it down. Install, upgrade, rollback, uninstall and changes of single jobs are the same
+//! machine with different journals.
 //!
-//! This module is pure: no I/O, no clock, no randomness. It never decides what the user wants, only what is safe next.
+//! This module is pure: no I/O, no clock, no randomness. It never decides what the user wants, only
+//! what is safe next.
 
 mod control;
 mod decision;

@@ -40,8 +40,8 @@ pub struct JobForward {
     /// The old job was seen in a terminal state.
     #[serde(skip_serializing_if = "not")]
     pub stopped: bool,
-    /// The job finished by itself, before it could be stopped or after its stop had failed: it is started neither on the new
-    /// generation nor again as it was.
+    /// The job finished by itself, before it could be stopped or after its stop had failed: it is
+    /// started neither on the new generation nor again as it was.
     #[serde(skip_serializing_if = "not")]
     pub finished: bool,
     /// The request to start may have been sent.
@@ -59,7 +59,8 @@ pub struct JobForward {
     /// The new job is past the health gate.
     #[serde(skip_serializing_if = "not")]
     pub healthy: bool,
-    /// The new job completed a checkpoint, or may have: output is committed, nothing is reverted by itself.
+    /// The new job completed a checkpoint, or may have: output is committed, nothing is reverted by
+    /// itself.
     #[serde(skip_serializing_if = "not")]
     pub checkpointed: bool,
     /// The job failed, and is reverted while the others go on (`--keep-going`).
@@ -74,7 +75,8 @@ pub struct JobRevert {
     /// The new job is terminal.
     #[serde(skip_serializing_if = "not")]
     pub ended: bool,
-    /// The checkpoint that the new job left, where it completed one while it was being ended: newer than its savepoint.
+    /// The checkpoint that the new job left, where it completed one while it was being ended: newer
+    /// than its savepoint.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub left: Option<String>,
     /// The request to start it as it was may have been sent.
@@ -115,7 +117,8 @@ impl JobMove {
         self.decided.source.map_or(Target::Old, Target::Orphan)
     }
 
-    /// Returns its start on the new generation; `None` for one that is not started, or has finished by itself.
+    /// Returns its start on the new generation; `None` for one that is not started, or has finished
+    /// by itself.
     pub fn start(&self) -> Option<&Start> {
         self.decided.start.as_ref().filter(|_| !self.forward.finished)
     }
@@ -170,12 +173,14 @@ impl JobMove {
         !self.forward.stopped || self.forward.finished || self.revert_start().is_some_and(known)
     }
 
-    /// Returns whether nothing reverts it: its new state counts by now, or there is none that it could be started from.
+    /// Returns whether nothing reverts it: its new state counts by now, or there is none that it
+    /// could be started from.
     pub(super) fn stays(&self) -> bool {
         self.forward.checkpointed || !self.can_be_reverted()
     }
 
-    /// Returns whether the state that it has when it is stopped is not what it is started from: it is there for a revert only.
+    /// Returns whether the state that it has when it is stopped is not what it is started from: it
+    /// is there for a revert only.
     pub fn gives_up_its_state(&self) -> bool {
         self.start().is_some_and(|start| matches!(start.from, StateFrom::Path(_)))
     }
@@ -195,7 +200,8 @@ impl JobMove {
         self.start().is_some() && self.forward.start_asked && !self.revert.ended
     }
 
-    /// Returns whether it runs where and as it did when the operation began, or runs so again, or may.
+    /// Returns whether it runs where and as it did when the operation began, or runs so again, or
+    /// may.
     pub fn is_as_it_was(&self) -> bool {
         let runs = !self.forward.stopped || self.revert.started || self.revert.asked;
         self.decided.old.is_some() && !self.forward.finished && runs

@@ -10,7 +10,8 @@ use super::target::{Outcome, Target};
 pub enum Step {
     /// Store the new revision as pending.
     Record,
-    /// Have the new generation run `main()` of a job without starting it, before anything is stopped.
+    /// Have the new generation run `main()` of a job without starting it, before anything is
+    /// stopped.
     Check(usize),
     /// Stop a job as its move says and wait until it is terminal.
     Stop(usize),
@@ -83,7 +84,8 @@ impl Step {
 }
 
 impl Journal {
-    /// Returns what the operation was doing, in words, for who finds the journal of an interrupted run.
+    /// Returns what the operation was doing, in words, for who finds the journal of an interrupted
+    /// run.
     pub fn position(&self) -> String {
         match next(self) {
             Step::Done(_) => "it had ended and only its own object was left".to_owned(),
@@ -178,7 +180,8 @@ fn recreate(journal: &Journal) -> Step {
     if !journal.forward.applied {
         return Step::Apply(Target::New);
     }
-    // Jobs can only be started on a generation that answers, so they are waited for even where `wait` is off.
+    // Jobs can only be started on a generation that answers, so they are waited for even where
+    // `wait` is off.
     let starts = journal.jobs.iter().any(|job| job.start().is_some());
     if !journal.forward.ready && (journal.decided.wait || starts) {
         return Step::AwaitReady(Target::New);
@@ -190,7 +193,8 @@ fn recreate(journal: &Journal) -> Step {
     await_health(journal).unwrap_or(Step::Commit)
 }
 
-/// The new generation first, up and checked; then job by job; the old one goes when all have proved themselves.
+/// The new generation first, up and checked; then job by job; the old one goes when all have proved
+/// themselves.
 fn warm(journal: &Journal) -> Step {
     if !journal.forward.applied {
         return Step::Apply(Target::New);
@@ -216,7 +220,8 @@ fn warm(journal: &Journal) -> Step {
     }
 }
 
-/// A job that could not be asked to stop, in a generation that an earlier operation left: that one goes before it is started.
+/// A job that could not be asked to stop, in a generation that an earlier operation left: that one
+/// goes before it is started.
 fn gone_before(journal: &Journal, job: &JobMove) -> Option<Step> {
     let number = job
         .decided
@@ -232,7 +237,8 @@ fn to_stop(journal: &Journal) -> Option<usize> {
         .position(|job| job.decided.old.is_some() && !job.forward.stopped && !job.forward.failed)
 }
 
-/// Only a job that must be stopped for it is worth a trial: for the others the start itself shows as much.
+/// Only a job that must be stopped for it is worth a trial: for the others the start itself shows
+/// as much.
 fn to_check(journal: &Journal) -> Option<usize> {
     if !journal.decided.destination.preflight {
         return None;
@@ -251,7 +257,8 @@ fn await_health(journal: &Journal) -> Option<Step> {
     Some(Step::AwaitHealthy(index, Target::New))
 }
 
-/// After the point of no return: what is not wanted any more goes. What cannot go is named, and changes no outcome.
+/// After the point of no return: what is not wanted any more goes. What cannot go is named, and
+/// changes no outcome.
 fn clean_up(journal: &Journal) -> Step {
     if journal.decided.kind == Kind::Uninstall {
         return Step::Close(Outcome::Uninstalled);
@@ -275,7 +282,8 @@ fn revert(journal: &Journal) -> Step {
     if journal.revert.setback.as_ref().is_some_and(|setback| setback.job.is_none()) {
         return Step::Close(Outcome::Failed);
     }
-    // Of this job nothing is started, and nothing triggered again, while it is not known how its stop ended.
+    // Of this job nothing is started, and nothing triggered again, while it is not known how its
+    // stop ended.
     if let Some(index) = to_resolve(journal) {
         return Step::ResolveStop(index);
     }
@@ -288,7 +296,8 @@ fn revert(journal: &Journal) -> Step {
     let Some(old) = journal.decided.old else {
         return Step::Close(Outcome::Failed); // An install: nothing to go back to.
     };
-    // A new generation in which nothing was started is taken away in any case: the old job never stopped.
+    // A new generation in which nothing was started is taken away in any case: the old job never
+    // stopped.
     let asked = journal
         .jobs
         .iter()

@@ -330,7 +330,8 @@ fn after_a_completed_checkpoint_nothing_goes_back_by_itself() {
     assert_eq!(next(&journal), Step::Close(Outcome::Failed));
 }
 
-/// Two jobs of which the first has completed a checkpoint on the new generation, and the second is about to start there.
+/// Two jobs of which the first has completed a checkpoint on the new generation, and the second is
+/// about to start there.
 fn half_moved(keep_going: bool) -> Journal {
     let mut journal = warm(vec![moved(true), moved(true)]);
     journal.decided.keep_going = keep_going;
@@ -534,8 +535,9 @@ impl World {
 }
 
 proptest! {
-    /// Steps fail at random, before or after their effect. A job never runs twice, never starts from state that is not
-    /// known, and in the end it runs exactly once or its savepoint is in the journal, unless its end is unknown.
+    /// Steps fail at random, before or after their effect. A job never runs twice, never starts
+    /// from state that is not known, and in the end it runs exactly once or its savepoint is in the
+    /// journal, unless its end is unknown.
     #[test]
     fn no_history_loses_or_doubles_a_job(
         new_pods: bool,

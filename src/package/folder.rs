@@ -8,7 +8,8 @@ use fs_err as fs;
 use super::error::PackageError;
 use crate::archive::{ArchiveError, Limits};
 
-/// All files below `root`, by path with `/`. The limits are the archive's, so that what can be read can be packed.
+/// All files below `root`, by path with `/`. The limits are the archive's, so that what can be read
+/// can be packed.
 pub(super) fn read(root: &Path) -> Result<BTreeMap<String, Vec<u8>>, PackageError> {
     let mut reader = Reader { limits: Limits::default(), bytes: 0, files: BTreeMap::new() };
     reader.folder(root, "", 0)?;

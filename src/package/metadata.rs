@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::error::PackageError;
 use crate::version::{Range, parse_version};
 
-/// What `package.yaml` says: identity, what the package supports, its layouts, dependencies and images.
+/// What `package.yaml` says: identity, what the package supports, its layouts, dependencies and
+/// images.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Metadata {

@@ -1,7 +1,7 @@
 //! A package: what it says of itself, its files, its layouts and its schema.
 //!
-//! All of it is in memory; only [`Package::from_dir`] reads the disk. Nothing here renders, and nothing fetches: a
-//! schema's `$ref` stays inside its file.
+//! All of it is in memory; only [`Package::from_dir`] reads the disk. Nothing here renders, and
+//! nothing fetches: a schema's `$ref` stays inside its file.
 
 mod error;
 mod folder;
@@ -42,7 +42,8 @@ pub struct Package {
 }
 
 impl Package {
-    /// From files by their path in the package (`layouts/session/service.yaml`; `/` on every system).
+    /// From files by their path in the package (`layouts/session/service.yaml`; `/` on every
+    /// system).
     pub fn from_files(files: BTreeMap<String, Vec<u8>>) -> Result<Self, PackageError> {
         for path in files.keys() {
             archive::check_path(path)?;
@@ -71,8 +72,8 @@ impl Package {
         Ok(Self { metadata, files, defaults, schema })
     }
 
-    /// From a folder. Names that start with a dot are left out (`.git`); links are refused, since an archive of the
-    /// package could not hold them.
+    /// From a folder. Names that start with a dot are left out (`.git`); links are refused, since
+    /// an archive of the package could not hold them.
     pub fn from_dir(folder: &Path) -> Result<Self, PackageError> {
         Self::from_files(folder::read(folder)?)
     }
@@ -92,7 +93,8 @@ impl Package {
         Ok(package)
     }
 
-    /// A gzipped tar: the same package always gives the same bytes. One root folder named after the package.
+    /// A gzipped tar: the same package always gives the same bytes. One root folder named after the
+    /// package.
     pub fn to_archive(&self) -> Result<Vec<u8>, PackageError> {
         Ok(archive::gzip(&self.tar()?)?)
     }

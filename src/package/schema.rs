@@ -1,7 +1,7 @@
 //! Holding values against `values.schema.json`.
 //!
-//! Every violation is named by its path in the values (`taskManager.slots`), in words that never quote a value, which
-//! may be a password.
+//! Every violation is named by its path in the values (`taskManager.slots`), in words that never
+//! quote a value, which may be a password.
 
 use jsonschema::error::{TypeKind, ValidationErrorKind};
 use std::sync::{Arc, OnceLock};
@@ -49,8 +49,8 @@ fn listed(violations: &[Violation]) -> String {
     violations.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
-/// A package's schema, made ready on a thread of its own: that takes as long as reading and rendering the whole package, and
-/// begins before either.
+/// A package's schema, made ready on a thread of its own: that takes as long as reading and
+/// rendering the whole package, and begins before either.
 #[derive(Clone)]
 pub(super) struct Schema {
     text: Arc<str>,
@@ -179,7 +179,8 @@ fn collect(schema: &Value, error: &ValidationError<'_>, into: &mut Vec<Violation
     }
 }
 
-/// Where no alternative fits: the types that would, or else what is wrong with the one that came furthest.
+/// Where no alternative fits: the types that would, or else what is wrong with the one that came
+/// furthest.
 fn alternatives(
     schema: &Value,
     error: &ValidationError<'_>,

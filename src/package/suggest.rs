@@ -1,7 +1,8 @@
 //! "Did you mean …?"
 
-/// The one of `candidates` that `word` was most likely meant to be: at most a third of it differs, and no other is
-/// as near; or else the only one that begins alike (`replicas`, `replicaCount`). Case does not count as a difference.
+/// The one of `candidates` that `word` was most likely meant to be: at most a third of it differs,
+/// and no other is as near; or else the only one that begins alike (`replicas`, `replicaCount`).
+/// Case does not count as a difference.
 pub fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase();
     let candidates: Vec<&str> = candidates.into_iter().collect();

@@ -156,7 +156,8 @@ fn the_digest_is_of_the_uncompressed_tar() {
     }
 }
 
-/// Expected: what an editor of Windows makes of a package means the same, and is packed byte for byte as it is.
+/// Expected: what an editor of Windows makes of a package means the same, and is packed byte for
+/// byte as it is.
 #[test]
 fn line_ends_and_byte_order_marks_are_packed_and_not_read() {
     let plain =
@@ -323,7 +324,8 @@ fn nothing_follows_the_end() {
 }
 
 proptest::proptest! {
-    /// One byte of a good archive changed: read or refused, never a panic, and never another package that looks good.
+    /// One byte of a good archive changed: read or refused, never a panic, and never another
+    /// package that looks good.
     #[test]
     fn a_broken_archive_does_not_panic(position in 0usize..400, byte: u8) {
         let mut archive = Package::from_files(files(&[])).unwrap().to_archive().unwrap();
@@ -476,7 +478,8 @@ fn a_schema_that_cannot_be_used() {
     }
 }
 
-/// As in Helm: in draft 07 `items` may be a list, which 2020-12 refuses; without `$schema` it is 2020-12.
+/// As in Helm: in draft 07 `items` may be a list, which 2020-12 refuses; without `$schema` it is
+/// 2020-12.
 #[test]
 fn the_draft_that_the_schema_names_counts() {
     let check = |schema: &str, values: serde_json::Value| {

@@ -110,8 +110,8 @@ impl Draft<'_> {
         descriptor.as_ref().filter(|descriptor| generations.contains(&descriptor.generation))
     }
 
-    /// The release's part of a path on a storage that several clusters may share: chosen once, for as long as any revision
-    /// is on record.
+    /// The release's part of a path on a storage that several clusters may share: chosen once, for
+    /// as long as any revision is on record.
     fn storage_id(&self) -> String {
         let recorded = self.situation.history.last().map(|summary| summary.storage_id.clone());
         recorded.unwrap_or_else(|| self.context.new_storage_id())
@@ -126,7 +126,8 @@ impl Draft<'_> {
         refuse_versions(self.desired)
     }
 
-    /// Renders under the running generation's number; where that means other Pods, under the next one.
+    /// Renders under the running generation's number; where that means other Pods, under the next
+    /// one.
     async fn render(&self) -> Result<Rendered, Failure> {
         let highest = self.context.store.max_generation(&self.options.name).await.refused()?;
         let fresh = highest.max(self.situation.generations.last().copied().unwrap_or(0)) + 1;
@@ -143,7 +144,8 @@ impl Draft<'_> {
             }
         }
         if self.kind == Kind::Jobs && pods == Pods::Same {
-            // Jobs that an upgrade which was undone in part has left on these Pods need the room that it made.
+            // Jobs that an upgrade which was undone in part has left on these Pods need the room
+            // that it made.
             for left in left_on_these_pods(self.context, self.situation).await.refused()? {
                 pods::at_least_the_task_managers_of(&objects_of(&left).refused()?, &mut rendered.objects);
             }
@@ -173,8 +175,8 @@ impl Draft<'_> {
         Ok(render::render(package, &inputs)?)
     }
 
-    /// Returns whether a job that only new Pods can start is to start again though nothing else changes: from state that was named, or
-    /// because it has failed.
+    /// Returns whether a job that only new Pods can start is to start again though nothing else
+    /// changes: from state that was named, or because it has failed.
     fn starts_again(&self) -> bool {
         let situation = self.situation;
         let named = !matches!(self.options.choice, None | Some(StateChoice::Savepoint));

@@ -1,6 +1,8 @@
-//! What a second generation beside the first asks of the cluster, and whether the namespace's quota lets it in.
+//! What a second generation beside the first asks of the cluster, and whether the namespace's quota
+//! lets it in.
 //!
-//! Whether a node has room only the scheduler knows: that shows when the new Pods are there, while the old job runs on.
+//! Whether a node has room only the scheduler knows: that shows when the new Pods are there, while
+//! the old job runs on.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -58,7 +60,8 @@ impl Demand {
         demand
     }
 
-    /// The quota of the namespace that has no room for it, in words. Quotas that may not be read are left to the API server.
+    /// The quota of the namespace that has no room for it, in words. Quotas that may not be read
+    /// are left to the API server.
     pub async fn exceeds_quota(&self, context: &Context) -> Option<String> {
         let quotas = Resource::known("v1", "resourcequotas");
         let listed = context.cluster.list(&quotas, Some(&context.namespace), &Selection::default()).await;

@@ -13,8 +13,8 @@ use crate::site::Operation;
 use crate::yaml;
 
 impl Plan {
-    /// How each object changes, by its name. Where Pods are replaced the old ones are shown under the new generation's
-    /// name, so that only what differs is seen.
+    /// How each object changes, by its name. Where Pods are replaced the old ones are shown under
+    /// the new generation's name, so that only what differs is seen.
     pub fn diff(&self) -> Result<Vec<ObjectDiff>, Cause> {
         let Operation { journal, base, objects, old_objects, .. } = &self.operation;
         let renamed = match base {

@@ -9,9 +9,11 @@ use serde::Serialize;
 use crate::flink::{CheckpointConfig, Checkpoints};
 use crate::operation::Stop;
 
-/// Seconds in which a small job moves between two clusters that are up (measured: `cargo xtask bench moves`).
+/// Seconds in which a small job moves between two clusters that are up (measured: `cargo xtask
+/// bench moves`).
 const MOVE: f64 = 1.0;
-/// Bytes a second that storage surely takes and gives, for the part of the state that the last checkpoint did not write.
+/// Bytes a second that storage surely takes and gives, for the part of the state that the last
+/// checkpoint did not write.
 const RATE: f64 = 20e6;
 
 /// For how long a job is expected to be down, in seconds.
@@ -20,16 +22,19 @@ const RATE: f64 = 20e6;
 pub struct Downtime {
     /// All in all, but for the start of Pods.
     pub seconds: f64,
-    /// Of these, to write and read its state; absent where it has completed no checkpoint that would tell.
+    /// Of these, to write and read its state; absent where it has completed no checkpoint that
+    /// would tell.
     pub state_seconds: Option<f64>,
     /// Bytes of state in its last checkpoint.
     pub state_bytes: Option<u64>,
     /// The new Pods start meanwhile, which comes on top.
     pub starts_pods: bool,
-    /// Writing the savepoint may take longer than Flink allows it (`execution.checkpointing.timeout`, seconds).
+    /// Writing the savepoint may take longer than Flink allows it
+    /// (`execution.checkpointing.timeout`, seconds).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exceeds: Option<f64>,
-    /// The job takes no checkpoints: from when it runs as the new revision has it, nothing goes back by itself.
+    /// The job takes no checkpoints: from when it runs as the new revision has it, nothing goes
+    /// back by itself.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub takes_no_checkpoints: bool,
 }

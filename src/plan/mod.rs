@@ -1,7 +1,8 @@
-//! The plan of a change: which objects, whether new Pods, which jobs stop and where their state comes from.
+//! The plan of a change: which objects, whether new Pods, which jobs stop and where their state
+//! comes from.
 //!
-//! [`build`] is the one place where this is decided, for install, upgrade, rollback and changes of jobs alike. It reads,
-//! and has the API server check the objects by a dry run; it changes nothing.
+//! [`build`] is the one place where this is decided, for install, upgrade, rollback and changes of
+//! jobs alike. It reads, and has the API server check the objects by a dry run; it changes nothing.
 
 mod build;
 pub mod capacity;

@@ -26,7 +26,8 @@ pub enum StateChoice {
     Recorded,
     /// Paths: for a job by name, or for the only job.
     Paths(Vec<(Option<String>, String)>),
-    /// The newest checkpoint that is retained when the job is cancelled: for a job that can take no savepoint.
+    /// The newest checkpoint that is retained when the job is cancelled: for a job that can take no
+    /// savepoint.
     LatestCheckpoint,
     /// None: jobs start with empty state.
     Stateless,
@@ -59,7 +60,8 @@ pub struct ChangeOptions {
     pub rollback_on_failure: bool,
     /// Of several jobs only those that fail go back.
     pub keep_going: bool,
-    /// How new Pods take the place of old ones; where absent, `upgrade.strategy` of the values says.
+    /// How new Pods take the place of old ones; where absent, `upgrade.strategy` of the values
+    /// says.
     pub strategy: Option<StrategyChoice>,
     /// Wait for Pods and jobs.
     pub wait: bool,
@@ -172,7 +174,8 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Returns the plan of an operation that touches `jobs`; nothing else changes, until that is set.
+    /// Returns the plan of an operation that touches `jobs`; nothing else changes, until that is
+    /// set.
     pub(crate) fn new(
         operation: Operation,
         options: &ChangeOptions,
@@ -268,7 +271,8 @@ pub struct JobChange {
     pub action: String,
     /// From when the state is and what is repeated, where that is not "now" and "nothing".
     pub state: Option<String>,
-    /// For how long it is expected to be down; absent where it does not run now, or is not started again.
+    /// For how long it is expected to be down; absent where it does not run now, or is not started
+    /// again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub downtime: Option<Downtime>,
 }

@@ -1,4 +1,5 @@
-//! What a change means for objects: whether it needs new Pods, and which objects are made, changed and deleted.
+//! What a change means for objects: whether it needs new Pods, and which objects are made, changed
+//! and deleted.
 //!
 //! Compares rendered objects only; it never asks the cluster.
 
@@ -10,8 +11,8 @@ use super::ObjectChanges;
 use crate::layout::is_task_manager;
 use crate::render::{Object, ObjectKey};
 
-/// Returns whether two sets of objects mean the same Pods: the generation's objects are equal but for their own labels and
-/// annotations and for the number of TaskManagers.
+/// Returns whether two sets of objects mean the same Pods: the generation's objects are equal but
+/// for their own labels and annotations and for the number of TaskManagers.
 pub(super) fn same_pods(new: &[Object], old: &[Object]) -> bool {
     let of_generation = |objects: &[Object]| -> BTreeMap<ObjectKey, Value> {
         objects

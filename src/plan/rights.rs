@@ -1,4 +1,5 @@
-//! Which rights each verb needs, and the check before anything changes. The table of docs/rights.md is made from [`needed`].
+//! Which rights each verb needs, and the check before anything changes. The table of docs/rights.md
+//! is made from [`needed`].
 
 use crate::cluster::Right;
 use crate::context::Context;
@@ -15,8 +16,8 @@ pub enum Verb {
     Jobs,
 }
 
-/// The rights that a verb always needs in the release's namespace. What a package's own objects need beyond them shows in
-/// the server-side dry run.
+/// The rights that a verb always needs in the release's namespace. What a package's own objects
+/// need beyond them shows in the server-side dry run.
 pub fn needed(verb: Verb) -> Vec<Right> {
     let right = |group: &str, resource: &str, verbs: &[&str]| -> Vec<Right> {
         verbs.iter().map(|verb| Right::new(verb, group, resource)).collect()

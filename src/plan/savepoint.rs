@@ -1,14 +1,16 @@
 //! What is checked before a job is asked for a savepoint, for whatever verb asks.
 //!
-//! It sends nothing: it gives the trigger that will be recorded and sent, or the reason why there can be none.
+//! It sends nothing: it gives the trigger that will be recorded and sent, or the reason why there
+//! can be none.
 
 use crate::context::Context;
 use crate::flink::JobOverview;
 use crate::layout::Descriptor;
 use crate::operation::Trigger;
 
-/// The trigger of a new savepoint of a running job, with a directory of its own in the release's; the reason where none can
-/// be taken: no durable place for it, or not all tasks run (Flink would answer COMPLETED, with a failure in it).
+/// The trigger of a new savepoint of a running job, with a directory of its own in the release's;
+/// the reason where none can be taken: no durable place for it, or not all tasks run (Flink would
+/// answer COMPLETED, with a failure in it).
 pub(crate) fn savepoint_trigger(
     context: &Context,
     descriptor: Option<&Descriptor>,

@@ -37,7 +37,8 @@ pub(super) async fn choose_strategy(
         return Ok((Strategy::Recreate, Some(reason)));
     }
     if let Live::Unreachable(_) = situation.live {
-        // Its jobs cannot be asked to stop: only without its Pods is it certain that they run no more.
+        // Its jobs cannot be asked to stop: only without its Pods is it certain that they run no
+        // more.
         let reason = "the JobManager does not answer: its generation goes first".to_owned();
         return Ok((Strategy::Recreate, Some(reason)));
     }

@@ -9,7 +9,8 @@ pub(super) fn refuse_versions(desired: &Desired) -> Result<(), Failure> {
     let Ok(mut server) = crate::version::parse_version(&desired.capabilities.kube_version) else {
         return Ok(());
     };
-    // A distribution's suffix (`v1.33.4-gke.1`) would make it a pre-release, which no range matches.
+    // A distribution's suffix (`v1.33.4-gke.1`) would make it a pre-release, which no range
+    // matches.
     server.pre = semver::Prerelease::EMPTY;
     server.build = semver::BuildMetadata::EMPTY;
     outside("Kubernetes", range, &server)

@@ -1,7 +1,8 @@
-//! The warm-up job: a small job of ours that has a new generation's JVMs load what the start of a job needs.
+//! The warm-up job: a small job of ours that has a new generation's JVMs load what the start of a
+//! job needs.
 //!
-//! It reads and writes nothing and is no part of the release. Its id follows from the generation's name, so that every run
-//! knows it.
+//! It reads and writes nothing and is no part of the release. Its id follows from the generation's
+//! name, so that every run knows it.
 
 use crate::digest::sha256;
 use crate::id::JobId;

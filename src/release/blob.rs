@@ -1,7 +1,9 @@
-//! Bytes that may be too many for one Secret: a head that holds the first of them, and parts with the rest.
+//! Bytes that may be too many for one Secret: a head that holds the first of them, and parts with
+//! the rest.
 //!
-//! The parts are written first and the head last, which names each piece by its SHA-256. So there is no head to a write
-//! that was broken off, and one whose parts are not its own is seen. They are removed the other way round.
+//! The parts are written first and the head last, which names each piece by its SHA-256. So there
+//! is no head to a write that was broken off, and one whose parts are not its own is seen. They are
+//! removed the other way round.
 
 use super::ReleaseError;
 use super::codec;
@@ -10,7 +12,8 @@ use crate::digest::sha256;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// The bytes that one Secret holds at most: a Secret may hold 1 MiB (`MaxSecretSize`), and some of it is not content.
+/// The bytes that one Secret holds at most: a Secret may hold 1 MiB (`MaxSecretSize`), and some of
+/// it is not content.
 pub(super) const FULL: usize = 900 << 10;
 /// The type of a part, whatever it is a part of.
 pub(super) const PART_TYPE: &str = "flink.kubectl/part.v1";
@@ -50,8 +53,9 @@ impl<'a> Blob<'a> {
 }
 
 impl Secrets {
-    /// Writes the parts of a blob, whose head must be written after them. One that is in the way and is not the same is
-    /// the rest of a write that was broken off: there is no head that names it.
+    /// Writes the parts of a blob, whose head must be written after them. One that is in the way
+    /// and is not the same is the rest of a write that was broken off: there is no head that names
+    /// it.
     pub(super) async fn write_parts(
         &self,
         head: &str,

@@ -1,4 +1,5 @@
-//! How this module writes what it stores: gzip of JSON, under the number of its format and the version of the program.
+//! How this module writes what it stores: gzip of JSON, under the number of its format and the
+//! version of the program.
 //!
 //! Nothing here talks to a server, and no error quotes what was read.
 
@@ -17,8 +18,8 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The longest unpacked document that is read, in bytes.
 const LONGEST: u64 = 256 << 20;
 
-/// A document under its format's number and the version that wrote it: what a later version writes differently is
-/// refused by name, never read wrongly.
+/// A document under its format's number and the version that wrote it: what a later version writes
+/// differently is refused by name, never read wrongly.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Stamped<T> {

@@ -1,7 +1,8 @@
-//! What a record's Secret says in its labels and annotations, so that lists need no more than metadata.
+//! What a record's Secret says in its labels and annotations, so that lists need no more than
+//! metadata.
 //!
-//! They are the only place of what may change about a record, but its jobs: its status, description, generation, and when
-//! it was changed.
+//! They are the only place of what may change about a record, but its jobs: its status,
+//! description, generation, and when it was changed.
 
 use super::ReleaseError;
 use super::record::{Record, Status, Summary};
@@ -36,8 +37,8 @@ pub(super) fn labels(record: &Record) -> Value {
     })
 }
 
-/// The annotations of a record; `highest` is the highest generation number ever used by the release, `archive` the
-/// SHA-256 of the package's archive.
+/// The annotations of a record; `highest` is the highest generation number ever used by the
+/// release, `archive` the SHA-256 of the package's archive.
 pub(super) fn annotations(record: &Record, highest: u32, archive: &str) -> Value {
     let mut all = json!({
         CREATED: record.created.to_string(),

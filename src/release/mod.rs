@@ -1,7 +1,8 @@
-//! What a release remembers: its revisions as Secrets, and the operation in progress, which is lock and journal in one.
+//! What a release remembers: its revisions as Secrets, and the operation in progress, which is lock
+//! and journal in one.
 //!
-//! Talks to Kubernetes only through [`crate::cluster`]. It stores what it is given and decides nothing about it; it never
-//! prints, and its errors never quote what a record holds.
+//! Talks to Kubernetes only through [`crate::cluster`]. It stores what it is given and decides
+//! nothing about it; it never prints, and its errors never quote what a record holds.
 
 mod blob;
 mod codec;

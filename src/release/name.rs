@@ -1,6 +1,8 @@
-//! Names of releases: what a name must be so that all that is named after it is a legal name too. Pure.
+//! Names of releases: what a name must be so that all that is named after it is a legal name too.
+//! Pure.
 
-/// Longest release name, so that the suffixes of generations and objects fit into a DNS label of 63 characters.
+/// Longest release name, so that the suffixes of generations and objects fit into a DNS label of 63
+/// characters.
 pub const MAX_LENGTH: usize = 40;
 
 /// A release's name that cannot be one.

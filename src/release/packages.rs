@@ -1,7 +1,8 @@
 //! The packages' archives of a release, each kept once however many revisions were made from it.
 //!
-//! An archive is a Secret `flink.package.v1.<release>.<digest>` and its parts, where the digest is the first 16 hex digits
-//! of the SHA-256 of the archive. It is written before the first record that names it, and goes after the last.
+//! An archive is a Secret `flink.package.v1.<release>.<digest>` and its parts, where the digest is
+//! the first 16 hex digits of the SHA-256 of the archive. It is written before the first record
+//! that names it, and goes after the last.
 
 use super::ReleaseError;
 use super::blob::{Blob, FULL};
@@ -27,7 +28,8 @@ impl Packages {
         Self { secrets: secrets.clone(), full: FULL }
     }
 
-    /// Writes an archive unless it is there already, and returns its SHA-256, for the record to name.
+    /// Writes an archive unless it is there already, and returns its SHA-256, for the record to
+    /// name.
     pub(super) async fn keep(&self, release: &str, archive: &[u8]) -> Result<String, ReleaseError> {
         let digest = sha256(archive);
         let name = secret_name(release, &digest);
@@ -69,7 +71,8 @@ impl Packages {
         self.secrets.read_blob(&head).await
     }
 
-    /// Deletes the archives of a release but for those that are still named, and what broken writes left of others.
+    /// Deletes the archives of a release but for those that are still named, and what broken writes
+    /// left of others.
     pub(super) async fn keep_only(
         &self,
         release: &str,

@@ -93,15 +93,15 @@ pub struct PackageRef {
     pub flink_version: String,
 }
 
-/// A recorded revision. What stays as it was written is in one part of the stored object, what may change later
-/// (status, description, `updated`, generation, jobs) in another.
+/// A recorded revision. What stays as it was written is in one part of the stored object, what may
+/// change later (status, description, `updated`, generation, jobs) in another.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Record {
     pub name: String,
     pub namespace: String,
-    /// Eight hex digits, chosen at the first install and the same in every revision: part of the path on a storage that
-    /// several clusters may share.
+    /// Eight hex digits, chosen at the first install and the same in every revision: part of the
+    /// path on a storage that several clusters may share.
     pub storage_id: String,
     /// 1, 2, 3 …
     pub revision: u32,
@@ -170,15 +170,16 @@ pub struct JobRecord {
     /// The savepoint or checkpoint it was started from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restored_from: Option<String>,
-    /// The path of the savepoint that ended it; the rest of what is known of it is in the [`Ledger`](super::Ledger).
+    /// The path of the savepoint that ended it; the rest of what is known of it is in the
+    /// [`Ledger`](super::Ledger).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_by: Option<String>,
     /// Declared by the package or its values (`true`), or by `job submit`.
     pub declared: bool,
 }
 
-/// The part of an upgrade that did not go back: a job that runs as the revision that failed has it, in that one's generation, which
-/// may be the same.
+/// The part of an upgrade that did not go back: a job that runs as the revision that failed has it,
+/// in that one's generation, which may be the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Elsewhere {
     pub generation: u32,
@@ -193,9 +194,11 @@ pub enum JobMode {
     /// The request that submits the job (Flink's `jars/run`): it ends when the job is submitted.
     #[default]
     Cluster,
-    /// Flink, as an application of its own (`jars/{id}/run-application`, Flink 2.3 and later): it may wait for the job.
+    /// Flink, as an application of its own (`jars/{id}/run-application`, Flink 2.3 and later): it
+    /// may wait for the job.
     Application,
-    /// The `JobManager` of a generation of its own, as it starts (Flink's `standalone-job`): the job begins with its Pods.
+    /// The `JobManager` of a generation of its own, as it starts (Flink's `standalone-job`): the
+    /// job begins with its Pods.
     Standalone,
 }
 
@@ -205,7 +208,8 @@ impl JobMode {
         self == Self::Standalone
     }
 
-    /// Returns whether its `main()` is an application of its own, and may still be about to submit the job.
+    /// Returns whether its `main()` is an application of its own, and may still be about to submit
+    /// the job.
     pub fn is_application(self) -> bool {
         self == Self::Application
     }

@@ -1,6 +1,7 @@
 //! Which savepoints a release knows, in the order in which they were recorded.
 //!
-//! Newest is who was recorded last: two clients' clocks may be a day apart, and the time in a savepoint is for people.
+//! Newest is who was recorded last: two clients' clocks may be a day apart, and the time in a
+//! savepoint is for people.
 
 use crate::flink::savepoint::same_path;
 use crate::id::TriggerId;
@@ -31,7 +32,8 @@ pub struct Savepoint {
     pub flink_version: String,
     /// When it was complete, by the clock of the client that recorded it.
     pub taken_at: Timestamp,
-    /// The job ended its windows before: what is restored from it does not go on as if nothing had been.
+    /// The job ended its windows before: what is restored from it does not go on as if nothing had
+    /// been.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub drained: bool,
     /// How it came to be.
@@ -80,7 +82,8 @@ pub enum Origin {
     Stop,
     /// The job went on.
     Trigger,
-    /// A later revision's job left it, which did not stay: its checkpoint is newer than the savepoint that it came from.
+    /// A later revision's job left it, which did not stay: its checkpoint is newer than the
+    /// savepoint that it came from.
     Checkpoint,
 }
 

@@ -1,4 +1,5 @@
-//! The Secrets of one namespace that hold what a release remembers: one request each to read, list, write and remove.
+//! The Secrets of one namespace that hold what a release remembers: one request each to read, list,
+//! write and remove.
 
 use super::ReleaseError;
 use crate::cluster::call::Call;

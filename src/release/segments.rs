@@ -1,9 +1,11 @@
-//! The ledger of a release's savepoints in Secrets, `flink.savepoints.v1.<release>.<n>`: only ever added to.
+//! The ledger of a release's savepoints in Secrets, `flink.savepoints.v1.<release>.<n>`: only ever
+//! added to.
 //!
-//! Each Secret is a segment: entries in a row, with the number of the first and of the one after the last. A segment that
-//! is full is followed by the next, so that recording one more savepoint writes a few kilobytes, however many there are.
-//! Every write names the version that it is made on, so of two writers none loses an entry; and it is repeated on what is
-//! there by then, where a savepoint that is recorded already is not recorded twice.
+//! Each Secret is a segment: entries in a row, with the number of the first and of the one after
+//! the last. A segment that is full is followed by the next, so that recording one more savepoint
+//! writes a few kilobytes, however many there are. Every write names the version that it is made
+//! on, so of two writers none loses an entry; and it is repeated on what is there by then, where a
+//! savepoint that is recorded already is not recorded twice.
 
 use super::blob::FULL;
 use super::savepoints::{Ledger, Savepoint};
@@ -17,7 +19,8 @@ use std::collections::BTreeSet;
 
 const SAVEPOINTS_TYPE: &str = "flink.kubectl/savepoints.v1";
 const CONTENT: &str = "content";
-/// Packed bytes from which on a segment takes no more entries; one write may go beyond, up to a full Secret.
+/// Packed bytes from which on a segment takes no more entries; one write may go beyond, up to a
+/// full Secret.
 const ENOUGH: usize = 64 << 10;
 /// How often a write is made again because another one came between.
 const ATTEMPTS: usize = 8;
@@ -80,7 +83,8 @@ impl Ledgers {
         }
     }
 
-    /// Records that the files of these are deleted, or may be. One that it does not know is as good.
+    /// Records that the files of these are deleted, or may be. One that it does not know is as
+    /// good.
     pub(super) async fn dispose(&self, release: &str, paths: &[String]) -> Result<(), ReleaseError> {
         let paths: BTreeSet<String> = paths.iter().map(|path| normal(path)).collect();
         let is_named =
@@ -95,7 +99,8 @@ impl Ledgers {
             for savepoint in segment.entries.savepoints.iter_mut().filter(|one| is_named(one)) {
                 savepoint.disposed = true;
             }
-            // Of a segment that takes no more entries only the numbers count, once all that it names is gone.
+            // Of a segment that takes no more entries only the numbers count, once all that it
+            // names is gone.
             if index != last && segment.entries.savepoints.iter().all(|savepoint| savepoint.disposed) {
                 segment.entries.savepoints.clear();
             }

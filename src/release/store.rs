@@ -1,5 +1,6 @@
-//! Revisions as Secrets of the type `flink.kubectl/release.v1`, named `flink.release.v1.<release>.v<revision>`, with the
-//! packages that they were made from and the savepoints that the release knows beside them.
+//! Revisions as Secrets of the type `flink.kubectl/release.v1`, named
+//! `flink.release.v1.<release>.v<revision>`, with the packages that they were made from and the
+//! savepoints that the release knows beside them.
 
 use super::blob::{Blob, FULL, PART_TYPE};
 use super::packages::Packages;
@@ -114,7 +115,8 @@ impl Store {
         Ok(record)
     }
 
-    /// The jobs of all revisions of a release, oldest first: all of a record that its history of savepoints needs.
+    /// The jobs of all revisions of a release, oldest first: all of a record that its history of
+    /// savepoints needs.
     pub async fn jobs(&self, name: &str) -> Result<Vec<(u32, Vec<JobRecord>)>, ReleaseError> {
         let heads = self.secrets.list(&selector(name), HEAD_TYPE, false).await?;
         let jobs = |head: &Value| {
@@ -151,7 +153,8 @@ impl Store {
         self.patch(name, revision, &json!({"metadata": metadata})).await
     }
 
-    /// Writes what may change about a record: status, description, generation, jobs. The rest stays as it was written.
+    /// Writes what may change about a record: status, description, generation, jobs. The rest stays
+    /// as it was written.
     pub async fn update(&self, record: &Record) -> Result<(), ReleaseError> {
         let highest = self.max_generation(&record.name).await?;
         let mut record = record.clone();
@@ -166,8 +169,8 @@ impl Store {
         self.patch(&record.name, record.revision, &patch).await
     }
 
-    /// Removes a revision, its head first, so that no head names parts that are gone; then the packages that no other
-    /// revision names.
+    /// Removes a revision, its head first, so that no head names parts that are gone; then the
+    /// packages that no other revision names.
     pub async fn delete(&self, name: &str, revision: u32) -> Result<(), ReleaseError> {
         self.delete_record(name, revision).await?;
         let left = self.metadata(name).await?;
@@ -175,8 +178,8 @@ impl Store {
         self.packages.keep_only(name, &named.collect::<Result<_, _>>()?).await
     }
 
-    /// Removes all that is recorded of a release. The newest revision goes last of those: who goes on after a death
-    /// in between still finds what the operation was about.
+    /// Removes all that is recorded of a release. The newest revision goes last of those: who goes
+    /// on after a death in between still finds what the operation was about.
     pub async fn delete_release(&self, name: &str) -> Result<(), ReleaseError> {
         self.ledgers.delete(name).await?;
         for summary in self.history(name).await? {
@@ -194,8 +197,8 @@ impl Store {
         Ok(())
     }
 
-    /// The revisions that a label selector names (empty: all), in this namespace or in all, by namespace, name and
-    /// revision; metadata only.
+    /// The revisions that a label selector names (empty: all), in this namespace or in all, by
+    /// namespace, name and revision; metadata only.
     pub async fn list(&self, all_namespaces: bool, selector: &str) -> Result<Vec<Summary>, ReleaseError> {
         let namespace = (!all_namespaces).then_some(self.namespace());
         let comma = if selector.is_empty() { "" } else { "," };
@@ -211,8 +214,8 @@ impl Store {
         self.ledgers.read(name).await
     }
 
-    /// Records savepoints, in their order, as the newest of the release. One whose path is known already is not recorded
-    /// again.
+    /// Records savepoints, in their order, as the newest of the release. One whose path is known
+    /// already is not recorded again.
     pub async fn record_savepoints(&self, name: &str, new: &[Savepoint]) -> Result<(), ReleaseError> {
         if new.is_empty() { Ok(()) } else { self.ledgers.record(name, new).await }
     }

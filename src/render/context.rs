@@ -59,8 +59,8 @@ pub struct ReleaseContext {
     pub namespace: String,
     /// The revision, from 1.
     pub revision: u32,
-    /// In templates `release.storageId`: eight hex digits that stay the same for as long as the release is on record, and
-    /// that no other release has, in whatever cluster.
+    /// In templates `release.storageId`: eight hex digits that stay the same for as long as the
+    /// release is on record, and that no other release has, in whatever cluster.
     pub storage_id: String,
     pub is_install: bool,
     pub is_upgrade: bool,
@@ -105,8 +105,9 @@ pub struct ClusterContext {
 pub(super) const ROOTS: [&str; 9] =
     ["values", "release", "package", "layout", "capabilities", "savepoint", "cluster", "job", "files"];
 
-/// The context as one map. Without state to restore, `savepoint` is null: to leave it out would be an error in a component
-/// that declares `@savepoint`. So templates ask `if savepoint`, never `is defined`.
+/// The context as one map. Without state to restore, `savepoint` is null: to leave it out would be
+/// an error in a component that declares `@savepoint`. So templates ask `if savepoint`, never `is
+/// defined`.
 pub(super) fn context(package: &Package, inputs: &Inputs) -> Value {
     let (layout, kind) = match package.metadata.layouts.get_key_value(inputs.layout) {
         Some((name, layout)) => (name.as_str(), layout.kind.as_str()),

@@ -1,4 +1,5 @@
-//! Running the templates: on a thread of their own, until a deadline, into a writer that ends at its cap.
+//! Running the templates: on a thread of their own, until a deadline, into a writer that ends at
+//! its cap.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -17,7 +18,8 @@ use super::{Inputs, Rendered, filters, manifest, paths};
 use crate::package::{Package, closest};
 
 const NOTES: &str = "NOTES.tera";
-/// Tera's parser and its interpreter recurse, within limits that fit into this, in a debug build too.
+/// Tera's parser and its interpreter recurse, within limits that fit into this, in a debug build
+/// too.
 const STACK: usize = 16 << 20;
 
 /// How long and how much templates may write.
@@ -69,7 +71,8 @@ pub(super) fn render(package: &Package, inputs: &Inputs, limits: &Limits) -> Res
             Err(error) => unreadable = unreadable.or(Some(error)),
         }
     }
-    // What a template itself gets wrong, in whichever, comes before what is wrong in what was written.
+    // What a template itself gets wrong, in whichever, comes before what is wrong in what was
+    // written.
     if let Some(error) = unreadable {
         return Err(error);
     }
@@ -244,7 +247,8 @@ impl Job {
         if errors.is_empty() { Ok(()) } else { Err(RenderError::Templates { errors }) }
     }
 
-    /// Tera's error in our form. `template` is for those that have no place, as the recursion limit.
+    /// Tera's error in our form. `template` is for those that have no place, as the recursion
+    /// limit.
     fn describe(&self, error: &tera::Error, template: &str, names: &BTreeMap<String, Names>) -> RenderError {
         let errors = match error.kind() {
             ErrorKind::SyntaxError(report) | ErrorKind::RenderingError(report) => {

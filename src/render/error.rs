@@ -72,7 +72,8 @@ pub struct TemplateError {
     pub width: usize,
     /// The places that led here, nearest first, as `layouts/session/a.yaml:3:7`.
     pub called_from: Vec<String>,
-    /// The template called `fail`: the package refuses the values, in words for the user who gave them.
+    /// The template called `fail`: the package refuses the values, in words for the user who gave
+    /// them.
     pub refused: bool,
 }
 

@@ -1,7 +1,7 @@
 //! The filters and functions that templates have besides Tera's own.
 //!
-//! Tera hands an undefined value on to a filter without a word: each of these checks for it, and Tera's own that do not
-//! are replaced. All are pure.
+//! Tera hands an undefined value on to a filter without a word: each of these checks for it, and
+//! Tera's own that do not are replaced. All are pure.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -60,8 +60,8 @@ fn to_json_value(value: &Value) -> TeraResult<serde_json::Value> {
     serde_json::to_value(defined(value)?).map_err(Error::message)
 }
 
-/// `| to_yaml(indent=4)`: block style without the last newline; every line but the first is indented, as the first
-/// stands where the template has it.
+/// `| to_yaml(indent=4)`: block style without the last newline; every line but the first is
+/// indented, as the first stands where the template has it.
 fn to_yaml(value: &Value, kwargs: Kwargs, _: &State) -> TeraResult<String> {
     let indent = kwargs.get::<usize>("indent")?.unwrap_or(0).min(100);
     let text = yaml::to_string(&to_json_value(value)?);
@@ -83,7 +83,8 @@ fn to_json(value: &Value, _: Kwargs, _: &State) -> TeraResult<String> {
     Ok(to_json_value(value)?.to_string())
 }
 
-/// `| quote`: a string in double quotes, which YAML and JSON read alike; for a string, number or boolean.
+/// `| quote`: a string in double quotes, which YAML and JSON read alike; for a string, number or
+/// boolean.
 fn quote(value: &Value, _: Kwargs, _: &State) -> TeraResult<String> {
     match to_json_value(value)? {
         serde_json::Value::String(text) => Ok(serde_json::Value::String(text).to_string()),
@@ -95,7 +96,8 @@ fn quote(value: &Value, _: Kwargs, _: &State) -> TeraResult<String> {
     }
 }
 
-/// `| required(message="…")`: the value, or an error where it is not defined, null or an empty string.
+/// `| required(message="…")`: the value, or an error where it is not defined, null or an empty
+/// string.
 fn required(value: &Value, kwargs: Kwargs, _: &State) -> TeraResult<Value> {
     let message = kwargs.must_get::<&str>("message")?;
     if value.is_undefined() || value.is_none() || value.as_str() == Some("") {
@@ -104,7 +106,8 @@ fn required(value: &Value, kwargs: Kwargs, _: &State) -> TeraResult<Value> {
     Ok(value.clone())
 }
 
-/// Tera's `str`, which writes nothing for an undefined value. Also `safe`: nothing is escaped here anyway.
+/// Tera's `str`, which writes nothing for an undefined value. Also `safe`: nothing is escaped here
+/// anyway.
 fn text(value: &Value, _: Kwargs, _: &State) -> TeraResult<String> {
     Ok(defined(value)?.to_string())
 }
@@ -177,7 +180,8 @@ fn bytes(value: &Value) -> TeraResult<u64> {
     }
 }
 
-/// `| version_matches(range=">=1.19")`: whether a version is in a range; a pre-release counts as its release.
+/// `| version_matches(range=">=1.19")`: whether a version is in a range; a pre-release counts as
+/// its release.
 fn version_matches(value: &Value, kwargs: Kwargs, _: &State) -> TeraResult<bool> {
     let mut version = parse_version(string(value, "version_matches")?).map_err(Error::message)?;
     version.pre = semver::Prerelease::EMPTY;
@@ -196,7 +200,8 @@ fn fail(kwargs: Kwargs, _: &State) -> TeraResult<bool> {
     Err(Error::message(kwargs.must_get::<&str>("message")?))
 }
 
-/// `file(path="files/log4j.properties")`: the text of one of the package's files, by [`yaml::plain`].
+/// `file(path="files/log4j.properties")`: the text of one of the package's files, by
+/// [`yaml::plain`].
 fn file(package: &Package) -> impl Fn(Kwargs, &State) -> TeraResult<String> + Send + Sync + 'static {
     let texts: BTreeMap<String, Option<String>> = package
         .files()

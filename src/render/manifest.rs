@@ -84,8 +84,8 @@ pub fn parse_manifest(manifest: &str) -> Result<Vec<Object>, YamlError> {
     Ok(objects)
 }
 
-/// The documents, each with the number of lines before it. No content that we write has a line `---`: in a block
-/// scalar it is indented.
+/// The documents, each with the number of lines before it. No content that we write has a line
+/// `---`: in a block scalar it is indented.
 fn split(manifest: &str) -> Vec<(u64, String)> {
     let mut documents: Vec<(u64, String)> = vec![(0, String::new())];
     for (index, line) in (1u64..).zip(manifest.split_inclusive('\n')) {

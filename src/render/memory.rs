@@ -1,8 +1,8 @@
 //! Sizes of memory: Flink's (`1728m`, `2g`) and Kubernetes' (`1728Mi`, `2Gi`).
 //!
-//! Both are read, as Flink reads its own: `k`, `m`, `g`, `t` (also with `b`, as `mb`) are powers of 1024 in any case of
-//! letters, and so are `Ki`, `Mi`, `Gi`, `Ti`. Kubernetes' decimal `M` and its milli `m` mean other things: so a
-//! template hands a size to Kubernetes only through `k8s_memory`.
+//! Both are read, as Flink reads its own: `k`, `m`, `g`, `t` (also with `b`, as `mb`) are powers of
+//! 1024 in any case of letters, and so are `Ki`, `Mi`, `Gi`, `Ti`. Kubernetes' decimal `M` and its
+//! milli `m` mean other things: so a template hands a size to Kubernetes only through `k8s_memory`.
 //! (Flink: `org.apache.flink.configuration.MemorySize`.)
 
 /// The text is no size.

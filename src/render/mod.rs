@@ -1,8 +1,8 @@
 //! From a package and values to the objects that are applied.
 //!
-//! Templates are hermetic: no environment, no clock, no network, no randomness; the same inputs give the same bytes.
-//! They run on a thread of their own with a deadline and a cap on what they write, because a package may come from
-//! anywhere. This module talks to nobody.
+//! Templates are hermetic: no environment, no clock, no network, no randomness; the same inputs
+//! give the same bytes. They run on a thread of their own with a deadline and a cap on what they
+//! write, because a package may come from anywhere. This module talks to nobody.
 
 mod context;
 mod engine;
@@ -36,8 +36,8 @@ pub struct Rendered {
     pub notes: String,
 }
 
-/// Renders one layout of `package`, its CRDs and its notes. The values are rendered as they are: merging them and
-/// holding them against the schema comes before.
+/// Renders one layout of `package`, its CRDs and its notes. The values are rendered as they are:
+/// merging them and holding them against the schema comes before.
 pub fn render(package: &Package, inputs: &Inputs) -> Result<Rendered, RenderError> {
     engine::render(package, inputs, &engine::Limits::default())
 }

@@ -27,7 +27,8 @@ pub struct ObjectKey {
 }
 
 impl ObjectKey {
-    /// Returns whether it is a claim for a volume: with it goes what the volume holds, a Flink's state among it.
+    /// Returns whether it is a claim for a volume: with it goes what the volume holds, a Flink's
+    /// state among it.
     pub fn is_claim(&self) -> bool {
         self.api_version == "v1" && self.kind == "PersistentVolumeClaim"
     }
@@ -121,8 +122,8 @@ impl Object {
     }
 }
 
-/// Kinds of Kubernetes' own groups, in the order in which they are applied. A kind of that name in another group is a
-/// custom resource.
+/// Kinds of Kubernetes' own groups, in the order in which they are applied. A kind of that name in
+/// another group is a custom resource.
 const ORDER: [(&str, &str, Phase); 34] = [
     ("", "Namespace", Phase::Namespaces),
     ("apiextensions.k8s.io", "CustomResourceDefinition", Phase::Crds),

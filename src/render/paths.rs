@@ -1,5 +1,5 @@
-//! Whether the literal paths in templates lead anywhere: an unknown one is an error even inside `if`, where Tera would
-//! take it for false.
+//! Whether the literal paths in templates lead anywhere: an unknown one is an error even inside
+//! `if`, where Tera would take it for false.
 
 use serde_json::Value;
 
@@ -112,7 +112,8 @@ fn open(values: &[&Value], schemas: &[&Value], has_schema: bool) -> bool {
     if has("patternProperties") || more(|more| more.is_object() || *more == true) {
         return true;
     }
-    // Where keys are listed they are all there are, although a schema without `additionalProperties` allows others.
+    // Where keys are listed they are all there are, although a schema without
+    // `additionalProperties` allows others.
     !has("properties") && !more(|more| *more == false) && schemas.iter().any(|schema| takes_any_map(schema))
 }
 

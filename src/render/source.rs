@@ -1,8 +1,8 @@
 //! Reading a template's source for the names that it uses.
 //!
-//! Tera looks a name up only when it gets there, and says nothing of an undefined one in `if`, `==` or `~`. So the
-//! literal paths (`values.image.tag`) are read off the source, wherever they stand. This is no parser: whether the
-//! source is a template at all is for Tera to say.
+//! Tera looks a name up only when it gets there, and says nothing of an undefined one in `if`, `==`
+//! or `~`. So the literal paths (`values.image.tag`) are read off the source, wherever they stand.
+//! This is no parser: whether the source is a template at all is for Tera to say.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -174,8 +174,8 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Where the code that begins at `start` ends: its closing mark, outside of strings. Tera takes the first, also where
-    /// it would close two maps: there one writes `} }`.
+    /// Where the code that begins at `start` ends: its closing mark, outside of strings. Tera takes
+    /// the first, also where it would close two maps: there one writes `} }`.
     fn end_of_code(&self, start: usize, close: &str) -> usize {
         let bytes = self.source.as_bytes();
         let mut at = start;
@@ -221,7 +221,8 @@ impl<'a> Scan<'a> {
     }
 }
 
-/// One step of a path: `.name`, `?.name` or `["name"]`; the name, the tokens it took, where it ends.
+/// One step of a path: `.name`, `?.name` or `["name"]`; the name, the tokens it took, where it
+/// ends.
 fn step(tokens: &[Placed<'_>]) -> Option<(String, usize, usize)> {
     let optional = usize::from(matches!(tokens.first(), Some((Token::Mark('?'), ..))));
     match tokens.get(optional..)? {

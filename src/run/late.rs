@@ -1,4 +1,5 @@
-//! A run that went on late: what it asked for last may have happened after another run had ended the operation.
+//! A run that went on late: what it asked for last may have happened after another run had ended
+//! the operation.
 
 use crate::context::Context;
 use crate::engine;
@@ -9,9 +10,9 @@ use crate::release::operation::Pending;
 use crate::release::{Lock, LockError, Record, Status};
 use crate::site::Operation;
 
-/// This run was suspended in the middle of a stop or a start, and another has taken the operation over and undone it; then the
-/// request arrived after all. Waits for the lock, and gives what must be done now; `None` where the release has gone on since,
-/// or the lock is not to be had.
+/// This run was suspended in the middle of a stop or a start, and another has taken the operation
+/// over and undone it; then the request arrived after all. Waits for the lock, and gives what must
+/// be done now; `None` where the release has gone on since, or the lock is not to be had.
 pub(super) async fn belated(
     context: &Context,
     operation: &Operation,
@@ -51,9 +52,10 @@ pub(super) async fn belated(
     }
 }
 
-/// The records of the revision that ran when the operation began, and of the one that it made; `None` where that revision is in
-/// charge no more, or its jobs are others than those that this operation knows, as they were or as it would bring them back.
-/// Those that the other run left as the new revision has them are written into the journal.
+/// The records of the revision that ran when the operation began, and of the one that it made;
+/// `None` where that revision is in charge no more, or its jobs are others than those that this
+/// operation knows, as they were or as it would bring them back. Those that the other run left as
+/// the new revision has them are written into the journal.
 async fn still_in_charge(
     context: &Context,
     operation: &Operation,

@@ -1,4 +1,5 @@
-//! Carries out a plan: takes the lock, plans again under it, has the [engine](crate::engine) do it, and says how it ended.
+//! Carries out a plan: takes the lock, plans again under it, has the [engine](crate::engine) do it,
+//! and says how it ended.
 
 mod choice;
 mod late;
@@ -36,8 +37,8 @@ pub async fn run(
     run_prepared(context, shown, planner, nothing, observer, cancellation).await
 }
 
-/// Does the same; what the operation needs first is made ready under the lock, by requests through the context that
-/// `prepare` is given, once it is decided that the plan is carried out.
+/// Does the same; what the operation needs first is made ready under the lock, by requests through
+/// the context that `prepare` is given, once it is decided that the plan is carried out.
 pub(crate) async fn run_prepared(
     context: &Context,
     shown: &Plan,
@@ -60,7 +61,8 @@ pub(crate) async fn run_prepared(
     .await
 }
 
-/// Takes the lock, plans again what was shown, and makes ready what that needs; refused where the release has changed since.
+/// Takes the lock, plans again what was shown, and makes ready what that needs; refused where the
+/// release has changed since.
 async fn plan_under_lock(
     context: &Context,
     shown: &Plan,

@@ -1,11 +1,12 @@
-//! A namespace that is made for a release (`--create-namespace`), and removed again where nothing comes into it.
+//! A namespace that is made for a release (`--create-namespace`), and removed again where nothing
+//! comes into it.
 
 use crate::context::Context;
 use crate::failure::{Failure, InPhase};
 use crate::progress::{Observer, Progress};
 
-/// Makes the namespace first, where that is wanted and there is none. It goes again where the operation changes nothing,
-/// unless another client has put one of its own in its place.
+/// Makes the namespace first, where that is wanted and there is none. It goes again where the
+/// operation changes nothing, unless another client has put one of its own in its place.
 pub(super) async fn within<T>(
     context: &Context,
     wanted: bool,

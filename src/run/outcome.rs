@@ -1,4 +1,5 @@
-//! How an operation ended: the report, or the failure with what is left behind and what to type next.
+//! How an operation ended: the report, or the failure with what is left behind and what to type
+//! next.
 
 use super::Report;
 use crate::failure::{Cause, Failure, NextStep, Phase};
@@ -120,7 +121,8 @@ impl Ended<'_> {
                 let back = NextStep::flink(["rollback", name, &from.to_string()]);
                 let recorded = ["--from-savepoint", "recorded"];
                 let got_to = "from where the new job has got to";
-                // From a savepoint before them it would commit what its checkpoints have committed once more.
+                // From a savepoint before them it would commit what its checkpoints have committed
+                // once more.
                 let gone_on = |job: &&JobMove| job.forward.checkpointed && job.is_moved();
                 let gone_on: Vec<_> = self.journal.jobs.iter().filter(gone_on).collect();
                 // What they left is recorded, and the newest that is.

@@ -1,4 +1,5 @@
-//! A savepoint of a job that goes on: the request, and its path into the record, whichever run gets to see it.
+//! A savepoint of a job that goes on: the request, and its path into the record, whichever run gets
+//! to see it.
 
 use std::time::Duration;
 
@@ -94,8 +95,9 @@ pub(crate) async fn record(
     Ok(SavepointRow::from(&savepoint))
 }
 
-/// Returns what became of one that an interrupted run asked for: Flink is asked, then its directory is looked into, for as long as a wait may
-/// take. `None`: there is none, or nobody can tell; the revision's description says then where it would be.
+/// Returns what became of one that an interrupted run asked for: Flink is asked, then its directory
+/// is looked into, for as long as a wait may take. `None`: there is none, or nobody can tell; the
+/// revision's description says then where it would be.
 pub(crate) async fn resolve(
     taking: &Taking,
     context: &Context,

@@ -16,15 +16,18 @@ use crate::operation::{Journal, Pods, Target};
 use crate::progress::Progress;
 use crate::render::{Object, ObjectKey, Phase};
 
-/// How long a reason that waiting will not help must last before it is believed: a first image pull may be tried again.
+/// How long a reason that waiting will not help must last before it is believed: a first image pull
+/// may be tried again.
 const FATAL_AFTER: Duration = Duration::from_secs(15);
-/// The same for containers that end again and again: on a busy machine Flink itself gives a first start up.
+/// The same for containers that end again and again: on a busy machine Flink itself gives a first
+/// start up.
 const CRASHING_AFTER: Duration = Duration::from_mins(1);
 /// Characters of a reason that go into an error and into the record.
 const REASON_CHARS: usize = 240;
 
 impl Site<'_> {
-    /// Deletes a generation: the Deployments and the rest; last the HA ConfigMaps, which a dying JobManager may make anew.
+    /// Deletes a generation: the Deployments and the rest; last the HA ConfigMaps, which a dying
+    /// JobManager may make anew.
     pub(super) async fn clear_generation(&self, target: Target) -> Result<(), Cause> {
         let descriptor = self.require(target)?;
         let keys: Vec<ObjectKey> = self
@@ -38,7 +41,8 @@ impl Site<'_> {
         delete::delete(cluster, namespace, release, &keys, &mut |_, _| {})
             .await
             .map_err(Cause::not_deleted)?;
-        // A Deployment is gone when its Pods are: only then nothing writes the HA ConfigMaps any more.
+        // A Deployment is gone when its Pods are: only then nothing writes the HA ConfigMaps any
+        // more.
         delete::wait_gone(cluster, namespace, &keys, self.context.timeout).await?;
         if descriptor.high_availability {
             let config_maps = Resource::known("v1", "configmaps");
@@ -61,8 +65,8 @@ impl Site<'_> {
         Ok(Some(format!("applied {count} objects")))
     }
 
-    /// The objects of a target; where its Pods start its job, they name its id and the state that it is restored from, which is
-    /// known only now.
+    /// The objects of a target; where its Pods start its job, they name its id and the state that
+    /// it is restored from, which is known only now.
     fn objects_that_start(&self, target: Target, journal: &Journal) -> Result<Vec<Object>, Cause> {
         let record = match target {
             Target::New => Some(&self.operation.record),
@@ -182,7 +186,8 @@ impl Site<'_> {
     }
 }
 
-/// Returns what stays the release's whole life and leads to the generation in charge: while two are up it changes last.
+/// Returns what stays the release's whole life and leads to the generation in charge: while two are
+/// up it changes last.
 fn switches(object: &Object) -> bool {
     let leads = matches!(object.phase(), Phase::Services | Phase::Rest);
     object.generation().is_none() && (leads || object.label(layout::LABEL) == Some("true"))

@@ -40,8 +40,8 @@ impl Site<'_> {
         elsewhere.unwrap_or_else(|| &base.unwrap_or(&self.operation.record).archive)
     }
 
-    /// The record and the descriptor of the revision that a job is of, where that is a failed one whose job stayed in the generation of
-    /// the one in charge.
+    /// The record and the descriptor of the revision that a job is of, where that is a failed one
+    /// whose job stayed in the generation of the one in charge.
     async fn made_by(
         &self,
         job: &JobRecord,
@@ -55,7 +55,8 @@ impl Site<'_> {
         Ok(Some((record, descriptor)))
     }
 
-    /// The id under which the target's JobManager lists a job's jar; uploads it where it comes from a file.
+    /// The id under which the target's JobManager lists a job's jar; uploads it where it comes from
+    /// a file.
     pub(super) async fn jar_id(&self, job: &JobRecord, target: Target) -> Result<String, Cause> {
         let made_by = self.made_by(job, target).await?;
         let client = self.context.flink(&self.require(target)?);
@@ -117,7 +118,8 @@ impl Site<'_> {
         })
     }
 
-    /// Deletes the jars that were uploaded for jobs which did not come to be: no other revision names them.
+    /// Deletes the jars that were uploaded for jobs which did not come to be: no other revision
+    /// names them.
     pub(super) async fn delete_uploads(&self, journal: &Journal) {
         let Some(descriptor) = self.descriptor(Target::New) else { return };
         let flink = self.context.flink(descriptor);

@@ -1,12 +1,14 @@
-//! What the records keep of a job that an operation stopped or started: its savepoints, what ended it, its jar.
+//! What the records keep of a job that an operation stopped or started: its savepoints, what ended
+//! it, its jar.
 
 use crate::flink::JarRef;
 use crate::live::jobs::unknown;
 use crate::operation::{JobMove, Stop};
 use crate::release::{JobRecord, JobState, Origin, Record, Savepoint, StateFormat};
 
-/// Writes into a job's record the jar that was given for it, under the id that the new generation lists it by. Who
-/// recovers the operation has no jar to give: where none was uploaded before, the job runs from the one on record.
+/// Writes into a job's record the jar that was given for it, under the id that the new generation
+/// lists it by. Who recovers the operation has no jar to give: where none was uploaded before, the
+/// job runs from the one on record.
 pub(super) fn keep_jar(moved: &JobMove, job: &mut JobRecord) {
     let given = moved.decided.jar_sha256.as_ref().filter(|_| moved.start().is_some());
     if let (Some(uploaded), Some(sha256), JarRef::Upload(known)) = (&moved.forward.jar, given, &mut job.jar)
@@ -19,7 +21,8 @@ pub(super) fn keep_jar(moved: &JobMove, job: &mut JobRecord) {
 
 /// Writes into a job's record what ended it.
 pub(crate) fn keep_ends_of(moved: &JobMove, base: &mut Record) {
-    // An unmanaged job, which goes with the release: that it was there is recorded for its savepoint.
+    // An unmanaged job, which goes with the release: that it was there is recorded for its
+    // savepoint.
     let is_known = base.jobs.iter().any(|job| job.name == moved.name);
     if let (false, Some(id), Some(_)) = (is_known, moved.decided.old, &moved.forward.savepoint) {
         let state = if moved.forward.stopped { JobState::Stopped } else { JobState::Running };
@@ -38,8 +41,9 @@ fn keep_end(moved: &JobMove, job: &mut JobRecord) {
     }
 }
 
-/// Returns the savepoints that an operation took of a job, as they are recorded for the revision that ran: the one with
-/// which it was stopped, by the Flink of its generation, and the checkpoint that the new job left, by the new one's.
+/// Returns the savepoints that an operation took of a job, as they are recorded for the revision
+/// that ran: the one with which it was stopped, by the Flink of its generation, and the checkpoint
+/// that the new job left, by the new one's.
 pub(crate) fn savepoints_of(
     moved: &JobMove,
     revision: u32,

@@ -1,4 +1,5 @@
-//! The real world of the [engine](crate::engine): a release's objects and records on Kubernetes, its Flink by REST.
+//! The real world of the [engine](crate::engine): a release's objects and records on Kubernetes,
+//! its Flink by REST.
 
 mod generation;
 mod jobs;
@@ -86,7 +87,8 @@ impl<'a> Site<'a> {
         RestControl::new(self.context.flink(descriptor), self.context.timeout)
     }
 
-    /// Returns who an object is, with its namespace: a template may leave it out, and what lives has one.
+    /// Returns who an object is, with its namespace: a template may leave it out, and what lives
+    /// has one.
     fn placed(&self, object: &Object) -> ObjectKey {
         let mut key = object.key();
         key.namespace.get_or_insert_with(|| self.context.namespace.clone());
@@ -105,8 +107,9 @@ impl<'a> Site<'a> {
         }))
     }
 
-    /// Returns what is the release's and not part of the target: what the records of the other side name, and what lives with the
-    /// release's label (attempts that failed left it). Claims hold state and stay; a generation goes by [`Step::Remove`].
+    /// Returns what is the release's and not part of the target: what the records of the other side
+    /// name, and what lives with the release's label (attempts that failed left it). Claims hold
+    /// state and stay; a generation goes by [`Step::Remove`].
     async fn not_wanted(&self, target: Target) -> Result<Vec<ObjectKey>, Cause> {
         let placed = |object: &Object| self.placed(object);
         let wanted: BTreeSet<ObjectKey> = self.objects(target).iter().map(placed).collect();

@@ -1,4 +1,5 @@
-//! An operation as it is carried out: the journal to follow, and the records and objects that it leads from and to.
+//! An operation as it is carried out: the journal to follow, and the records and objects that it
+//! leads from and to.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

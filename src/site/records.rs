@@ -19,7 +19,8 @@ impl Site<'_> {
         match outcome {
             Outcome::Deployed => {
                 record.status = Status::Deployed;
-                // Where a run recovers what another left, the words are those of the pending record.
+                // Where a run recovers what another left, the words are those of the pending
+                // record.
                 if record.description == format!("{} in progress", journal.decided.kind) {
                     record.description = format!("{} complete", journal.decided.kind);
                 }
@@ -44,7 +45,8 @@ impl Site<'_> {
                         |setback| format!("{}: {}", setback.step, setback.reason),
                     );
                     if journal.stays_with_old() || outcome == Outcome::Undone {
-                        // At most Pods of it are left, or jobs that the revision in charge knows to be there.
+                        // At most Pods of it are left, or jobs that the revision in charge knows to
+                        // be there.
                         record.generation = 0;
                         record.description.push_str(&went_back(journal));
                         for job in &mut record.jobs {
@@ -71,8 +73,8 @@ impl Site<'_> {
         Ok(())
     }
 
-    /// Records the savepoints of the current revision's jobs, and which of them ended a job; but for state that was given
-    /// up for another: the newest that is recorded would be that.
+    /// Records the savepoints of the current revision's jobs, and which of them ended a job; but
+    /// for state that was given up for another: the newest that is recorded would be that.
     async fn keep_savepoints(
         &mut self,
         journal: &Journal,
@@ -209,8 +211,8 @@ fn went_back(journal: &Journal) -> String {
     }
 }
 
-/// After a revert the base revision's jobs have new ids, and perhaps another generation; those that stay as the new revision,
-/// `next`, has them are part of the base.
+/// After a revert the base revision's jobs have new ids, and perhaps another generation; those that
+/// stay as the new revision, `next`, has them are part of the base.
 pub(crate) fn bring_back(journal: &Journal, base: &mut Record, next: &Record) {
     let asked = |job: &JobMove| (job.revert.started || job.revert.asked) && !job.forward.finished;
     if journal.forward.old_removed

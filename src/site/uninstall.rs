@@ -42,7 +42,8 @@ impl Site<'_> {
         Ok(!self.context.store.savepoints(self.operation.name()).await?.is_empty())
     }
 
-    /// Writes how it ended: an `uninstalled` record while there is a savepoint to come back to, else no record at all.
+    /// Writes how it ended: an `uninstalled` record while there is a savepoint to come back to,
+    /// else no record at all.
     pub(super) async fn close_uninstalled(
         &mut self,
         journal: &Journal,
@@ -72,7 +73,8 @@ impl Site<'_> {
         let latest = self.operation.record.revision;
         for summary in store.history(&name).await? {
             if summary.revision > latest {
-                // A failed attempt after the revision that ran: its generation's number stays known, it is gone like the rest.
+                // A failed attempt after the revision that ran: its generation's number stays
+                // known, it is gone like the rest.
                 store.set_status(&name, summary.revision, Status::Uninstalled, &summary.description).await?;
             } else if summary.status == Status::Deployed {
                 store.set_status(&name, summary.revision, Status::Superseded, &summary.description).await?;

@@ -1,9 +1,12 @@
-//! Has a new generation's JVMs load what the start of a job needs, while the old generation's jobs still run.
+//! Has a new generation's JVMs load what the start of a job needs, while the old generation's jobs
+//! still run.
 //!
-//! The first job that a Flink cluster runs takes about a second longer to start than the next one: classes are loaded. So a
-//! small job of ours (`src/probe/warm_up/WarmUp.java`, its jar is in the binary) runs through once in all slots before
-//! anything is stopped. It reads and writes nothing and is no part of the release: its id follows from the generation's name, so
-//! that every run knows it. Where it cannot run the upgrade goes on without; it never goes on while it holds a slot.
+//! The first job that a Flink cluster runs takes about a second longer to start than the next one:
+//! classes are loaded. So a small job of ours (`src/probe/warm_up/WarmUp.java`, its jar is in the
+//! binary) runs through once in all slots before anything is stopped. It reads and writes nothing
+//! and is no part of the release: its id follows from the generation's name, so that every run
+//! knows it. Where it cannot run the upgrade goes on without; it never goes on while it holds a
+//! slot.
 
 use std::time::{Duration, Instant};
 
@@ -21,8 +24,8 @@ const LIMIT: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(200);
 
 impl Site<'_> {
-    /// Returns whether jobs will move to a generation that has just come up, jars can be run there, and nobody has switched
-    /// warm-ups off.
+    /// Returns whether jobs will move to a generation that has just come up, jars can be run there,
+    /// and nobody has switched warm-ups off.
     pub(super) fn wants_warm_up(&self, target: Target) -> bool {
         let journal = &self.operation.journal;
         let off = self.operation.record.values.pointer("/upgrade/warmUp") == Some(&false.into());
@@ -31,7 +34,8 @@ impl Site<'_> {
         target == Target::New && journal.is_warm() && runs_jars && moves && !off
     }
 
-    /// Warms up; what came of it, in words. An error: it may hold slots still, or the user asked for the end.
+    /// Warms up; what came of it, in words. An error: it may hold slots still, or the user asked
+    /// for the end.
     pub(super) async fn run_warm_up(&self, target: Target) -> Result<String, Cause> {
         let descriptor = self.require(target)?;
         let Some(job) = id(&descriptor.name) else { return Ok("not warmed up".to_owned()) };
@@ -84,7 +88,8 @@ impl Site<'_> {
         }
     }
 
-    /// Waits until it has ended, which it has too where Flink does not know it; `None` where it has not in time, or nobody says.
+    /// Waits until it has ended, which it has too where Flink does not know it; `None` where it has
+    /// not in time, or nobody says.
     async fn warm_up_ended(&self, descriptor: &Descriptor, job: JobId) -> Option<JobState> {
         let client = self.context.flink(descriptor);
         let begun = Instant::now();

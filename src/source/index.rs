@@ -1,7 +1,7 @@
 //! `index.yaml`: what a repository holds.
 //!
-//! It is made from the packages alone, without a clock: the same packages give the same bytes, so that a test can hold
-//! the one in the source tree against them.
+//! It is made from the packages alone, without a clock: the same packages give the same bytes, so
+//! that a test can hold the one in the source tree against them.
 
 use std::collections::BTreeMap;
 

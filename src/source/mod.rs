@@ -1,7 +1,9 @@
-//! Where packages come from: embedded in the binary, a folder, an archive; and the index of a repository.
+//! Where packages come from: embedded in the binary, a folder, an archive; and the index of a
+//! repository.
 //!
-//! A bare name is an embedded package; a folder is written with a `/` in it (`./my-package`), so that what a name means
-//! does not depend on the folder one stands in. Registries (HTTP, OCI) are not read yet.
+//! A bare name is an embedded package; a folder is written with a `/` in it (`./my-package`), so
+//! that what a name means does not depend on the folder one stands in. Registries (HTTP, OCI) are
+//! not read yet.
 
 mod embedded;
 mod index;
@@ -78,8 +80,8 @@ fn hint(name: &str, suggestion: Option<&str>, folder: bool) -> String {
 pub struct Resolver {}
 
 impl Resolver {
-    /// Opens a package: `flink` (embedded), `./folder`, `/path/to/folder`, `name-1.0.0.tgz`. With `version`, a range that
-    /// the package must be in.
+    /// Opens a package: `flink` (embedded), `./folder`, `/path/to/folder`, `name-1.0.0.tgz`. With
+    /// `version`, a range that the package must be in.
     #[expect(
         clippy::unused_async,
         reason = "a registry is asked over a network; nothing that opens a package changes then"

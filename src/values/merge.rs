@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value};
 
-/// Lays `over` on `base` as Helm lays a user's values on a chart's defaults: maps merge key by key, anything else
-/// replaces, and `null` deletes the key below it.
+/// Lays `over` on `base` as Helm lays a user's values on a chart's defaults: maps merge key by key,
+/// anything else replaces, and `null` deletes the key below it.
 pub fn merge(base: &mut Value, over: &Value) {
     match (base, over) {
         (Value::Object(base), Value::Object(over)) => merge_maps(base, over),
@@ -23,7 +23,8 @@ fn merge_maps(base: &mut Map<String, Value>, over: &Map<String, Value>) {
     }
 }
 
-/// There is nothing below these maps that a `null` in them could delete. Lists are taken as they are.
+/// There is nothing below these maps that a `null` in them could delete. Lists are taken as they
+/// are.
 fn without_nulls(value: &Value) -> Value {
     match value {
         Value::Object(map) => Value::Object(

@@ -1,8 +1,8 @@
-//! The settings that a user may change: files and `--set…` flags become one tree, which is laid over a package's
-//! defaults.
+//! The settings that a user may change: files and `--set…` flags become one tree, which is laid
+//! over a package's defaults.
 //!
-//! The grammar and the order are Helm's, so that what people have in their scripts goes on working. This module reads
-//! no file by itself and knows no package.
+//! The grammar and the order are Helm's, so that what people have in their scripts goes on working.
+//! This module reads no file by itself and knows no package.
 
 mod merge;
 mod set;
@@ -61,9 +61,10 @@ pub enum ValuesError {
     },
 }
 
-/// Lays the settings over each other in Helm's order, whatever the order they are given in: files, `--set-json`,
-/// `--set`, `--set-string`, `--set-file`, `--set-literal`; within each kind the later wins. A `null` stays in the
-/// result: [`merge`] lets it delete the package's default. `read` reads the files that `--set-file` names.
+/// Lays the settings over each other in Helm's order, whatever the order they are given in: files,
+/// `--set-json`, `--set`, `--set-string`, `--set-file`, `--set-literal`; within each kind the later
+/// wins. A `null` stays in the result: [`merge`] lets it delete the package's default. `read` reads
+/// the files that `--set-file` names.
 pub fn collect(
     settings: &[Setting],
     read: &dyn Fn(&str) -> io::Result<String>,

@@ -1,8 +1,9 @@
-//! The grammar of `--set` and its relatives, as Helm's `strvals` reads it: `a.b=1,c[0].d={x,y}`, a backslash takes the
-//! next character as it is.
+//! The grammar of `--set` and its relatives, as Helm's `strvals` reads it: `a.b=1,c[0].d={x,y}`, a
+//! backslash takes the next character as it is.
 //!
-//! The corners are Helm's too (`tests/oracle/set.tsv`): an empty key sets nothing, an index fills the gap before it
-//! with `null`, `01` is a string. Only a key is ever quoted in an error: a value may be a password.
+//! The corners are Helm's too (`tests/oracle/set.tsv`): an empty key sets nothing, an index fills
+//! the gap before it with `null`, `01` is a string. Only a key is ever quoted in an error: a value
+//! may be a password.
 
 use std::io;
 
@@ -104,7 +105,8 @@ pub(super) fn literal(text: &str, into: &mut Map<String, Value>) -> Result<(), S
     parser.parse(into)
 }
 
-/// Returns what `--set` makes of a bare value: an integer without a leading zero, a boolean, `null`, else a string.
+/// Returns what `--set` makes of a bare value: an integer without a leading zero, a boolean,
+/// `null`, else a string.
 fn recognize(value: String) -> Value {
     if value.eq_ignore_ascii_case("true") {
         return Value::Bool(true);
@@ -292,7 +294,8 @@ impl<'a> Parser<'a> {
         Ok(value)
     }
 
-    /// Skips blanks, and the comma after them; true where there was nothing but blanks before a comma or the end.
+    /// Skips blanks, and the comma after them; true where there was nothing but blanks before a
+    /// comma or the end.
     fn blank_to_comma_or_end(&mut self) -> bool {
         self.rest = self.rest.as_str().trim_start().chars();
         self.skip_comma() || self.rest.as_str().is_empty()

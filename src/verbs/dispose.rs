@@ -1,7 +1,8 @@
-//! `savepoint dispose|prune`: deletes recorded savepoints. Flink deletes the files, then the records say so.
+//! `savepoint dispose|prune`: deletes recorded savepoints. Flink deletes the files, then the
+//! records say so.
 //!
-//! Never one that a running job may still need, nor the only state of a job that is stopped. Nothing here decides which
-//! are worth keeping: the user names them, or how many.
+//! Never one that a running job may still need, nor the only state of a job that is stopped.
+//! Nothing here decides which are worth keeping: the user names them, or how many.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -193,8 +194,8 @@ async fn rests_on(
     }
 }
 
-/// Deletes what the plan names and what is not needed under the lock either, one after the other; each is recorded as it
-/// goes. Gives what was deleted.
+/// Deletes what the plan names and what is not needed under the lock either, one after the other;
+/// each is recorded as it goes. Gives what was deleted.
 pub async fn execute(context: &Context, shown: &Plan, observer: &dyn Observer) -> Result<Plan, Failure> {
     let name = &shown.name;
     let paths = shown.dispose.iter().map(|row| row.path.clone()).collect();
@@ -251,7 +252,8 @@ async fn under_lock(
     Ok(plan)
 }
 
-/// One that is gone already is no error: an interrupted run may have deleted it. A JobManager that restarted is asked again.
+/// One that is gone already is no error: an interrupted run may have deleted it. A JobManager that
+/// restarted is asked again.
 async fn dispose(flink: &Client, path: &str, timeout: Duration) -> Result<(), FlinkError> {
     let gone = |error: &FlinkError| error.to_string().contains("Cannot find checkpoint or savepoint");
     let begun = Instant::now();

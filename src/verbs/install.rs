@@ -25,7 +25,8 @@ pub struct Options {
     pub capabilities: Option<Capabilities>,
 }
 
-/// Returns what can be refused without asking any cluster: the release's name, the layout and the values.
+/// Returns what can be refused without asking any cluster: the release's name, the layout and the
+/// values.
 pub fn check(options: &Options) -> Result<(), Failure> {
     crate::release::check_name(&options.change.name)?;
     options.package.layout(options.layout.as_deref())?;

@@ -1,4 +1,5 @@
-//! `job list|submit|stop|cancel`: each change is recorded as a revision, so that an upgrade can start the job again.
+//! `job list|submit|stop|cancel`: each change is recorded as a revision, so that an upgrade can
+//! start the job again.
 
 use crate::context::Context;
 use crate::digest::sha256;
@@ -19,7 +20,8 @@ use crate::site::Operation;
 /// A release's jobs.
 pub struct Listing {
     pub rows: Vec<JobRow>,
-    /// Why the `JobManager` in charge does not say what runs in it: the rows are what records and high availability know.
+    /// Why the `JobManager` in charge does not say what runs in it: the rows are what records and
+    /// high availability know.
     pub silent: Option<String>,
 }
 
@@ -49,7 +51,8 @@ pub struct SubmitOptions {
 }
 
 impl SubmitOptions {
-    /// Returns the job as it is recorded, but for the jar's id, which Flink chooses: until then there is its file's name.
+    /// Returns the job as it is recorded, but for the jar's id, which Flink chooses: until then
+    /// there is its file's name.
     fn record(&self) -> JobRecord {
         JobRecord {
             name: self.job.clone(),
@@ -96,7 +99,8 @@ impl SubmitOptions {
     }
 }
 
-/// Uploads a jar and starts it as a job of the release. What is refused leaves no jar in the cluster.
+/// Uploads a jar and starts it as a job of the release. What is refused leaves no jar in the
+/// cluster.
 pub async fn submit(
     context: &Context,
     options: &SubmitOptions,
@@ -234,8 +238,8 @@ fn situation_job_runs(situation: &Situation, jobs: &[JobRecord], job: &str) -> b
     jobs.iter().any(|record| record.name == job && situation.running(record).is_some())
 }
 
-/// A running job that no record names, by its id: another client submitted it by hand. As a record: its jar is not known, so the
-/// release can stop it and keep its savepoint, but never start it.
+/// A running job that no record names, by its id: another client submitted it by hand. As a record:
+/// its jar is not known, so the release can stop it and keep its savepoint, but never start it.
 fn unmanaged(situation: &Situation, base: &Record, wanted: &str) -> Option<JobRecord> {
     let id: JobId = wanted.parse().ok()?;
     if base.jobs.iter().any(|job| job.id == Some(id)) {

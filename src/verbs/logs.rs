@@ -1,4 +1,5 @@
-//! `logs`: what the release's Pods print, each line with its Pod's name; of each generation that its jobs run in.
+//! `logs`: what the release's Pods print, each line with its Pod's name; of each generation that
+//! its jobs run in.
 
 use std::ops::ControlFlow;
 

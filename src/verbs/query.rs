@@ -33,7 +33,8 @@ pub struct ReleaseRow {
     pub flink_version: String,
     pub layout: String,
     pub description: String,
-    /// Paths of the savepoints that there are of the revision's jobs; absent in lists of releases, which read metadata only.
+    /// Paths of the savepoints that there are of the revision's jobs; absent in lists of releases,
+    /// which read metadata only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub savepoints: Option<Vec<String>>,
 }
@@ -63,7 +64,8 @@ impl ReleaseRow {
     }
 }
 
-/// Lists releases, one row each: the deployed revision, or the last. `uninstalled` ones only with `all`.
+/// Lists releases, one row each: the deployed revision, or the last. `uninstalled` ones only with
+/// `all`.
 pub async fn list(
     context: &Context,
     all_namespaces: bool,
@@ -263,7 +265,8 @@ pub async fn record(context: &Context, name: &str, revision: Option<u32>) -> Res
             .next([NextStep::flink(["history", name])]));
     }
     let mut record = context.store.get(name, wanted).await.refused()?;
-    // Its objects name the job's id and state, which were not known yet when the manifest was stored.
+    // Its objects name the job's id and state, which were not known yet when the manifest was
+    // stored.
     if record.jobs.iter().any(|job| job.mode.starts_with_pods()) {
         record.manifest = to_manifest(&objects_of(&record).refused()?);
     }

@@ -1,7 +1,9 @@
-//! `recover`: completes or undoes an interrupted operation; every command that changes a release does it first.
+//! `recover`: completes or undoes an interrupted operation; every command that changes a release
+//! does it first.
 //!
-//! The journal says what was decided and what may have been asked for; this goes on from there, with the same ids. What
-//! only the user can know (where a savepoint is whose path was never read) is asked for, not guessed.
+//! The journal says what was decided and what may have been asked for; this goes on from there,
+//! with the same ids. What only the user can know (where a savepoint is whose path was never read)
+//! is asked for, not guessed.
 
 use serde::Serialize;
 
@@ -46,8 +48,8 @@ pub enum Recovered {
     Undone { reason: String },
 }
 
-/// The operation on the release that is on record, going on or left behind, in words. Where that cannot be read for any other
-/// reason than that the cluster is away, the command itself says more.
+/// The operation on the release that is on record, going on or left behind, in words. Where that
+/// cannot be read for any other reason than that the cluster is away, the command itself says more.
 pub async fn in_the_way(context: &Context, name: &str) -> Result<Option<String>, Failure> {
     match operation_in_progress(context, name).await {
         Err(failure) if failure.phase != Phase::Unreachable => Ok(None),
@@ -171,7 +173,8 @@ async fn recover_savepoint(
         }
         _ => run::savepoint::resolve(taking, &fenced, name, observer).await,
     };
-    // What could not be recorded stays where the next run finds it, unless the user has enough of it.
+    // What could not be recorded stays where the next run finds it, unless the user has enough of
+    // it.
     if resolved.is_ok() || options.abandon {
         lock.release().await.ok();
     }
@@ -181,8 +184,9 @@ async fn recover_savepoint(
     ))
 }
 
-/// Savepoints were being deleted: the rest of them is, but for what is needed by now. Where that cannot be done, or is not
-/// wanted, those of which Flink may have been asked count as gone: their files may be incomplete.
+/// Savepoints were being deleted: the rest of them is, but for what is needed by now. Where that
+/// cannot be done, or is not wanted, those of which Flink may have been asked count as gone: their
+/// files may be incomplete.
 async fn recover_disposal(
     context: &Context,
     options: &Options,
@@ -244,7 +248,8 @@ fn tell_savepoint(journal: &mut Journal, job: Option<&str>, path: &str) -> Resul
     ))))
 }
 
-/// The operation that the journal belongs to, from the records; `None` where its revision was never written.
+/// The operation that the journal belongs to, from the records; `None` where its revision was never
+/// written.
 async fn operation_of(
     context: &Context,
     options: &ChangeOptions,

@@ -1,4 +1,5 @@
-//! `rollback`: a new revision that is an old one again: its package, values and capabilities, in a new generation.
+//! `rollback`: a new revision that is an old one again: its package, values and capabilities, in a
+//! new generation.
 
 use crate::context::Context;
 use crate::failure::{Cause, Failure, InPhase, NextStep};
@@ -70,7 +71,8 @@ fn target_revision(situation: &Situation, base: &Record, options: &Options) -> R
     }
 }
 
-/// The recorded package must still render to the recorded manifest: a rollback applies what was recorded, or nothing.
+/// The recorded package must still render to the recorded manifest: a rollback applies what was
+/// recorded, or nothing.
 fn refuse_drift(record: &Record) -> Result<(), Failure> {
     let recorded = render::parse_manifest(&record.manifest).refused()?;
     let number = Descriptor::find(&recorded).refused()?.map_or(record.generation, |d| d.generation);

@@ -22,7 +22,8 @@ pub struct Options {
     pub is_upgrade: bool,
 }
 
-/// The capabilities that are assumed where no cluster is asked: the newest Kubernetes that this build knows.
+/// The capabilities that are assumed where no cluster is asked: the newest Kubernetes that this
+/// build knows.
 pub fn assumed_capabilities() -> Capabilities {
     let api_versions = [
         "v1",
@@ -51,7 +52,8 @@ pub fn template(options: &Options) -> Result<Rendered, Failure> {
     let Options { name, namespace, capabilities, .. } = options;
     let release = ReleaseContext::new(name, namespace, 1, STORAGE_ID.to_owned(), !options.is_upgrade);
     let inputs = Inputs::new(release, 1, layout, &merged, capabilities);
-    // The schema is being made ready on its own thread since the package was opened: what comes first goes first.
+    // The schema is being made ready on its own thread since the package was opened: what comes
+    // first goes first.
     let rendered = render::render(&options.package, &inputs);
     // What is wrong with the values says more than what a template made of them.
     options

@@ -106,8 +106,8 @@ pub async fn plan(context: &Context, options: &Options) -> Result<(Plan, Kept), 
     Ok((plan, kept))
 }
 
-/// An install takes values from the user alone, and knows of no job that was submitted. `with_savepoint`: the jobs that run leave
-/// one.
+/// An install takes values from the user alone, and knows of no job that was submitted.
+/// `with_savepoint`: the jobs that run leave one.
 fn ways_to_restore(base: &Record, kept: &Kept, with_savepoint: bool) -> Vec<NextStep> {
     let Record { name, revision, layout, .. } = base;
     let bundled = source::is_embedded(&base.package.name);
@@ -135,7 +135,8 @@ fn ways_to_restore(base: &Record, kept: &Kept, with_savepoint: bool) -> Vec<Next
     ways
 }
 
-/// A generation that was kept, because an unmanaged job runs in it or would come back, is not taken away under that job.
+/// A generation that was kept, because an unmanaged job runs in it or would come back, is not taken
+/// away under that job.
 async fn refuse_jobs_elsewhere(
     context: &Context,
     situation: &Situation,
@@ -284,8 +285,9 @@ async fn moves(
     Ok((moves, changes, choice_needed))
 }
 
-/// Why a job that should run does not, where it has state that no savepoint holds: a `JobManager` has not brought it back yet, or
-/// has lost it, or it has failed, or another client cancelled it. That would go without a word.
+/// Why a job that should run does not, where it has state that no savepoint holds: a `JobManager`
+/// has not brought it back yet, or has lost it, or it has failed, or another client cancelled it.
+/// That would go without a word.
 async fn gone_with_state(context: &Context, situation: &Situation, job: &JobRecord) -> Option<String> {
     let id = job.id.filter(|_| job.state == JobState::Running && job.ended_by.is_none())?;
     let descriptor = situation.descriptor_of(job).filter(|descriptor| descriptor.durable)?;

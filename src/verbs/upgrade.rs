@@ -83,7 +83,8 @@ pub async fn plan(context: &Context, options: &Options) -> Result<Plan, Failure>
     plan::build(context, Kind::Upgrade, &change, &situation, desired).await
 }
 
-/// `upgrade.state`, where the user set it: savepoint, recorded, checkpoint or stateless. A package's default is no choice.
+/// `upgrade.state`, where the user set it: savepoint, recorded, checkpoint or stateless. A
+/// package's default is no choice.
 fn chosen_in_values(user_values: &Value) -> Result<Option<StateChoice>, Cause> {
     match user_values.pointer("/upgrade/state").and_then(Value::as_str) {
         None | Some("") => Ok(None),

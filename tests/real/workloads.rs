@@ -95,7 +95,8 @@ async fn what_keeps_pods_from_being_ready_is_said() {
     let found = waits(&cluster, &namespace, &config, "no ConfigMap", |found| found.fatal.is_some()).await;
     assert_eq!(found.fatal, Some(Fatal::Config));
     assert!(found.reason.contains("configmap \"missing\" not found"), "{}", found.reason);
-    // Its last words are read after its status: where the next run has begun in between there are none for that one look.
+    // Its last words are read after its status: where the next run has begun in between there are
+    // none for that one look.
     let words = |found: &NotReady| {
         found.fatal.is_some()
             && found.reason.ends_with("container main ended with exit code 3: Caused by: boom")
@@ -110,8 +111,8 @@ async fn what_keeps_pods_from_being_ready_is_said() {
             .then_some(())
     })
     .await;
-    // Nobody uses the claim: its volume waits for a Pod, which is no failure. The Pod that loops counts as ready while it runs,
-    // for it has no probe.
+    // Nobody uses the claim: its volume waits for a Pod, which is no failure. The Pod that loops
+    // counts as ready while it runs, for it has no probe.
     let expected = ["image", "pull", "room", "nowhere", "loops", "config"];
     until("each of them, and nothing else", async || {
         let waiting = not_ready(&cluster, &namespace, &all, &[]).await.unwrap();
@@ -214,8 +215,8 @@ async fn a_port_is_forwarded_and_a_log_is_followed() {
     support::remove(&cluster, &namespace).await;
 }
 
-/// Expected: what a script in a Pod prints counts only where it has come to its end; of one that is killed in the middle, or that
-/// prints more than is read, nothing does.
+/// Expected: what a script in a Pod prints counts only where it has come to its end; of one that is
+/// killed in the middle, or that prints more than is read, nothing does.
 #[tokio::test]
 async fn a_script_that_breaks_off_has_no_output() {
     let Some((cluster, namespace)) = support::namespace("exec").await else {

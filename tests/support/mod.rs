@@ -1,4 +1,5 @@
-//! What tests of the program share: running it as users do, a namespace each, waiting, and reading what a job left behind.
+//! What tests of the program share: running it as users do, a namespace each, waiting, and reading
+//! what a job left behind.
 //!
 //! Nothing here knows what a test expects.
 #![allow(dead_code, reason = "each test takes the part it needs")]
@@ -19,7 +20,8 @@ pub use snapshot::{assert_snapshot, redact};
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
-/// Set to 1 where there is a cluster: KUBECONFIG leads to it and kubectl is on PATH (`cargo xtask test` does it).
+/// Set to 1 where there is a cluster: KUBECONFIG leads to it and kubectl is on PATH (`cargo xtask
+/// test` does it).
 pub const CLUSTER: &str = "KUBECTL_FLINK_TEST_CLUSTER";
 /// The host's folder of the cluster's volumes, `NAMESPACE/CLAIM-UID` each.
 pub const STORAGE: &str = "KUBECTL_FLINK_STORAGE";
@@ -27,13 +29,16 @@ pub const STORAGE: &str = "KUBECTL_FLINK_STORAGE";
 /// Set to 1 where tests that take minutes are wanted (`cargo xtask test --long`).
 pub const LONG: &str = "KUBECTL_FLINK_TEST_LONG";
 
-/// A file that gets a line for each test that is left out, so that none of them counts as passed (`cargo xtask test` reads it).
+/// A file that gets a line for each test that is left out, so that none of them counts as passed
+/// (`cargo xtask test` reads it).
 pub const LEFT_OUT: &str = "KUBECTL_FLINK_TEST_LEFT_OUT";
 
-/// A file that gets a line for each test with a namespace: its milliseconds and its name (`cargo xtask test` reads it).
+/// A file that gets a line for each test with a namespace: its milliseconds and its name (`cargo
+/// xtask test` reads it).
 pub const TIMES: &str = "KUBECTL_FLINK_TEST_TIMES";
 
-/// Notes how long the test of this thread, which the test runner names after it, has had its namespace.
+/// Notes how long the test of this thread, which the test runner names after it, has had its
+/// namespace.
 fn note_time(took: Duration) {
     let (Some(path), thread) = (std::env::var_os(TIMES), std::thread::current()) else { return };
     let file = std::fs::File::options().append(true).create(true).open(path);
@@ -64,7 +69,8 @@ pub fn has_time(test: &str) -> bool {
 
 fn leave_out(test: &str, why: &str) -> bool {
     println!("left out: {test}: {why}");
-    // By the name that the test runner knows it by: so it can be asked for (`cargo xtask test` does).
+    // By the name that the test runner knows it by: so it can be asked for (`cargo xtask test`
+    // does).
     let thread = std::thread::current();
     let test = thread.name().unwrap_or(test);
     if let Some(path) = std::env::var_os(LEFT_OUT) {
@@ -78,8 +84,8 @@ fn leave_out(test: &str, why: &str) -> bool {
     false
 }
 
-/// A fresh namespace, or the end of the test where there is no cluster:
-/// `let namespace = cluster!("upgrade");`. With `tally` it also ends where the volumes cannot be read from here,
+/// A fresh namespace, or the end of the test where there is no cluster: `let namespace =
+/// cluster!("upgrade");`. With `tally` it also ends where the volumes cannot be read from here,
 /// with `long` where tests that take minutes are not wanted, too.
 #[macro_export]
 macro_rules! cluster {
@@ -109,7 +115,8 @@ pub const DEADLINE: Duration = Duration::from_mins(3);
 /// The time between two looks at a thing, at least.
 const POLL: Duration = Duration::from_millis(200);
 
-/// Looks again until there is something; fails, naming what was awaited, when the deadline has passed.
+/// Looks again until there is something; fails, naming what was awaited, when the deadline has
+/// passed.
 #[track_caller]
 pub fn wait_for<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
     wait_within(DEADLINE, what, look)
@@ -125,7 +132,8 @@ pub fn wait_within<T>(deadline: Duration, what: &str, mut look: impl FnMut() -> 
             return found;
         }
         assert!(Instant::now() < end, "not within {} s: {what}", deadline.as_secs());
-        // Between two looks, never in place of one. A look that starts programs takes a processor from what is waited for.
+        // Between two looks, never in place of one. A look that starts programs takes a processor
+        // from what is waited for.
         std::thread::sleep((2 * begun.elapsed()).clamp(POLL, 3 * POLL));
     }
 }

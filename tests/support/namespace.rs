@@ -1,4 +1,5 @@
-//! A namespace of its own for each test, gone at its end; what a killed run left goes at the start of the next.
+//! A namespace of its own for each test, gone at its end; what a killed run left goes at the start
+//! of the next.
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -23,10 +24,11 @@ pub const IMAGE: &[&str] = &[
     "jobManager.memory=1g,taskManager.memory=1g,taskManager.replicaCount=1,taskManager.slots=2",
     "--set",
     "parallelism=2,checkpointing.interval=1s,terminationGracePeriodSeconds=5,storage.claim.size=1Gi",
-    // Many short-lived JVMs on two cores: what a quick start costs in the long run does not matter here.
-    // By the environment, for those too that Flink's scripts start to read its configuration.
+    // Many short-lived JVMs on two cores: what a quick start costs in the long run does not matter
+    // here. By the environment, for those too that Flink's scripts start to read its configuration.
     "--set-json",
-    // With the archives of classes that the image has (docs/class-data-sharing.md): a third less of a JobManager's start.
+    // With the archives of classes that the image has (docs/class-data-sharing.md): a third less of
+    // a JobManager's start.
     concat!(
         r#"env=[{"name":"JAVA_TOOL_OPTIONS","value":"-XX:TieredStopAtLevel=1 -XX:+UseSerialGC "#,
         r#"-XX:SharedArchiveFile=/opt/flink/cds/scripts.jsa"},"#,
@@ -104,13 +106,15 @@ impl Namespace {
         wait_for("the JobManagers to come or go", || (pods() == count).then_some(()));
     }
 
-    /// Installs release `demo` in the layout `session`, small, with a job `counter` of the image; `args` come last.
+    /// Installs release `demo` in the layout `session`, small, with a job `counter` of the image;
+    /// `args` come last.
     #[track_caller]
     pub fn install_session(&self, release: &str, args: &[&str]) -> Run {
         self.flink([["install", release, "flink", "--layout", "session"].as_slice(), IMAGE, args].concat())
     }
 
-    /// Installs a release in the layout `job`, small, with the test job `counter`; `args` come last.
+    /// Installs a release in the layout `job`, small, with the test job `counter`; `args` come
+    /// last.
     #[track_caller]
     pub fn install_job(&self, release: &str, args: &[&str]) -> Run {
         let jar = format!("job.name=counter,job.jar={JAR}");
@@ -124,7 +128,8 @@ impl Namespace {
         self.flink(["status", release, "-o", "json"]).ok().json()
     }
 
-    /// What `status` prints once it has a checkpoint: Flink's statistics are up to three seconds old.
+    /// What `status` prints once it has a checkpoint: Flink's statistics are up to three seconds
+    /// old.
     #[track_caller]
     pub fn status_with_checkpoint(&self, release: &str) -> String {
         wait_for("a checkpoint in the status", || {
@@ -159,8 +164,8 @@ impl Namespace {
         self.kubectl(["get", "--raw", &self.proxied(&format!("{release}-rest"), path)]).ok().json()
     }
 
-    /// Each running job of a release was restored from exactly the savepoint that ended it last in that revision, as
-    /// it is recorded: by Flink's word, not by the program's own.
+    /// Each running job of a release was restored from exactly the savepoint that ended it last in
+    /// that revision, as it is recorded: by Flink's word, not by the program's own.
     #[track_caller]
     pub fn restored_as_recorded(&self, release: &str, revision: u64) {
         let recorded = self.flink(["savepoint", "list", release, "-o", "json"]).ok().json();
@@ -297,7 +302,8 @@ impl JobTally {
         });
     }
 
-    /// Waits until the job's latest run is past all that earlier ones emitted: what it repeats is then known.
+    /// Waits until the job's latest run is past all that earlier ones emitted: what it repeats is
+    /// then known.
     #[track_caller]
     pub fn await_caught_up(&self) {
         wait_for(&format!("{} to be past what it had emitted before", self.job), || {

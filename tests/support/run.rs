@@ -88,7 +88,8 @@ pub fn run(command: &mut Command) -> Run {
     }
 }
 
-/// Runs a command to its end, and does something the moment that a line of its stderr has the text; fails where none had it.
+/// Runs a command to its end, and does something the moment that a line of its stderr has the text;
+/// fails where none had it.
 #[track_caller]
 pub fn run_until(command: &mut Command, text: &str, act: impl FnOnce()) -> Run {
     let line = shown(command);
@@ -120,7 +121,8 @@ fn shown(command: &Command) -> String {
     line
 }
 
-/// The program under test, not started yet; nothing of the tester's own settings reaches it but KUBECONFIG.
+/// The program under test, not started yet; nothing of the tester's own settings reaches it but
+/// KUBECONFIG.
 pub fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kubectl-flink"));
     command.env_remove("KUBECTL_FLINK_LOG").env("USER", "tester").env("COLUMNS", "80");

@@ -4,7 +4,8 @@
 
 use std::path::Path;
 
-/// Holds output against `tests/snapshots/NAME.txt`, redacted; it must also fit into 80 columns without colours.
+/// Holds output against `tests/snapshots/NAME.txt`, redacted; it must also fit into 80 columns
+/// without colours.
 #[track_caller]
 pub fn assert_snapshot(name: &str, text: &str) {
     assert!(!text.contains('\u{1b}'), "colours in {name}: {text:?}");

@@ -1,13 +1,15 @@
-//! The checker of the test job's tally: what happened to a job's state, told by the job's own output.
+//! The checker of the test job's tally: what happened to a job's state, told by the job's own
+//! output.
 //!
-//! The job (`tests/job`) counts 0, 1, 2 … for each key. It writes every number down twice, below one folder: *emitted*
-//! the moment it passes, outside of Flink's state, never taken back; *committed* through an exactly-once file sink,
-//! of which only the finished files count. Each line is `key seq count attempt unix-millis`; `count` comes out of keyed
-//! state and is `seq + 1` as long as that state and the source's position stayed together.
+//! The job (`tests/job`) counts 0, 1, 2 … for each key. It writes every number down twice, below
+//! one folder: *emitted* the moment it passes, outside of Flink's state, never taken back;
+//! *committed* through an exactly-once file sink, of which only the finished files count. Each line
+//! is `key seq count attempt unix-millis`; `count` comes out of keyed state and is `seq + 1` as
+//! long as that state and the source's position stayed together.
 //!
-//! A test of state ends with [`assert_tally`], which prints the one line and holds it against what the test expected.
-//! Standard library only, because the demo in `xtask` includes this file by its path. It never talks to a cluster and
-//! changes nothing.
+//! A test of state ends with [`assert_tally`], which prints the one line and holds it against what
+//! the test expected. Standard library only, because the demo in `xtask` includes this file by its
+//! path. It never talks to a cluster and changes nothing.
 #![allow(dead_code, reason = "each user takes the part it needs")]
 #![allow(clippy::disallowed_methods, reason = "fs_err is a dependency, and TallyError names the file")]
 
@@ -38,7 +40,8 @@ pub struct Line {
     pub at: u64,
 }
 
-/// One start of the job: its first start, a restore, a fail-over inside Flink. All its subtasks together.
+/// One start of the job: its first start, a restore, a fail-over inside Flink. All its subtasks
+/// together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Run {
     /// Flink's id of the job, 32 hex digits.
@@ -61,8 +64,8 @@ pub struct Run {
     pub span: BTreeMap<u32, (u64, u64)>,
     /// When the first and the last number were emitted, in Unix milliseconds.
     pub time: Option<(u64, u64)>,
-    /// By key, where it began against where the latest earlier run with that key had ended: 0 is exactly there, -3 repeats
-    /// three numbers, 2 skips two. The first run of a key has no entry.
+    /// By key, where it began against where the latest earlier run with that key had ended: 0 is
+    /// exactly there, -3 repeats three numbers, 2 skips two. The first run of a key has no entry.
     pub resumed: BTreeMap<u32, i64>,
 }
 
@@ -101,9 +104,11 @@ impl fmt::Display for Run {
 /// Up to where *committed* is judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// The job runs: what is in an open transaction does not count as lost, only *emitted* is held to be whole.
+    /// The job runs: what is in an open transaction does not count as lost, only *emitted* is held
+    /// to be whole.
     Running,
-    /// The job finished by itself or was stopped with a savepoint: all that its last run emitted must be committed.
+    /// The job finished by itself or was stopped with a savepoint: all that its last run emitted
+    /// must be committed.
     Ended,
 }
 
@@ -160,8 +165,9 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Reads what the job called `job` wrote below `folders` (the job's `--tally`, as seen from here; several where a job
-    /// moved from one storage to another). A job that has not written yet has an empty tally.
+    /// Reads what the job called `job` wrote below `folders` (the job's `--tally`, as seen from
+    /// here; several where a job moved from one storage to another). A job that has not written yet
+    /// has an empty tally.
     pub fn read(folders: &[&Path], job: &str) -> Result<Self, TallyError> {
         let mut tally = Self::default();
         let mut openings = Vec::new();
@@ -207,8 +213,9 @@ struct Opening {
     run: Run,
 }
 
-/// Puts the attempts of subtasks together to the runs they belong to. A job's attempt number starts again with a new
-/// `JobManager`, so what is restored tells runs apart too, and where even that is the same, a subtask's second attempt does.
+/// Puts the attempts of subtasks together to the runs they belong to. A job's attempt number starts
+/// again with a new `JobManager`, so what is restored tells runs apart too, and where even that is
+/// the same, a subtask's second attempt does.
 fn runs(mut openings: Vec<Opening>, by_time: &[Line]) -> Vec<Run> {
     openings.sort_by_key(|opening| opening.run.opened);
     let mut nth: BTreeMap<(String, u32, Option<u64>, u32), u32> = BTreeMap::new();

@@ -1,7 +1,9 @@
-//! The user's cache folder: what takes long to make, kept under a hash of everything it is made from.
+//! The user's cache folder: what takes long to make, kept under a hash of everything it is made
+//! from.
 //!
-//! An entry is either whole or not there: it is built in a temporary folder beside it and renamed. Two builders of the
-//! same entry wait for each other. Entries that nobody used for [`KEPT_FOR`] are removed when a new one of their kind is made.
+//! An entry is either whole or not there: it is built in a temporary folder beside it and renamed.
+//! Two builders of the same entry wait for each other. Entries that nobody used for [`KEPT_FOR`]
+//! are removed when a new one of their kind is made.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -30,11 +32,13 @@ impl Cache {
     pub fn open() -> Result<Self> {
         let root = folder(std::env::var_os("XDG_CACHE_HOME"), std::env::var_os("HOME"))?;
         fs_err::create_dir_all(&root)?;
-        // Mounts and processes are recognised by their paths, which the kernel gives without symbolic links.
+        // Mounts and processes are recognised by their paths, which the kernel gives without
+        // symbolic links.
         Ok(Self { root: fs_err::canonicalize(root)? })
     }
 
-    /// The folder that a named thing other than an entry lives in, which is made where it is missing.
+    /// The folder that a named thing other than an entry lives in, which is made where it is
+    /// missing.
     pub fn folder(&self, name: &str) -> Result<PathBuf> {
         let folder = self.root.join(name);
         fs_err::create_dir_all(&folder)?;
@@ -104,8 +108,9 @@ pub struct Building {
 impl Building {
     /// Runs a program that makes (a part of) the entry, its output into a log.
     ///
-    /// Its stdin is the lock's empty file: when this process is killed, the program and all that it started go on, and the
-    /// lock is held until the last of them has ended. So nobody begins anew in a folder that is still being written.
+    /// Its stdin is the lock's empty file: when this process is killed, the program and all that it
+    /// started go on, and the lock is held until the last of them has ended. So nobody begins anew
+    /// in a folder that is still being written.
     pub fn run(&self, command: &mut Command) -> Result<()> {
         logged(&self.what, command.stdin(self.lock.try_clone()?), &self.log)
     }
@@ -123,7 +128,8 @@ fn folder(xdg: Option<OsString>, home: Option<OsString>) -> Result<PathBuf> {
     Ok(cache.join("kubectl-flink"))
 }
 
-/// Holds an exclusive lock on a file until it is dropped, by this process and by all that it was given to.
+/// Holds an exclusive lock on a file until it is dropped, by this process and by all that it was
+/// given to.
 pub fn lock(path: &Path) -> Result<File> {
     let file = std::fs::OpenOptions::new()
         .create(true)
@@ -168,7 +174,8 @@ impl Inputs {
         self
     }
 
-    /// A file, or a folder with everything below it: names, contents and whether they can be executed.
+    /// A file, or a folder with everything below it: names, contents and whether they can be
+    /// executed.
     pub fn path(mut self, path: &Path) -> Result<Self> {
         self.add_path(path, Path::new(""))?;
         Ok(self)
@@ -280,8 +287,8 @@ mod tests {
             lock: lock(&path).unwrap(),
         };
         let marker = folder.path().join("go");
-        // Ends at once, and leaves a child behind that waits for the marker. (Bash takes stdin from what it puts in the
-        // background, unless told not to.)
+        // Ends at once, and leaves a child behind that waits for the marker. (Bash takes stdin from
+        // what it puts in the background, unless told not to.)
         let script =
             format!("(while [ ! -e {} ]; do sleep 0.01; done) <&0 >/dev/null 2>&1 &", marker.display());
         building.run(Command::new("bash").args(["-c", &script])).unwrap();

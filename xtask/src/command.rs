@@ -1,4 +1,5 @@
-//! Running other programs: with their output, or into a log that is shown when they fail, with a sign of life meanwhile.
+//! Running other programs: with their output, or into a log that is shown when they fail, with a
+//! sign of life meanwhile.
 
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -46,8 +47,8 @@ pub fn shown(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// Runs a command that takes long where it has something to do, with its output to the user. What it does is said once it
-/// has taken a second, and again now and then.
+/// Runs a command that takes long where it has something to do, with its output to the user. What
+/// it does is said once it has taken a second, and again now and then.
 pub fn shown_as(what: &str, command: &mut Command) -> Result<()> {
     let mut child = command.spawn().with_context(|| format!("cannot run {}", name(command)))?;
     let begun = Instant::now();
@@ -68,8 +69,8 @@ pub fn shown_as(what: &str, command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// Runs a command that may take long, with the stdin that it was given and its output into `log`: a sign of life now and
-/// then, with the log's last line; the log's end when it fails.
+/// Runs a command that may take long, with the stdin that it was given and its output into `log`: a
+/// sign of life now and then, with the log's last line; the log's end when it fails.
 pub fn logged(what: &str, command: &mut Command, log: &Path) -> Result<()> {
     let file = fs_err::File::create(log)?.into_parts().0;
     let mut child = command
@@ -89,7 +90,8 @@ pub fn logged(what: &str, command: &mut Command, log: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Waits for a child's end. `talk` is asked all the time, and what it has to say is said every [`SIGN_OF_LIFE`].
+/// Waits for a child's end. `talk` is asked all the time, and what it has to say is said every
+/// [`SIGN_OF_LIFE`].
 fn awaited(child: &mut Child, mut talk: impl FnMut(Duration) -> Option<String>) -> Result<ExitStatus> {
     let begun = Instant::now();
     let mut last = begun;

@@ -1,8 +1,9 @@
 //! `cargo xtask demo`: the story of the product on a real cluster, told as it goes.
 //!
-//! What is shown is what happens: the commands are run as users type them, and after each change of the job the checker
-//! of the job's own output says what was lost and what was repeated. Where a step does not hold, the demo fails.
-//! Everything lives in one namespace of the demo's own, which is removed at the start and at the end.
+//! What is shown is what happens: the commands are run as users type them, and after each change of
+//! the job the checker of the job's own output says what was lost and what was repeated. Where a
+//! step does not hold, the demo fails. Everything lives in one namespace of the demo's own, which
+//! is removed at the start and at the end.
 
 mod count;
 

@@ -1,4 +1,5 @@
-//! `cargo xtask dist`: the archive that is released, and its version, address and digest in the Krew manifest.
+//! `cargo xtask dist`: the archive that is released, and its version, address and digest in the
+//! Krew manifest.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -57,8 +58,8 @@ fn version(project: &Path) -> Result<String> {
     Ok(version.with_context(|| format!("{PROGRAM} has no version in cargo metadata"))?.to_owned())
 }
 
-/// The manifest with the version, and for the platform that this archive is for its address and digest. All else, comments
-/// too, stays as it was written.
+/// The manifest with the version, and for the platform that this archive is for its address and
+/// digest. All else, comments too, stays as it was written.
 fn fill_in(manifest: &str, version: &str, archive: &str, sha256: &str) -> Result<String> {
     let mut filled = String::new();
     let (mut in_platform, mut digests) = (false, 0);
@@ -95,7 +96,8 @@ fn address(old: &str, version: &str, archive: &str) -> Result<String> {
     Ok(format!("{start}/v{version}/{archive}"))
 }
 
-/// A gzipped tar with these files (name, mode, content) at its root. The same contents give the same bytes.
+/// A gzipped tar with these files (name, mode, content) at its root. The same contents give the
+/// same bytes.
 fn pack(files: &[(&str, u32, PathBuf)]) -> Result<Vec<u8>> {
     let mut archive = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::best()));
     for (name, mode, path) in files {
@@ -146,7 +148,8 @@ spec:
         assert!(error.to_string().contains("/x-riscv64.tar.gz"), "{error}");
     }
 
-    /// Krew checks the digest, unpacks the archive, moves what `files` lists into the plugin's folder, and links `bin`.
+    /// Krew checks the digest, unpacks the archive, moves what `files` lists into the plugin's
+    /// folder, and links `bin`.
     #[test]
     fn krew_gets_a_program_that_runs() {
         let project = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();

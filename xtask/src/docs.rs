@@ -1,6 +1,7 @@
 //! `cargo xtask docs`: a book of `docs/` by mdBook, in `target/book`.
 //!
-//! mdBook comes from crates.io into the user's cache, a folder for each version: a mdBook of the user's own stays as it is.
+//! mdBook comes from crates.io into the user's cache, a folder for each version: a mdBook of the
+//! user's own stays as it is.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -47,7 +48,8 @@ fn repository(settings: &str) -> Option<String> {
     Some(value.trim_matches('"').trim_end_matches('/').to_owned())
 }
 
-/// Copies the pages; what they link outside of their folder, the book has not, so that leads to the repository.
+/// Copies the pages; what they link outside of their folder, the book has not, so that leads to the
+/// repository.
 fn stage(docs: &Path, to: &Path, address: &str) -> Result<()> {
     for entry in fs_err::read_dir(docs)? {
         let entry = entry?;

@@ -1,4 +1,5 @@
-//! The programs of the machine that the cluster and its images need: installed where that can be done, else named.
+//! The programs of the machine that the cluster and its images need: installed where that can be
+//! done, else named.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -53,7 +54,8 @@ pub const JOB: &[Need] = &[need("javac", "openjdk-17-jdk-headless"), need("tar",
 /// Folders that hold programs and are often not on a user's PATH.
 const MORE_FOLDERS: &[&str] = &["/usr/sbin", "/sbin", "/usr/local/sbin"];
 
-/// Sees to it that everything is there: installs what is missing (as root, where there is apt), or says how to.
+/// Sees to it that everything is there: installs what is missing (as root, where there is apt), or
+/// says how to.
 pub fn require(needs: &[Need]) -> Result<()> {
     let missing = missing(needs, |need| find(need.program).is_some());
     if missing.is_empty() {
@@ -108,7 +110,8 @@ pub fn require_pip() -> Result<()> {
     Ok(())
 }
 
-/// A Go that can build the module in this folder (one of 1.21 or newer fetches the version that the module asks for).
+/// A Go that can build the module in this folder (one of 1.21 or newer fetches the version that the
+/// module asks for).
 pub fn require_go(module: &Path) -> Result<()> {
     let wanted = go_version(&fs_err::read_to_string(module.join("go.mod"))?).unwrap_or_default();
     let how = format!(

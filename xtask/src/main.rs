@@ -1,6 +1,7 @@
 //! `cargo xtask`: what a developer of kubectl-flink does besides building it.
 //!
-//! `cluster` runs a real Kubernetes on this machine; `test` and `demo` run against it, or against another one that is named.
+//! `cluster` runs a real Kubernetes on this machine; `test` and `demo` run against it, or against
+//! another one that is named.
 
 mod bench;
 mod cache;
@@ -64,7 +65,8 @@ enum Verb {
     Bench(bench::Options),
     /// Make a book of docs/ with mdBook, in target/book
     Docs,
-    /// Print the shape of the code in figures: lengths, circles of files, doc comments, commit subjects
+    /// Print the shape of the code in figures: lengths, circles of files, doc comments, commit
+    /// subjects
     Style(style::Options),
     /// Write all images of the tests as one OCI archive, to load into another cluster
     Images { file: PathBuf },

@@ -11,7 +11,8 @@ use crate::command::shown_as;
 /// The names kubectl knows it by: `kubectl flink`, and completion of `kubectl flink …`.
 const NAMES: &[&str] = &["kubectl-flink", "kubectl_complete-flink"];
 
-/// Builds the binary with the profile of the tests, so that its library is theirs; says nothing where nothing changed.
+/// Builds the binary with the profile of the tests, so that its library is theirs; says nothing
+/// where nothing changed.
 pub fn build(project: &Path) -> Result<()> {
     shown_as(
         "building the plugin with cargo (2 to 4 minutes the first time)",

@@ -1,7 +1,8 @@
 //! Processes that outlive the run that started them: recognised before they are touched.
 //!
-//! A process is known by its id, when it started and in which boot, never by its id alone (ids are given out again) nor by
-//! its name (somebody else's may have the same). A signal goes to the process that was looked at: by a pidfd.
+//! A process is known by its id, when it started and in which boot, never by its id alone (ids are
+//! given out again) nor by its name (somebody else's may have the same). A signal goes to the
+//! process that was looked at: by a pidfd.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -22,7 +23,8 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// The process that has this id now. None where there is none, or where it has ended and only waits to be collected.
+    /// The process that has this id now. None where there is none, or where it has ended and only
+    /// waits to be collected.
     pub fn of(pid: u32) -> Option<Self> {
         let started = started(&fs_err::read_to_string(format!("/proc/{pid}/stat")).ok()?)?;
         Some(Self { pid, started, boot: boot()? })
@@ -68,7 +70,8 @@ impl Identity {
         }
     }
 
-    /// Ends it, and waits until it has ended: with `first`, and with KILL where that was not enough in time.
+    /// Ends it, and waits until it has ended: with `first`, and with KILL where that was not enough
+    /// in time.
     pub fn end(&self, first: Signal, patience: Duration) -> Result<()> {
         self.signal(first)?;
         if !self.gone_within(patience) {
@@ -135,7 +138,8 @@ fn all() -> Vec<u32> {
 
 /// When a process started, from its `/proc/PID/stat`; none for one that has ended.
 fn started(stat: &str) -> Option<u64> {
-    // The second field is the program's name in parentheses, which may itself hold blanks and parentheses.
+    // The second field is the program's name in parentheses, which may itself hold blanks and
+    // parentheses.
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
     if matches!(*fields.first()?, "Z" | "X") {
         return None;

@@ -1,4 +1,5 @@
-//! What a person sees while things happen, all of it on stderr: stdout is for what a command was asked for.
+//! What a person sees while things happen, all of it on stderr: stdout is for what a command was
+//! asked for.
 
 use std::time::Instant;
 
@@ -7,7 +8,8 @@ pub fn say(message: impl std::fmt::Display) {
     eprintln!("{message}");
 }
 
-/// Says what is begun, does it, and says how long it took. Nothing is said at the end of what took less than a second.
+/// Says what is begun, does it, and says how long it took. Nothing is said at the end of what took
+/// less than a second.
 pub fn step<T>(what: &str, action: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
     say(format_args!("==> {what}"));
     let begun = Instant::now();

@@ -1,4 +1,5 @@
-//! Where the commands of the demo and of the bench are run, as users type them: a folder and a namespace of their own.
+//! Where the commands of the demo and of the bench are run, as users type them: a folder and a
+//! namespace of their own.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -151,8 +152,8 @@ impl<'a> Stage<'a> {
         self.end_helper()
     }
 
-    /// The job's own record as it is in the volume now, in a folder: on this machine that is the volume itself, elsewhere a
-    /// copy.
+    /// The job's own record as it is in the volume now, in a folder: on this machine that is the
+    /// volume itself, elsewhere a copy.
     pub fn tally(&self, release: &str, runs: bool) -> Result<PathBuf> {
         let claim = format!("{release}-storage");
         if let Some(storage) = self.target.storage() {
@@ -176,7 +177,8 @@ impl<'a> Stage<'a> {
             .stdin(Stdio::null())
             .stderr(Stdio::null())
             .output()?;
-        // The job writes while tar reads, which is an error to tar; the checker reads up to the last whole line.
+        // The job writes while tar reads, which is an error to tar; the checker reads up to the
+        // last whole line.
         tar::Archive::new(packed.stdout.as_slice()).unpack(&copy).context("the tally could not be read")?;
         if !runs {
             self.end_helper()?;

@@ -1,6 +1,8 @@
-//! `cargo xtask style`: the shape of this code in figures, beside those of projects that it wants to be read like.
+//! `cargo xtask style`: the shape of this code in figures, beside those of projects that it wants
+//! to be read like.
 //!
-//! Reads the project's own files and its history, and nothing else. No figure is a rule; the tests hold the rules.
+//! Reads the project's own files and its history, and nothing else. No figure is a rule; the tests
+//! hold the rules.
 
 mod comments;
 mod functions;
@@ -38,7 +40,8 @@ pub struct Options {
     since: Option<String>,
 }
 
-/// A line of the table: what is measured, here, and in cargo, jj, uv, kube and helm (measured in November 2026).
+/// A line of the table: what is measured, here, and in cargo, jj, uv, kube and helm (measured in
+/// November 2026).
 struct Row {
     what: &'static str,
     here: String,
@@ -103,7 +106,8 @@ fn rows(sources: &[Source], circles: &[Vec<String>], subjects: &[String], readme
     ]
 }
 
-/// Returns the circles among the files of a crate, the paths of their files from the project's folder.
+/// Returns the circles among the files of a crate, the paths of their files from the project's
+/// folder.
 fn circles_in(sources: &[Source], folder: &str) -> Vec<Vec<String>> {
     let inside = sources.iter().filter_map(|source| Some((source.path.strip_prefix(folder)?, &source.text)));
     let files: BTreeMap<String, String> =

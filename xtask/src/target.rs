@@ -1,6 +1,8 @@
-//! The Kubernetes that tests and the demo run against: this machine's own, or another that the person named.
+//! The Kubernetes that tests and the demo run against: this machine's own, or another that the
+//! person named.
 //!
-//! Another cluster is used only when it is named: the current context of somebody's kubeconfig is never touched by default.
+//! Another cluster is used only when it is named: the current context of somebody's kubeconfig is
+//! never touched by default.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -32,7 +34,8 @@ impl Target {
         };
         let config = output(Command::new("kubectl").args(["config", "view", "--minify", "--flatten", "--raw", "--context", context]))
             .with_context(|| format!("cannot read the context `{context}` of your kubeconfig; those there are: kubectl config get-contexts"))?;
-        // A file of its own, so that what runs sees this context as the current one and no other at all.
+        // A file of its own, so that what runs sees this context as the current one and no other at
+        // all.
         let folder = Cache::open()?.folder("contexts")?.join(std::process::id().to_string());
         private_folder(&folder)?;
         write_whole(&folder.join("kubeconfig"), config)?;
@@ -41,7 +44,8 @@ impl Target {
         Ok(Self::Named { folder })
     }
 
-    /// A command as users run theirs: `kubectl`, `kubectl flink` and `kubectl-flink` work, against this cluster.
+    /// A command as users run theirs: `kubectl`, `kubectl flink` and `kubectl-flink` work, against
+    /// this cluster.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Result<Command> {
         match self {
             Self::Own(cluster) => cluster.inside(program),

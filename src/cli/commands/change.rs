@@ -1,4 +1,5 @@
-//! What install, upgrade and rollback have in common: the plan is shown, what must be asked is asked, it is carried out.
+//! What install, upgrade and rollback have in common: the plan is shown, what must be asked is
+//! asked, it is carried out.
 
 use std::time::Duration;
 
@@ -86,7 +87,8 @@ fn tell(plan: &Plan, output: &Output) {
     }
 }
 
-/// Returns whether the new generation was removed because there was no room for it beside the old one.
+/// Returns whether the new generation was removed because there was no room for it beside the old
+/// one.
 fn lacks_room(failure: &Failure) -> bool {
     failure.phase == Phase::Undone && matches!(*failure.cause, Cause::NoRoom { .. })
 }

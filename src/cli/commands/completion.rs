@@ -18,7 +18,8 @@ pub struct CompletionArgs {
     /// Print the completion script of `kubectl-flink` for this shell
     #[arg(value_enum, required_unless_present = "install")]
     pub shell: Option<Shell>,
-    /// Put `kubectl_complete-flink` beside the program, so that kubectl's own completion knows `kubectl flink`
+    /// Put `kubectl_complete-flink` beside the program, so that kubectl's own completion knows
+    /// `kubectl flink`
     #[arg(long, conflicts_with = "shell")]
     pub install: bool,
     /// Where to put it

@@ -81,7 +81,8 @@ impl Render for Revisions {
 }
 
 impl Revisions {
-    /// Returns how many of 80 columns a revision, a moment, the gaps and the widest of the other cells leave.
+    /// Returns how many of 80 columns a revision, a moment, the gaps and the widest of the other
+    /// cells leave.
     fn room_for_descriptions(&self) -> usize {
         let widest =
             |of: fn(&ReleaseRow) -> String| self.0.iter().map(|row| of(row).len()).max().unwrap_or(0);

@@ -62,8 +62,8 @@ pub struct InstallArgs {
     /// The record of it.
     #[command(flatten)]
     pub description: DescriptionArgs,
-    /// Show the plan and stop; `server` has the API server check the objects, `client` asks no cluster and shows the
-    /// objects
+    /// Show the plan and stop; `server` has the API server check the objects, `client` asks no
+    /// cluster and shows the objects
     #[arg(
         long,
         value_name = "client|server",

@@ -1,4 +1,5 @@
-//! One file a verb: its arguments, one call into [`verbs`](crate::verbs), one rendering of its report.
+//! One file a verb: its arguments, one call into [`verbs`](crate::verbs), one rendering of its
+//! report.
 
 mod change;
 pub mod completion;

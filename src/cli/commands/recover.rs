@@ -24,7 +24,8 @@ pub struct RecoverArgs {
     /// Name of the release
     #[arg(value_parser = name::release)]
     pub name: String,
-    /// Where the savepoint is whose path the run did not read (JOB=PATH where there are several jobs)
+    /// Where the savepoint is whose path the run did not read (JOB=PATH where there are several
+    /// jobs)
     #[arg(long, value_name = "[JOB=]PATH", help_heading = "State")]
     pub savepoint: Vec<String>,
     /// Neither complete nor undo it: write what is known into the records, and release the lock

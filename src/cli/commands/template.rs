@@ -59,7 +59,8 @@ pub async fn run(args: &TemplateArgs, session: &Session<'_>) -> Result<(), Comma
         capabilities.kube_version = format!("v{}", version.trim_start_matches('v'));
     }
     capabilities.api_versions.extend(args.api_versions.iter().cloned());
-    // The process ends after it: to free all this piece by piece would take longer than to print it.
+    // The process ends after it: to free all this piece by piece would take longer than to print
+    // it.
     let options = ManuallyDrop::new(template::Options {
         name: name.to_owned(),
         namespace: namespace(&session.global.connect_options()),

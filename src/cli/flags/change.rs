@@ -14,8 +14,9 @@ use crate::plan::{ChangeOptions, StrategyChoice};
 /// How jobs get from one revision to the next: what makes a plan another one.
 #[derive(Args, Clone, Debug)]
 pub struct MoveArgs {
-    /// How new Pods take the place of old ones: warm (both up at once, jobs move between them), recreate (stop, replace,
-    /// start), auto (warm; where there is no room for both, the plan to recreate is shown and asked about); without it what `upgrade.strategy` says, which is warm
+    /// How new Pods take the place of old ones: warm (both up at once, jobs move between them),
+    /// recreate (stop, replace, start), auto (warm; where there is no room for both, the plan to
+    /// recreate is shown and asked about); without it what `upgrade.strategy` says, which is warm
     #[arg(long, value_name = "STRATEGY", value_enum, help_heading = "State")]
     pub strategy: Option<Strategy>,
     /// Undo a failure before the new job's first completed checkpoint (the default)
@@ -24,7 +25,8 @@ pub struct MoveArgs {
     /// Leave a failed revision as it is
     #[arg(long, help_heading = "State")]
     pub no_rollback_on_failure: bool,
-    /// Of several jobs roll back only those that fail; the others move on, and the revision is failed all the same
+    /// Of several jobs roll back only those that fail; the others move on, and the revision is
+    /// failed all the same
     #[arg(long, conflicts_with = "no_rollback_on_failure", help_heading = "State")]
     pub keep_going: bool,
     /// Run layout `job` without durable state

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-/// Reads Go's durations as far as people use them: `90s`, `5m`, `1h30m`, `500ms`; a bare number is seconds.
+/// Reads Go's durations as far as people use them: `90s`, `5m`, `1h30m`, `500ms`; a bare number is
+/// seconds.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let bad = || format!("{text:?} is not a duration such as 90s, 5m or 1h30m");
     if let Ok(seconds) = text.parse::<u64>() {

@@ -1,5 +1,5 @@
-//! Flags that verbs share, in groups: a verb's arguments are made of those that mean something to it. Names are kubectl's and
-//! Helm's.
+//! Flags that verbs share, in groups: a verb's arguments are made of those that mean something to
+//! it. Names are kubectl's and Helm's.
 
 pub mod apply;
 pub mod change;

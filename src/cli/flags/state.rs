@@ -17,8 +17,8 @@ pub struct StateArgs {
     /// Start from the recorded savepoint, or from a path (JOB=PATH where there are several jobs)
     #[arg(long, value_name = "recorded|[JOB=]PATH", conflicts_with = "stateless", help_heading = "State")]
     pub from_savepoint: Vec<String>,
-    /// Cancel each job and start from its latest retained checkpoint, or start from the checkpoint at a path: for a job
-    /// that can take no savepoint
+    /// Cancel each job and start from its latest retained checkpoint, or start from the checkpoint
+    /// at a path: for a job that can take no savepoint
     #[arg(
         long,
         value_name = "latest|[JOB=]PATH",

@@ -1,4 +1,5 @@
-//! How a result looks in each format: a report says it all by one trait, so that no verb can forget a format.
+//! How a result looks in each format: a report says it all by one trait, so that no verb can forget
+//! a format.
 
 mod manifest;
 mod plan;
@@ -17,7 +18,8 @@ use super::next::Place;
 
 /// A result, as each format shows it. JSON and YAML are what it serializes to.
 pub trait Render: Serialize {
-    /// Returns it as a user reads it, with commands that lead to `place`; empty where there is nothing to show.
+    /// Returns it as a user reads it, with commands that lead to `place`; empty where there is
+    /// nothing to show.
     fn table(&self, place: &Place) -> String;
 
     /// Returns the same with more columns, where there are more.
@@ -25,7 +27,8 @@ pub trait Render: Serialize {
         self.table(place)
     }
 
-    /// Returns the names of what it is about, as other commands take them: `release/NAME`, `job/NAME`, a path.
+    /// Returns the names of what it is about, as other commands take them: `release/NAME`,
+    /// `job/NAME`, a path.
     fn names(&self) -> Vec<String>;
 
     /// Returns it as YAML.

@@ -11,7 +11,8 @@ use crate::release::{JobState, Status};
 use crate::run::{JobReport, Report};
 use crate::verbs::query::ReleaseRow;
 
-/// Renders a result in every format, and returns its names: lines for people, one document for programs.
+/// Renders a result in every format, and returns its names: lines for people, one document for
+/// programs.
 #[track_caller]
 pub fn every_format<T: Render>(result: &T) -> Vec<String> {
     let text = |format| render(result, format, &Place::unnamed()).unwrap();

@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 /// Columns of a terminal that texts fit into.
 pub const COLUMNS: usize = 80;
 
-/// Returns rows as columns: upper-case heads, two or more spaces between, nothing after the last column.
+/// Returns rows as columns: upper-case heads, two or more spaces between, nothing after the last
+/// column.
 pub fn table(heads: &[&str], rows: &[Vec<String>]) -> String {
     let mut widths: Vec<usize> = heads.iter().map(|head| head.chars().count()).collect();
     for row in rows {
@@ -25,7 +26,8 @@ pub fn table(heads: &[&str], rows: &[Vec<String>]) -> String {
     text
 }
 
-/// Returns text in lines of at most so many columns where its words allow it; all but the first begin with `indent`.
+/// Returns text in lines of at most so many columns where its words allow it; all but the first
+/// begin with `indent`.
 pub fn wrap(text: &str, width: usize, indent: &str) -> String {
     let mut wrapped = String::new();
     let mut column = 0;

@@ -1,4 +1,5 @@
-//! Server-side apply of a manifest: concurrent within a phase, phase after phase, each object's owner checked first.
+//! Server-side apply of a manifest: concurrent within a phase, phase after phase, each object's
+//! owner checked first.
 
 mod error;
 
@@ -44,8 +45,9 @@ pub enum Outcome {
 
 /// Applies objects and reports each as it is done.
 ///
-/// The owners of all objects are read before the first change, so that a unmanaged job's object stops everything. Then each
-/// phase is applied, concurrently, and the next begins when it is whole.
+/// The owners of all objects are read before the first change, so that a unmanaged job's object
+/// stops everything. Then each phase is applied, concurrently, and the next begins when it is
+/// whole.
 pub async fn apply(
     cluster: &Cluster,
     objects: &[Object],
@@ -54,7 +56,8 @@ pub async fn apply(
 ) -> Result<(), ApplyErrors> {
     let mut targets = targets(cluster, objects, options).await?;
     let all: Vec<usize> = (0..targets.len()).collect();
-    // In a real apply a kind may become known only when its definition is applied: those are looked up at their turn.
+    // In a real apply a kind may become known only when its definition is applied: those are looked
+    // up at their turn.
     run(cluster, &mut targets, &all, options, &mut |_, _| (), Step::Look).await?;
     if options.dry_run {
         let mut outcomes = Vec::new();
@@ -99,7 +102,8 @@ struct Target {
 }
 
 impl Target {
-    /// Bindings come after the other objects of their phase: who binds a Role without having its rights needs it to exist.
+    /// Bindings come after the other objects of their phase: who binds a Role without having its
+    /// rights needs it to exist.
     fn wave(&self) -> (Phase, bool) {
         (self.phase, self.key.kind.ends_with("Binding"))
     }
@@ -168,7 +172,8 @@ async fn resolve(cluster: &Cluster, targets: &mut [Target], members: &[usize]) -
     if errors.is_empty() { Ok(()) } else { Err(ApplyErrors { errors }) }
 }
 
-/// One step for some of the targets, at most [`AT_ONCE`] at a time; every one is tried, every error is kept.
+/// One step for some of the targets, at most [`AT_ONCE`] at a time; every one is tried, every error
+/// is kept.
 async fn run(
     cluster: &Cluster,
     targets: &mut [Target],
@@ -288,8 +293,8 @@ fn cannot_say(status: &kube::core::Status, target: &Target, all: &[Target]) -> O
     if status.code == 400 && status.message.contains("does not support dry run") {
         return Some("an admission webhook of the cluster does not support dry runs".to_owned());
     }
-    // Seen on 1.36: who may not bind at will gets a 404 for a binding whose role is not there yet; it names the binding
-    // itself, as if that were missing.
+    // Seen on 1.36: who may not bind at will gets a 404 for a binding whose role is not there yet;
+    // it names the binding itself, as if that were missing.
     let role = target.value.get("roleRef").filter(|_| status.code == 404)?;
     let text = |name: &str| role.get(name).and_then(Value::as_str).unwrap_or_default();
     let brought = all.iter().find(|other| {
@@ -298,8 +303,9 @@ fn cannot_say(status: &kube::core::Status, target: &Target, all: &[Target]) -> O
     Some(format!("it needs {}, which comes with it", brought.key))
 }
 
-/// Returns what of an object the user means by it: without what the server and its controllers write by themselves. The resource
-/// version will not do: a status written between our look and our apply changes it, and a dry run never does.
+/// Returns what of an object the user means by it: without what the server and its controllers
+/// write by themselves. The resource version will not do: a status written between our look and our
+/// apply changes it, and a dry run never does.
 fn content(object: &Value) -> Map<String, Value> {
     let mut object = object.as_object().cloned().unwrap_or_default();
     object.shift_remove("status");

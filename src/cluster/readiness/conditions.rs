@@ -1,8 +1,9 @@
-//! When an object of a kind that nothing is known of is ready: by what its controller writes into its status.
+//! When an object of a kind that nothing is known of is ready: by what its controller writes into
+//! its status.
 //!
-//! The rule of [kstatus], which `kubectl wait`'s users, Flux and Argo CD know. An object without a status is ready, for most
-//! kinds never get one; where no status means that the controller has not looked yet, the layout's table says so
-//! ([`OwnedKind`](super::OwnedKind)).
+//! The rule of [kstatus], which `kubectl wait`'s users, Flux and Argo CD know. An object without a
+//! status is ready, for most kinds never get one; where no status means that the controller has not
+//! looked yet, the layout's table says so ([`OwnedKind`](super::OwnedKind)).
 //!
 //! [kstatus]: https://github.com/kubernetes-sigs/cli-utils/blob/master/pkg/kstatus/README.md
 

@@ -1,7 +1,9 @@
-//! Is it ready, and if not, why not: one look, no loop. Who waits, and how long, is the caller's business.
+//! Is it ready, and if not, why not: one look, no loop. Who waits, and how long, is the caller's
+//! business.
 //!
-//! Knows Kubernetes' own kinds that packages use. Of another kind the caller may have a rule, in its table of
-//! [`OwnedKind`]s; else [`conditions`] judges. Flink's own readiness (slots, jobs) is not seen here.
+//! Knows Kubernetes' own kinds that packages use. Of another kind the caller may have a rule, in
+//! its table of [`OwnedKind`]s; else [`conditions`] judges. Flink's own readiness (slots, jobs) is
+//! not seen here.
 
 pub mod conditions;
 mod pod;
@@ -54,7 +56,8 @@ pub struct NotReady {
     pub reason: String,
     /// Set where waiting will not help soon.
     pub fatal: Option<Fatal>,
-    /// There is no room for its Pods: they cannot be scheduled, or a quota refuses them. Waiting may help.
+    /// There is no room for its Pods: they cannot be scheduled, or a quota refuses them. Waiting
+    /// may help.
     pub no_room: bool,
     /// Of a workload: how many of its Pods are ready, and how many are wanted.
     pub pods: Option<(i32, i32)>,
@@ -121,8 +124,8 @@ impl Waiting {
     }
 }
 
-/// Looks at all objects once and names those that are not ready, in the given order. What `kinds` says of a kind goes
-/// before what is known here.
+/// Looks at all objects once and names those that are not ready, in the given order. What `kinds`
+/// says of a kind goes before what is known here.
 pub async fn not_ready(
     cluster: &Cluster,
     namespace: &str,
@@ -237,7 +240,8 @@ fn stateful_set_waits(set: &StatefulSet) -> Option<Waiting> {
     (ready < wanted).then(|| Waiting::of_pods(format!("{ready} of {wanted} Pods are ready"), ready, wanted))
 }
 
-/// A Job is ready when it has ended well, or its Pod is ready: a Flink application's Job lives as long as the application.
+/// A Job is ready when it has ended well, or its Pod is ready: a Flink application's Job lives as
+/// long as the application.
 fn job_waits(job: &Job) -> Option<Waiting> {
     let status = job.status.clone().unwrap_or_default();
     let condition = |name: &str| {
@@ -307,7 +311,8 @@ async fn claim(
             let name = claim.metadata.name.as_deref().unwrap_or_default();
             let event = last_event(cluster, namespace, "PersistentVolumeClaim", name).await?;
             let (reason, message) = event.unwrap_or_default();
-            // A volume that is bound where its Pod lands is asked for by the Pod: that Pod tells what is wrong.
+            // A volume that is bound where its Pod lands is asked for by the Pod: that Pod tells
+            // what is wrong.
             Ok(match reason.as_str() {
                 "WaitForFirstConsumer" => None,
                 // No class, no provisioner, or a provisioner that cannot: its own words.

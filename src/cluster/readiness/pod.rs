@@ -1,4 +1,5 @@
-//! Why a Pod is not ready: scheduling, images, configuration, crashes with their exit code and last words, volumes.
+//! Why a Pod is not ready: scheduling, images, configuration, crashes with their exit code and last
+//! words, volumes.
 
 use super::{Fatal, Waiting, last_event};
 use crate::cluster::pods::{self, LogOptions};
@@ -25,7 +26,8 @@ pub(super) async fn waits(
         return Ok(None);
     }
     if let Some((false, message)) = condition(&status, "PodScheduled") {
-        // Unschedulable is a verdict; SchedulerError is a conflict that the scheduler tries again at once.
+        // Unschedulable is a verdict; SchedulerError is a conflict that the scheduler tries again
+        // at once.
         let verdict = status.conditions.iter().flatten().any(|condition| {
             condition.type_ == "PodScheduled" && condition.reason.as_deref() == Some("Unschedulable")
         });
@@ -73,11 +75,13 @@ pub(super) async fn waits(
     }))
 }
 
-/// What the scheduler says where other Pods are in the way, which may go. A node selector that no node has is no lack of room.
+/// What the scheduler says where other Pods are in the way, which may go. A node selector that no
+/// node has is no lack of room.
 const ROOM: &[&str] =
     &["Insufficient", "Too many pods", "free ports", "anti-affinity", "volume count", "volume limits"];
 
-/// The scheduler's message without what it says of preemption. A claim that has no volume yet is not a lack of room.
+/// The scheduler's message without what it says of preemption. A claim that has no volume yet is
+/// not a lack of room.
 fn not_scheduled(message: &str) -> Waiting {
     if message.contains("unbound immediate PersistentVolumeClaims") {
         return Waiting::new("waits for its volume");
@@ -150,7 +154,8 @@ fn container_waits(container: &ContainerStatus) -> Option<Found> {
     })
 }
 
-/// The same words for the first try and for those after it, without the ports of a connection, which each try has anew.
+/// The same words for the first try and for those after it, without the ports of a connection,
+/// which each try has anew.
 fn image(image: &str, message: &str) -> String {
     let begins = [
         &format!("Back-off pulling image \"{image}\""),
@@ -183,7 +188,8 @@ fn ended(container: &str, run: &ContainerStateTerminated, again: bool) -> Waitin
     Waiting { fatal: again.then_some(Fatal::CrashLoop), ..Waiting::trouble(reason) }
 }
 
-/// The line of a log that says most about its end: of a Java stack trace the innermost cause, else the last line.
+/// The line of a log that says most about its end: of a Java stack trace the innermost cause, else
+/// the last line.
 fn last_words(log: &str) -> Option<String> {
     // The kubelet's own words, in a 200, where the log was cleaned away meanwhile.
     let kubelet = |line: &str| {

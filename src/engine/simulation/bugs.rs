@@ -41,7 +41,8 @@ pub(super) enum Bug {
     NotBroughtBack,
     /// A run that goes on late does not look at what the run that took over left in charge.
     RecordsNotRead,
-    /// A JobManager that restarted counts from zero: that is taken for a job that never completed a checkpoint.
+    /// A JobManager that restarted counts from zero: that is taken for a job that never completed a
+    /// checkpoint.
     CountsTrusted,
     /// Pods that started a job for an interrupted run: what it left is not looked for.
     CheckpointNotLookedFor,
@@ -49,13 +50,16 @@ pub(super) enum Bug {
     NoLookTakenForNothing,
     /// The same Pods: whether their job has finished is not looked for.
     ResultNotLookedFor,
-    /// A job that Flink brought back after its stop had failed, and that has finished, is taken for one that has failed.
+    /// A job that Flink brought back after its stop had failed, and that has finished, is taken for
+    /// one that has failed.
     FinishTakenForFailure,
-    /// What an unreachable JobManager would bring back is not looked for when its generation is removed.
+    /// What an unreachable JobManager would bring back is not looked for when its generation is
+    /// removed.
     UnmanagedNotLookedFor,
     /// The resource of a job whose id is assigned is changed whatever has become of it meanwhile.
     ResourceNotVersioned,
-    /// A job under the name of a submission is taken for the new one, whenever it was started and from whatever state.
+    /// A job under the name of a submission is taken for the new one, whenever it was started and
+    /// from whatever state.
     IdBelieved,
 }
 

@@ -12,7 +12,8 @@ pub(super) enum Fault {
     DiesAfter,
     /// As `DiesAfter`, and the next run comes when Flink has forgotten what became of the request.
     DiesForLong,
-    /// It is suspended between its last look and the sending, and goes on when another run has finished.
+    /// It is suspended between its last look and the sending, and goes on when another run has
+    /// finished.
     Suspended,
     /// The request never arrives, and nobody knows.
     RequestLost,
@@ -20,7 +21,8 @@ pub(super) enum Fault {
     AnswerLost,
     /// It arrives much later than the sender waits.
     Late,
-    /// A proxy on the way waits in vain for the answer, sends the request once more, and hands on the answer to that.
+    /// A proxy on the way waits in vain for the answer, sends the request once more, and hands on
+    /// the answer to that.
     Repeated,
     /// The JobManager dies before the request arrives.
     RestartsBefore,

@@ -1,5 +1,6 @@
-//! A model of Flink: its clusters, their jobs, savepoints and checkpoints, as far as the engine can see them, with the
-//! habits that real ones have shown. Time is tokio's, which the simulation lets jump.
+//! A model of Flink: its clusters, their jobs, savepoints and checkpoints, as far as the engine can
+//! see them, with the habits that real ones have shown. Time is tokio's, which the simulation lets
+//! jump.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -24,7 +25,8 @@ const LAUNCHING: Duration = Duration::from_millis(800);
 const NEVER: Duration = Duration::from_hours(10_000);
 /// From a savepoint to the end of the job that it stops.
 const FINISHING: Duration = Duration::from_millis(300);
-/// For how long Flink keeps the answer of an operation that is over, where nobody sets it otherwise.
+/// For how long Flink keeps the answer of an operation that is over, where nobody sets it
+/// otherwise.
 pub(super) const KEPT: Duration = Duration::from_mins(5);
 
 /// What comes of a job.
@@ -284,7 +286,8 @@ impl Flink {
         }
     }
 
-    /// A generation whose Pods have just been made, or are suspended; where it is there already nothing happens.
+    /// A generation whose Pods have just been made, or are suspended; where it is there already
+    /// nothing happens.
     pub fn create(&mut self, number: u32, held: bool, now: Instant) {
         let after = if held { NEVER } else { Duration::from_secs(3) };
         let generation = self.generations.entry(number).or_insert_with(|| Generation {
@@ -301,7 +304,8 @@ impl Flink {
         generation.halted = false;
     }
 
-    /// The Pods that start a job begin; a JobManager that takes the place of one that was deleted brings its job back.
+    /// The Pods that start a job begin; a JobManager that takes the place of one that was deleted
+    /// brings its job back.
     pub fn unsuspend(&mut self, number: u32, request: &RunRequest, name: &str, now: Instant) {
         let Some(generation) = self.generations.get_mut(&number) else { return };
         if generation.halted || generation.answers_from < now + NEVER / 2 {
@@ -414,7 +418,8 @@ impl Flink {
         resource.is_none_or(|one| one.taken_in == one.version && one.begun.is_none())
     }
 
-    /// Returns whether the controller has begun with a submission: the job that Flink shows may be the one before it still.
+    /// Returns whether the controller has begun with a submission: the job that Flink shows may be
+    /// the one before it still.
     pub fn has_launched(&self, number: u32, submission: &Submission) -> bool {
         let resource = self.resources.get(&(number, submission.job.clone()));
         resource.is_some_and(|one| one.done.contains(&submission.nonce))
@@ -471,7 +476,8 @@ impl Flink {
         let numbers: Vec<u32> = self.generations.keys().copied().collect();
         for number in numbers {
             let Some(mut generation) = self.generations.remove(&number) else { continue };
-            // A stop ends what a job emits, so it comes before the checkpoints that would have followed.
+            // A stop ends what a job emits, so it comes before the checkpoints that would have
+            // followed.
             self.advance_stops(&mut generation, now);
             for job in &mut generation.jobs {
                 self.advance_job(job, now);

@@ -1,8 +1,10 @@
-//! The engine in a world that goes wrong: every fault at every transition, and a hundred thousand histories of several.
+//! The engine in a world that goes wrong: every fault at every transition, and a hundred thousand
+//! histories of several.
 //!
-//! The engine, the state machine and the protocols above Flink's REST API are the real ones; Flink, the API server and the
-//! clock are models. In each history each job must end running exactly once, or stopped with a savepoint that the release
-//! knows; never two of it at a time, never from older state than the plan said. The same seed gives the same histories.
+//! The engine, the state machine and the protocols above Flink's REST API are the real ones; Flink,
+//! the API server and the clock are models. In each history each job must end running exactly once,
+//! or stopped with a savepoint that the release knows; never two of it at a time, never from older
+//! state than the plan said. The same seed gives the same histories.
 
 #![expect(clippy::cast_possible_truncation, reason = "the numbers of a model are small")]
 
@@ -58,15 +60,17 @@ const TRANSITIONS: [&str; 19] = [
 ///
 /// A request to the API server alone does not meet a JobManager.
 ///
-/// A proxy repeats what is idempotent (RFC 9110, 9.2.2): of Flink's requests its DELETE, not POST, nor the PATCH that cancels.
-/// What changes objects is idempotent here whatever its method, and the journal's own PUT is known again by its epoch. Of what
-/// is left out the ends are known: a stop whose trigger was forgotten between the two, by a JobManager that restarted or in
-/// time, is answered as that of a job that is not there; a cancel that meets no JobManager the second time counts as not sent;
-/// and where the job result store forgets, a job that has failed is run twice.
+/// A proxy repeats what is idempotent (RFC 9110, 9.2.2): of Flink's requests its DELETE, not POST,
+/// nor the PATCH that cancels. What changes objects is idempotent here whatever its method, and the
+/// journal's own PUT is known again by its epoch. Of what is left out the ends are known: a stop
+/// whose trigger was forgotten between the two, by a JobManager that restarted or in time, is
+/// answered as that of a job that is not there; a cancel that meets no JobManager the second time
+/// counts as not sent; and where the job result store forgets, a job that has failed is run twice.
 ///
-/// And a gap: a run that is suspended while it cancels the new job on its revert, and goes on when another run has left that
-/// job in charge, because it had completed a checkpoint by then, ends it; nothing in Flink fences a cancel, and the rule of the
-/// first checkpoint forbids to bring the old one back. Its state is in its latest checkpoint (`upgrade --from-checkpoint PATH`).
+/// And a gap: a run that is suspended while it cancels the new job on its revert, and goes on when
+/// another run has left that job in charge, because it had completed a checkpoint by then, ends it;
+/// nothing in Flink fences a cancel, and the rule of the first checkpoint forbids to bring the old
+/// one back. Its state is in its latest checkpoint (`upgrade --from-checkpoint PATH`).
 fn is_possible(transition: &str, fault: Fault) -> bool {
     let by_post_or_patch = ["plan", "stop", "cancel old", "cancel new", "run new", "run back"];
     let of_flink =
@@ -79,9 +83,11 @@ fn is_possible(transition: &str, fault: Fault) -> bool {
     }
 }
 
-/// After how long without a sign of life an operation may be taken over: more than any request takes to arrive.
+/// After how long without a sign of life an operation may be taken over: more than any request
+/// takes to arrive.
 const LOCK: Duration = Duration::from_mins(1);
-/// How long Flink's world goes on without a look while nobody is there: less than what happens in it by itself takes.
+/// How long Flink's world goes on without a look while nobody is there: less than what happens in
+/// it by itself takes.
 const TICK: Duration = Duration::from_secs(2);
 /// Until what could not happen yet is tried again.
 const SOON: Duration = Duration::from_millis(100);
@@ -166,7 +172,8 @@ struct History {
     noise: bool,
     /// An unmanaged job is submitted to the old generation in the middle.
     unmanaged: bool,
-    /// How long after the beginning, at the earliest, the old generation's JobManager dies for good.
+    /// How long after the beginning, at the earliest, the old generation's JobManager dies for
+    /// good.
     lost: Option<Duration>,
     seed: u64,
 }
@@ -212,7 +219,8 @@ impl History {
         let steady = restarts.is_empty() && !faults.iter().any(|(_, fault)| restart(fault));
         let late = faults.iter().any(|(_, fault)| *fault == Fault::Suspended);
         let (fate, scene) = (dice.one_of(&fates), dice.one_of(&SCENES));
-        // A gap: one run makes a job's resource late, and another one late the generation that it names.
+        // A gap: one run makes a job's resource late, and another one late the generation that it
+        // names.
         let assigned = matches!(scene, Scene::Assigned | Scene::AssignedInPlace);
         let first = faults.iter().position(|(_, fault)| *fault == Fault::Suspended);
         let once = |(index, (_, fault)): &(usize, (u32, Fault))| {
@@ -224,8 +232,9 @@ impl History {
             || matches!(fate, Fate::FailsLate | Fate::FailsOnceBack | Fate::Finishes(_));
         let spared = dice.below(2) == 0;
         let stop = dice.one_of(&stops);
-        // A gap: Flink brings a job back though its savepoint is complete, it finishes by itself, and its JobManager restarts
-        // before anybody has seen that. What is left is what a savepoint that ended it leaves.
+        // A gap: Flink brings a job back though its savepoint is complete, it finishes by itself,
+        // and its JobManager restarts before anybody has seen that. What is left is what a
+        // savepoint that ended it leaves.
         let told = stop != StopFate::ComesBack || steady;
         Self {
             scene,
@@ -244,8 +253,9 @@ impl History {
                 None,
             ]),
             assigns: dice.one_of(&[Assigns::Another, Assigns::TheSame]),
-            // The package keeps the job result store. Where another client lets it forget, a job that ended by itself cannot be
-            // told from one that never ran once its JobManager restarts, and nothing refuses a submission that comes late.
+            // The package keeps the job result store. Where another client lets it forget, a job
+            // that ended by itself cannot be told from one that never ran once its JobManager
+            // restarts, and nothing refuses a submission that comes late.
             forgetful: !late && (!by_itself || steady) && dice.below(2) == 0,
             noise: dice.below(3) == 0,
             unmanaged: dice.below(4) == 0,
@@ -334,7 +344,8 @@ fn journal(scene: Scene) -> Journal {
     let warm = Decided { strategy: Strategy::Warm, pods: Pods::New, ..upgrade.clone() };
     let recreate = Decided { pods: Pods::New, revert: Some(3), ..upgrade.clone() };
     let pods = ControlTraits { starts_with_pods: true, ..ControlTraits::default() };
-    // Those of the driver that `verbs::upgrade`'s tests plan with, and carry out over a mocked API server.
+    // Those of the driver that `verbs::upgrade`'s tests plan with, and carry out over a mocked API
+    // server.
     let assigned = ControlKind::Assigned.traits();
     let decided = match scene {
         Scene::Warm
@@ -482,7 +493,8 @@ fn make_good(
 
 type Asleep = std::collections::VecDeque<(Running, Rc<Fortune>)>;
 
-/// Runs the operation, and after each death the next command, until nothing is left to do. Who is suspended joins `asleep`.
+/// Runs the operation, and after each death the next command, until nothing is left to do. Who is
+/// suspended joins `asleep`.
 async fn carry_out(
     outside: &Rc<RefCell<Outside>>,
     mut journal: Option<Journal>,
@@ -546,8 +558,8 @@ async fn play(history: &History, bug: Option<Bug>) -> Told {
     judge(history, &outside)
 }
 
-/// The old generation's JobManager dies for good, when it is known that no job of the release is left in it: what became of a
-/// stop nobody would ever know.
+/// The old generation's JobManager dies for good, when it is known that no job of the release is
+/// left in it: what became of a stop nobody would ever know.
 fn lose_job_manager(all: &mut Outside) {
     let left = |job: &JobMove| job.decided.old.is_none() || job.forward.stopped;
     if all.operation.as_ref().is_none_or(|operation| operation.journal.jobs.iter().all(left)) {
@@ -600,8 +612,8 @@ fn not_as_told(history: &History, outside: &Outside, index: usize, job: &JobMove
     }
 }
 
-/// Returns whether a job may be stopped: its newest state is in a savepoint that the release knows, or it never ran, or it failed by
-/// itself after it had gone on.
+/// Returns whether a job may be stopped: its newest state is in a savepoint that the release knows,
+/// or it never ran, or it failed by itself after it had gone on.
 fn is_over(history: &History, outside: &Outside, job: &JobMove) -> bool {
     if outside.flink.live(&job.name) > 1 {
         return false;
@@ -611,7 +623,8 @@ fn is_over(history: &History, outside: &Outside, job: &JobMove) -> bool {
     let newest =
         known.filter_map(|(_, path)| outside.flink.storage.get(path)).map(|saved| saved.position).max();
     let recorded = history.scene == Scene::WarmFromRecorded; // its savepoint is known from before
-    // Its state is given up by choice; an operation that ends as failed says that the job is stopped.
+    // Its state is given up by choice; an operation that ends as failed says that the job is
+    // stopped.
     let given_up = history.scene == Scene::WarmStateless && outside.records.closed == Some(Outcome::Failed);
     let failed_late = outside.flink.failed_late.contains(&job.name);
     let finished = outside.flink.finished.values().any(|name| *name == job.name);
@@ -663,7 +676,8 @@ fn single_faults() -> Vec<History> {
     histories
 }
 
-/// An unmanaged job in the old generation, whose JobManager dies for good once the release's jobs have left it.
+/// An unmanaged job in the old generation, whose JobManager dies for good once the release's jobs
+/// have left it.
 fn silent() -> impl Iterator<Item = History> {
     let scenes =
         [Scene::Warm, Scene::WarmTwoJobs, Scene::KeepGoing, Scene::WarmFromCheckpoint, Scene::WarmStateless];
@@ -689,7 +703,8 @@ fn silent() -> impl Iterator<Item = History> {
     gone.chain(restarts)
 }
 
-/// Jobs whose ids another controller assigns: learnt late, never, the same as that of the stopped job, another one.
+/// Jobs whose ids another controller assigns: learnt late, never, the same as that of the stopped
+/// job, another one.
 fn assigned() -> impl Iterator<Item = History> {
     let scenes = [Scene::Assigned, Scene::AssignedInPlace];
     let controllers =
@@ -739,7 +754,8 @@ fn finishing() -> impl Iterator<Item = History> {
     })
 }
 
-/// Pods of which it is not known whether they were unsuspended, and every fault at what follows: their JobManager is ended.
+/// Pods of which it is not known whether they were unsuspended, and every fault at what follows:
+/// their JobManager is ended.
 fn without_an_answer() -> impl Iterator<Item = History> {
     let lost = [Fault::RequestLost, Fault::AnswerLost];
     let at = (1..=12).flat_map(move |at| lost.map(|first| (at, first)));
@@ -748,8 +764,8 @@ fn without_an_answer() -> impl Iterator<Item = History> {
         .map(|faults| History { faults, ..History::plain(Scene::Standalone) })
 }
 
-/// Pods that start a job after the run that let them go has died: it fails by itself, or finishes, and its JobManager restarts
-/// before anybody has seen it.
+/// Pods that start a job after the run that let them go has died: it fails by itself, or finishes,
+/// and its JobManager restarts before anybody has seen it.
 fn unseen() -> impl Iterator<Item = History> {
     let died = (1..=12).flat_map(|at| [20, 40].map(|after| (at, after)));
     let seen = died.flat_map(|(at, after)| (0..20).map(move |seed| (at, after, seed)));
@@ -766,8 +782,8 @@ fn unseen() -> impl Iterator<Item = History> {
     })
 }
 
-/// A run that is suspended; to the one that takes over a request is lost, so that one of two jobs stays with the new revision and
-/// the other goes back; then the first one wakes up.
+/// A run that is suspended; to the one that takes over a request is lost, so that one of two jobs
+/// stays with the new revision and the other goes back; then the first one wakes up.
 fn suspended() -> impl Iterator<Item = History> {
     let scenes = [Scene::WarmTwoJobs, Scene::KeepGoing, Scene::SamePodsTwoJobs];
     let at = scenes.into_iter().flat_map(|scene| (1..=12).map(move |at| (scene, at)));

@@ -1,4 +1,5 @@
-//! A world for the engine: the model of Flink, a model of the operation object and the records, and faults at transitions.
+//! A world for the engine: the model of Flink, a model of the operation object and the records, and
+//! faults at transitions.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -104,7 +105,8 @@ impl Outside {
         self.bug == Some(bug)
     }
 
-    /// Returns whether a run cannot look into the storage just now. The user comes again until one can.
+    /// Returns whether a run cannot look into the storage just now. The user comes again until one
+    /// can.
     fn is_blind(&mut self, run: u32) -> bool {
         self.noise && run <= 4 && self.dice.below(3) == 0
     }
@@ -127,7 +129,8 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// A transition: the fence, then the request, with what may happen to it on its way. `Err`: what the sender sees.
+    /// A transition: the fence, then the request, with what may happen to it on its way. `Err`:
+    /// what the sender sees.
     async fn transition<T: 'static>(
         &self,
         name: &'static str,
@@ -487,8 +490,8 @@ impl Rest for Api {
     }
 }
 
-/// The control over one generation: Flink's REST API, the API server for Pods that start a job, and for jobs whose ids are
-/// assigned a controller with a resource for each.
+/// The control over one generation: Flink's REST API, the API server for Pods that start a job, and
+/// for jobs whose ids are assigned a controller with a resource for each.
 pub(super) struct Control {
     api: Api,
     rest: RestControl<Api>,
@@ -509,7 +512,8 @@ impl Control {
         })
     }
 
-    /// A change of a job's resource, which is refused where it is another than it was when it was read.
+    /// A change of a job's resource, which is refused where it is another than it was when it was
+    /// read.
     async fn change_resource(
         &self,
         name: &'static str,

@@ -1,7 +1,9 @@
-//! A driver for tests alone: another controller starts the jobs and assigns their ids, as the Flink Kubernetes Operator does.
+//! A driver for tests alone: another controller starts the jobs and assigns their ids, as the Flink
+//! Kubernetes Operator does.
 //!
-//! A generation is one object, a `JobCluster`. What its `spec` asks for the controller carries out, and tells in `status`.
-//! The controller is a model too (`src/verbs/upgrade/tests/model.rs`); what is asked of Flink goes by REST.
+//! A generation is one object, a `JobCluster`. What its `spec` asks for the controller carries out,
+//! and tells in `status`. The controller is a model too (`src/verbs/upgrade/tests/model.rs`); what
+//! is asked of Flink goes by REST.
 
 use std::time::Duration;
 

@@ -74,7 +74,8 @@ macro_rules! driven {
     };
 }
 
-/// Each method, those with a default too: one that was left out here would go past the driver that overrides it.
+/// Each method, those with a default too: one that was left out here would go past the driver that
+/// overrides it.
 impl JobControl for Driver {
     type Rest = Client;
 

@@ -1,4 +1,5 @@
-//! The table of all kinds of control: what may be counted on in each, and which objects it adds to a release.
+//! The table of all kinds of control: what may be counted on in each, and which objects it adds to
+//! a release.
 
 use serde::{Deserialize, Serialize};
 
@@ -43,8 +44,8 @@ impl ControlKind {
         }
     }
 
-    /// Returns the kinds of objects that its generations are made of beside Kubernetes' own: the resources of its controller,
-    /// and when one of each is ready.
+    /// Returns the kinds of objects that its generations are made of beside Kubernetes' own: the
+    /// resources of its controller, and when one of each is ready.
     pub(super) fn adds(self) -> &'static [OwnedKind] {
         match self {
             Self::Rest | Self::Pods => &[],

@@ -1,7 +1,8 @@
 //! How the jobs of a layout are started and stopped: one trait, a file for each way.
 //!
-//! Plan, state machine and engine know the trait and its [`ControlTraits`], never a kind of layout: what differs between
-//! layouts differs here. A driver carries out single requests; the order of them is the engine's.
+//! Plan, state machine and engine know the trait and its [`ControlTraits`], never a kind of layout:
+//! what differs between layouts differs here. A driver carries out single requests; the order of
+//! them is the engine's.
 
 #[cfg(test)]
 mod assigned;
@@ -45,7 +46,8 @@ pub struct Found {
     pub job: Option<Sighting>,
     /// The controller has carried out what it was asked for last: no job is on its way.
     pub settled: bool,
-    /// The controller has begun to carry out this very submission. The job may not be there yet, or not any more.
+    /// The controller has begun to carry out this very submission. The job may not be there yet, or
+    /// not any more.
     pub launched: bool,
 }
 
@@ -85,18 +87,20 @@ pub trait JobControl {
         self.rest().takes_checkpoints(job).await
     }
 
-    /// Returns the path of the newest checkpoint that a job which has ended left; `None` where it completed none.
+    /// Returns the path of the newest checkpoint that a job which has ended left; `None` where it
+    /// completed none.
     async fn latest_checkpoint(&self, job: JobId) -> Result<Option<String>, FlinkError> {
         self.rest().latest_checkpoint(job).await
     }
 
-    /// Returns the path of the newest savepoint that Flink knows of a job; `None` where there is none.
+    /// Returns the path of the newest savepoint that Flink knows of a job; `None` where there is
+    /// none.
     async fn latest_savepoint(&self, job: JobId) -> Result<Option<String>, FlinkError> {
         self.rest().latest_savepoint(job).await
     }
 
-    /// Stops a job with a savepoint, and gives its path the moment it is written; never abandons a savepoint by a
-    /// time-out of its own.
+    /// Stops a job with a savepoint, and gives its path the moment it is written; never abandons a
+    /// savepoint by a time-out of its own.
     async fn stop(
         &self,
         job: JobId,
@@ -126,7 +130,8 @@ pub trait JobControl {
         self.rest().ended(job, tick).await
     }
 
-    /// Runs `main()` without starting its job ([`ControlTraits::preflight`](crate::operation::ControlTraits)).
+    /// Runs `main()` without starting its job
+    /// ([`ControlTraits::preflight`](crate::operation::ControlTraits)).
     async fn preflight(&self, jar: &str, program: &Program) -> Result<Plan, FlinkError> {
         self.rest().preflight(jar, program).await
     }
@@ -136,8 +141,9 @@ pub trait JobControl {
         self.rest().start(jar, request).await
     }
 
-    /// Hands a job to who assigns ids ([`ControlTraits::chooses_job_id`](crate::operation::ControlTraits) is off). The
-    /// same submission again changes nothing; neither does one that arrives when it was withdrawn.
+    /// Hands a job to who assigns ids
+    /// ([`ControlTraits::chooses_job_id`](crate::operation::ControlTraits) is off). The same
+    /// submission again changes nothing; neither does one that arrives when it was withdrawn.
     async fn submit(&self, submission: &Submission) -> Result<(), FlinkError> {
         Err(unsupported(&format!("submit {}", submission.job)))
     }
@@ -147,27 +153,28 @@ pub trait JobControl {
         Err(unsupported(&format!("identify {}", submission.job)))
     }
 
-    /// Takes a submission back: who assigns ids does not begin to start its job any more. What it has begun it
-    /// finishes: [`Found::settled`] says when.
+    /// Takes a submission back: who assigns ids does not begin to start its job any more. What it
+    /// has begun it finishes: [`Found::settled`] says when.
     async fn withdraw(&self, submission: &Submission) -> Result<(), FlinkError> {
         Err(unsupported(&format!("withdraw {}", submission.job)))
     }
 
-    /// Lets the Pods that start the job begin ([`ControlTraits::starts_with_pods`](crate::operation::ControlTraits)). A
-    /// request that arrives when they are deleted again does nothing.
+    /// Lets the Pods that start the job begin
+    /// ([`ControlTraits::starts_with_pods`](crate::operation::ControlTraits)). A request that
+    /// arrives when they are deleted again does nothing.
     async fn unsuspend(&self) -> Result<(), Cause> {
         Ok(())
     }
 
-    /// Ends the `JobManager`, which does not answer, or does not know its job. Returns whether that job completed a
-    /// checkpoint, which high availability knows; `None` where it does not say.
+    /// Ends the `JobManager`, which does not answer, or does not know its job. Returns whether that
+    /// job completed a checkpoint, which high availability knows; `None` where it does not say.
     async fn halt(&self, job: JobId) -> Result<Option<bool>, Cause> {
         let source = unsupported(&format!("halt {job}"));
         Err(Cause::Flink { doing: "the JobManager could not be ended".to_owned(), source })
     }
 
-    /// Shuts the cluster down for good; Flink removes its own files of high availability. A job that still runs would be
-    /// dropped without a word: the caller makes sure that each has ended.
+    /// Shuts the cluster down for good; Flink removes its own files of high availability. A job
+    /// that still runs would be dropped without a word: the caller makes sure that each has ended.
     async fn shut_down(&self) -> Result<(), FlinkError> {
         self.rest().shut_down().await
     }

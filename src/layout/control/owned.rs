@@ -1,10 +1,11 @@
-//! What a release is made of: the kinds of objects that layouts render, and when one of each is ready.
+//! What a release is made of: the kinds of objects that layouts render, and when one of each is
+//! ready.
 
 use super::kind::ControlKind;
 use crate::cluster::readiness::{OwnedKind, Ready};
 
-/// Kubernetes' own kinds, which any layout may render. Records and locks of releases are Secrets too, but have no release
-/// label.
+/// Kubernetes' own kinds, which any layout may render. Records and locks of releases are Secrets
+/// too, but have no release label.
 const COMMON: [OwnedKind; 15] = [
     common("v1", "ConfigMap", "configmaps"),
     common("v1", "Secret", "secrets"),
@@ -27,8 +28,8 @@ const fn common(api_version: &'static str, kind: &'static str, plural: &'static 
     OwnedKind { api_version, kind, plural, ready: Ready::ByKind }
 }
 
-/// Returns the kinds that a release may be made of, whichever drivers its revisions have had: an older generation may be
-/// another driver's.
+/// Returns the kinds that a release may be made of, whichever drivers its revisions have had: an
+/// older generation may be another driver's.
 pub fn owned_kinds() -> Vec<OwnedKind> {
     let added = ControlKind::ALL.iter().flat_map(|kind| kind.adds());
     COMMON.iter().chain(added).copied().collect()

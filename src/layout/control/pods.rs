@@ -1,7 +1,8 @@
-//! The control of a generation whose Pods start its one job: a `JobManager` that runs as a Kubernetes Job.
+//! The control of a generation whose Pods start its one job: a `JobManager` that runs as a
+//! Kubernetes Job.
 //!
-//! Applied, the Kubernetes Job is suspended; it begins when the journal says that the job is to start. All else is asked of
-//! its Flink by REST.
+//! Applied, the Kubernetes Job is suspended; it begins when the journal says that the job is to
+//! start. All else is asked of its Flink by REST.
 
 use std::time::Duration;
 
@@ -58,8 +59,9 @@ impl JobControl for PodsControl {
         Ok(())
     }
 
-    /// Deletes what runs the `JobManager` and waits until its Pods are gone. High availability keeps an entry for each
-    /// completed checkpoint in a ConfigMap of the job's own (`KubernetesStateHandleStore`).
+    /// Deletes what runs the `JobManager` and waits until its Pods are gone. High availability
+    /// keeps an entry for each completed checkpoint in a ConfigMap of the job's own
+    /// (`KubernetesStateHandleStore`).
     async fn halt(&self, job: JobId) -> Result<Option<bool>, Cause> {
         let (cluster, namespace) = (&self.cluster, &self.namespace);
         let never_ran = self.has_never_run().await;

@@ -1,4 +1,5 @@
-//! The control by Flink's REST API: session and job clusters, whose jobs are started and stopped by request.
+//! The control by Flink's REST API: session and job clusters, whose jobs are started and stopped by
+//! request.
 
 use std::time::Duration;
 
@@ -42,12 +43,14 @@ pub struct RestControl<R> {
 }
 
 impl<R: Rest> RestControl<R> {
-    /// By these requests. `silence` is for how long Flink may not answer while a job is looked up around its start.
+    /// By these requests. `silence` is for how long Flink may not answer while a job is looked up
+    /// around its start.
     pub fn new(rest: R, silence: Duration) -> Self {
         Self { rest, silence }
     }
 
-    /// Returns what Flink knows of a job's checkpoints after its end; where it does not answer it is asked again for a while.
+    /// Returns what Flink knows of a job's checkpoints after its end; where it does not answer it
+    /// is asked again for a while.
     async fn last_checkpoints(&self, job: JobId) -> Result<LatestCheckpoints, FlinkError> {
         let begun = Instant::now();
         loop {
@@ -61,7 +64,8 @@ impl<R: Rest> RestControl<R> {
     }
 
     async fn last_checkpoints_now(&self, job: JobId) -> Result<LatestCheckpoints, FlinkError> {
-        // Flink answers from a cache: one that was filled before the end may name a checkpoint that is gone by now.
+        // Flink answers from a cache: one that was filled before the end may name a checkpoint that
+        // is gone by now.
         let cached = self.rest.config().await?.refresh_interval;
         tokio::time::sleep(Duration::from_millis(cached + 100)).await;
         Ok(self.rest.checkpoints(job).await?.latest)

@@ -1,4 +1,5 @@
-//! What a change means for jobs: which stop, which start, from which state, and for which the user must choose.
+//! What a change means for jobs: which stop, which start, from which state, and for which the user
+//! must choose.
 //!
 //! Decides and refuses; it never changes anything.
 
@@ -28,7 +29,8 @@ pub(in crate::plan) struct Moves<'a> {
     pub pods: Pods,
     /// Claims that the old Pods mount and the new ones do not.
     pub claims_left: Vec<String>,
-    /// The new Pods mount the claims of the old ones, at least one: what is in them stays within reach.
+    /// The new Pods mount the claims of the old ones, at least one: what is in them stays within
+    /// reach.
     pub keeps_volume: bool,
     /// The new Pods start while the jobs are down.
     pub starts_pods: bool,
@@ -132,7 +134,8 @@ impl Moves<'_> {
         self.options.jars.get(job).map(|file| sha256(file))
     }
 
-    /// Returns whether a job is to start from other state than what it has, though nothing else of it changes.
+    /// Returns whether a job is to start from other state than what it has, though nothing else of
+    /// it changes.
     fn asks_for_state(&self, job: &str) -> bool {
         match &self.options.choice {
             None | Some(StateChoice::Savepoint) => false,
@@ -340,7 +343,8 @@ impl Moves<'_> {
         descriptor.map_or(StartId::Chosen(id), |descriptor| descriptor.start_id(id))
     }
 
-    /// A job that ended because another client wanted it, or by itself, is not started by an upgrade.
+    /// A job that ended because another client wanted it, or by itself, is not started by an
+    /// upgrade.
     fn stays_ended(&self, before: &JobRecord) -> bool {
         matches!(self.ended_state(before), JobState::Stopped | JobState::Canceled | JobState::Finished)
     }

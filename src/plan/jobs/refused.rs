@@ -8,7 +8,8 @@ use crate::plan::StateChoice;
 use crate::release::{JobRecord, JobState};
 
 impl Moves<'_> {
-    /// State was named for a release in which nothing could take it: the user expects something that would not happen.
+    /// State was named for a release in which nothing could take it: the user expects something
+    /// that would not happen.
     pub(super) fn refuse_unused_choice(&self) -> Result<(), Failure> {
         let name = &self.options.name;
         let had_jobs = self.situation.base.as_ref().is_some_and(|base| !base.jobs.is_empty());

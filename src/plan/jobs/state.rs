@@ -21,15 +21,17 @@ impl Moves<'_> {
         change.decided.revert = Some(Start { id: self.old_start_id(before), from: StateFrom::ItsStop });
     }
 
-    /// Returns whether a job has state that is newer than what it was restored from; so too where that is not known.
+    /// Returns whether a job has state that is newer than what it was restored from; so too where
+    /// that is not known.
     pub(super) async fn has_completed_checkpoint(&self, job: &JobRecord, id: JobId) -> bool {
         let Some(descriptor) = self.situation.descriptor_of(job) else { return true };
         let checkpoints = self.context.flink(descriptor).checkpoints(id).await;
         checkpoints.map_or(true, |checkpoints| checkpoints.latest.completed.is_some())
     }
 
-    /// A job whose checkpoints all fail: its savepoint would fail like them, and Flink, which stops the sources for it, would
-    /// then start the job again from where it began. One or two say nothing. Counted are the last ones that Flink keeps (ten).
+    /// A job whose checkpoints all fail: its savepoint would fail like them, and Flink, which stops
+    /// the sources for it, would then start the job again from where it began. One or two say
+    /// nothing. Counted are the last ones that Flink keeps (ten).
     pub(super) async fn checkpoints_fail(&self, job: &JobRecord, id: JobId) -> Option<String> {
         let client = self.context.flink(self.situation.descriptor_of(job)?);
         let checkpoints = client.checkpoints(id).await.ok()?;
@@ -80,7 +82,8 @@ impl Moves<'_> {
         }
     }
 
-    /// The newest savepoint of a job on record: of the revision that a rollback returns to, or of any.
+    /// The newest savepoint of a job on record: of the revision that a rollback returns to, or of
+    /// any.
     pub(super) fn recorded(&self, job: &JobRecord) -> Result<String, Failure> {
         let Some(target) = &self.desired.returns_to else { return self.newest_recorded(job) };
         let known = &self.situation.savepoints;
@@ -108,8 +111,8 @@ impl Moves<'_> {
         Ok(savepoint.path.clone())
     }
 
-    /// The newest completed checkpoint of a job that Flink knows, running or ended; refused where it would not outlive the
-    /// job's end.
+    /// The newest completed checkpoint of a job that Flink knows, running or ended; refused where
+    /// it would not outlive the job's end.
     pub(super) async fn latest_checkpoint(&self, job: &JobRecord, id: JobId) -> Result<String, Failure> {
         let name = &self.options.name;
         let refuse = |reason: String| {

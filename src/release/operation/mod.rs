@@ -1,10 +1,11 @@
-//! The operation in progress: one small Secret `flink.operation.v1.<release>`, lock and journal at once.
+//! The operation in progress: one small Secret `flink.operation.v1.<release>`, lock and journal at
+//! once.
 //!
-//! Every write is a compare-and-swap on its resource version, so who has lost the lock cannot write the journal either.
-//! Expiry is written in the API server's time (its `Date`), on which all machines agree; our own view of how long we hold
-//! it is counted with a clock that goes on while the machine sleeps, from before the request was sent. The lock fences
-//! the record, not Flink: before each request that changes something, write again and see
-//! [`Guard::confirm`].
+//! Every write is a compare-and-swap on its resource version, so who has lost the lock cannot write
+//! the journal either. Expiry is written in the API server's time (its `Date`), on which all
+//! machines agree; our own view of how long we hold it is counted with a clock that goes on while
+//! the machine sleeps, from before the request was sent. The lock fences the record, not Flink:
+//! before each request that changes something, write again and see [`Guard::confirm`].
 
 mod pending;
 mod place;
@@ -110,7 +111,8 @@ pub async fn in_progress(store: &Store, release: &str) -> Result<Option<InProgre
     }))
 }
 
-/// The lock on a release, held and renewed until it is released or dropped. Dropped, it stays behind with its journal.
+/// The lock on a release, held and renewed until it is released or dropped. Dropped, it stays
+/// behind with its journal.
 pub struct Lock {
     shared: Arc<Shared>,
     renewal: tokio::task::JoinHandle<()>,
@@ -129,11 +131,12 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// Returns whether a request that is sent now and has this long to take effect takes it while the lock is ours. Writes the
-    /// object again, a new epoch, unless that was done just now.
+    /// Returns whether a request that is sent now and has this long to take effect takes it while
+    /// the lock is ours. Writes the object again, a new epoch, unless that was done just now.
     pub async fn confirm(&self, deadline: Duration) -> Result<(), LockError> {
         let remaining = || self.shared.valid_until().since(Moment::now());
-        // A lock that has nearly its whole time left was written a moment ago, and nobody takes it before it expires.
+        // A lock that has nearly its whole time left was written a moment ago, and nobody takes it
+        // before it expires.
         if remaining() + JUST_NOW < EXPIRY {
             self.shared.write(None).await?;
         }
@@ -165,8 +168,9 @@ enum Ownership {
 }
 
 impl Lock {
-    /// Takes the lock and writes what is pending. An expired operation is taken over only where it had not begun
-    /// ([`Pending::has_begun`]); one that had, or of which that cannot be read, is [`LockError::LeftBehind`].
+    /// Takes the lock and writes what is pending. An expired operation is taken over only where it
+    /// had not begun ([`Pending::has_begun`]); one that had, or of which that cannot be read, is
+    /// [`LockError::LeftBehind`].
     pub async fn acquire(
         store: &Store,
         release: &str,
@@ -222,8 +226,8 @@ impl Lock {
         Err(LockError::Lost { release: release.to_owned(), holder: None })
     }
 
-    /// Takes over an operation that was left behind, exactly as it was seen, to complete or undo it. What is pending is
-    /// what to go on with.
+    /// Takes over an operation that was left behind, exactly as it was seen, to complete or undo
+    /// it. What is pending is what to go on with.
     pub async fn take_over(
         store: &Store,
         release: &str,
@@ -285,8 +289,8 @@ impl Lock {
         Self { shared, renewal }
     }
 
-    /// Writes what is pending under a new epoch. An error means that it is not written, or not known to be; after
-    /// [`LockError::Lost`] nothing may be changed any more.
+    /// Writes what is pending under a new epoch. An error means that it is not written, or not
+    /// known to be; after [`LockError::Lost`] nothing may be changed any more.
     pub async fn write(&self, pending: &Pending) -> Result<(), LockError> {
         self.shared.write(Some(Packed::new(&self.shared.place.release, pending)?)).await
     }
@@ -305,7 +309,8 @@ impl Lock {
         }
         match self.shared.place.delete(&state.version).await {
             Ok(()) => Ok(()),
-            // The version we know may be one behind, where the answer of a renewal was lost; or this answer was.
+            // The version we know may be one behind, where the answer of a renewal was lost; or
+            // this answer was.
             Err(error) if error.is_conflict() || error.is_uncertain() => {
                 match self.shared.place.read().await? {
                     Some((found, _)) if found.content.token == self.shared.token => {
@@ -339,7 +344,8 @@ impl Shared {
         *self.valid_until.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = moment;
     }
 
-    /// Writes what is pending, or only renews. Where the answer is lost the object says what happened.
+    /// Writes what is pending, or only renews. Where the answer is lost the object says what
+    /// happened.
     async fn write(&self, pending: Option<Packed>) -> Result<(), LockError> {
         let mut state = self.state.lock().await;
         if let Ownership::Lost { to } = &state.ownership {

@@ -38,12 +38,14 @@ pub struct Taking {
 pub struct Disposing {
     /// Their paths, in the order in which they go.
     pub paths: Vec<String>,
-    /// Of how many Flink may have been asked: the files of the last of these may be there, gone, or some of each.
+    /// Of how many Flink may have been asked: the files of the last of these may be there, gone, or
+    /// some of each.
     pub asked: usize,
 }
 
 impl Pending {
-    /// Returns false where nothing has been done yet, so that the lock of an interrupted run may simply be taken over.
+    /// Returns false where nothing has been done yet, so that the lock of an interrupted run may
+    /// simply be taken over.
     pub fn has_begun(&self) -> bool {
         match self {
             Self::Change(journal) => journal.begun,

@@ -1,4 +1,5 @@
-//! The object of an operation in progress: what it holds, and one request each to read, create, replace and delete it.
+//! The object of an operation in progress: what it holds, and one request each to read, create,
+//! replace and delete it.
 //!
 //! Every change names the version that it is made on; none is sent twice.
 
@@ -127,7 +128,8 @@ pub(super) struct Place {
 impl Place {
     pub(super) fn new(store: &Store, release: &str) -> Self {
         Self {
-            // Its own writes are no transitions: each is the first half of the one that it precedes.
+            // Its own writes are no transitions: each is the first half of the one that it
+            // precedes.
             cluster: store.cluster().with_fence(Arc::new(Unfenced)),
             namespace: store.namespace().to_owned(),
             release: release.to_owned(),

@@ -1,5 +1,6 @@
-//! A release is installed and upgraded with a driver that no file outside `layout/` has heard of: the ids of its jobs are
-//! assigned. Planned and carried out as any other, over an API server, a controller and a Flink in memory.
+//! A release is installed and upgraded with a driver that no file outside `layout/` has heard of:
+//! the ids of its jobs are assigned. Planned and carried out as any other, over an API server, a
+//! controller and a Flink in memory.
 
 mod model;
 
@@ -116,7 +117,8 @@ async fn a_job_moves_with_its_savepoint_to_a_generation_where_a_controller_start
     let [moved] = journal(&plan).jobs.as_slice() else { panic!("{:?}", plan.operation.journal) };
     assert_eq!((moved.decided.old, moved.new_id()), (Some(old), None));
 
-    // The new generation first; the job ends with its savepoint before another is asked for; the old generation last.
+    // The new generation first; the job ends with its savepoint before another is asked for; the
+    // old generation last.
     let expected = [
         "apply services/demo-g2",
         "apply jobclusters/demo-g2",

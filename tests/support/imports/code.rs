@@ -1,6 +1,8 @@
-//! Rust's text without what is no code, and its tokens: enough to find functions and paths, far from a parser.
+//! Rust's text without what is no code, and its tokens: enough to find functions and paths, far
+//! from a parser.
 
-/// Returns the text with comments and the contents of literals as spaces; each line stays where it was.
+/// Returns the text with comments and the contents of literals as spaces; each line stays where it
+/// was.
 pub fn blank(text: &str) -> String {
     let chars: Vec<char> = text.chars().collect();
     let mut out = String::with_capacity(text.len());
@@ -79,7 +81,8 @@ fn char_end(chars: &[char], at: usize) -> usize {
     }
 }
 
-/// Returns the end of `r"…"` or `r#"…"#`, whose hashes or quote are at `hashes`; `at` where it is none (`r#type`, `ready`).
+/// Returns the end of `r"…"` or `r#"…"#`, whose hashes or quote are at `hashes`; `at` where it is
+/// none (`r#type`, `ready`).
 fn raw_string_end(chars: &[char], at: usize, hashes: usize) -> usize {
     let quote = find(chars, hashes, |c| c != '#');
     if chars.get(quote) != Some(&'"') {

@@ -1,8 +1,9 @@
 //! Which files of a crate use which others, and the circles among them.
 //!
-//! A reader of Rust that is far from a parser and enough for this: imports, groups and re-exports are followed to the file
-//! where the item is; comments and what stands in strings are no code. What a module uses of its own children does not count:
-//! a parent and its child may name each other.
+//! A reader of Rust that is far from a parser and enough for this: imports, groups and re-exports
+//! are followed to the file where the item is; comments and what stands in strings are no code.
+//! What a module uses of its own children does not count: a parent and its child may name each
+//! other.
 
 pub mod code;
 mod modules;
@@ -12,7 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use modules::Modules;
 
-/// The files that each file uses, by their paths in the crate's `src`; those of its own children are left out.
+/// The files that each file uses, by their paths in the crate's `src`; those of its own children
+/// are left out.
 pub fn imports(files: &BTreeMap<String, String>) -> BTreeMap<String, BTreeSet<String>> {
     Modules::of(files).imports()
 }

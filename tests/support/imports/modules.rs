@@ -1,4 +1,5 @@
-//! The module tree of a crate, and the file that a path leads to: through imports and re-exports to where the item is.
+//! The module tree of a crate, and the file that a path leads to: through imports and re-exports to
+//! where the item is.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -42,7 +43,8 @@ enum Target {
 }
 
 impl<'a> Modules<'a> {
-    /// Reads a crate from its files, by their paths in its `src`. A program beside a library is no part of it.
+    /// Reads a crate from its files, by their paths in its `src`. A program beside a library is no
+    /// part of it.
     pub fn of(files: &'a BTreeMap<String, String>) -> Self {
         let mut modules = Self { modules: BTreeMap::new(), files: Vec::new() };
         let is_library = files.contains_key("lib.rs");
@@ -121,7 +123,8 @@ impl<'a> Modules<'a> {
         }
     }
 
-    /// Follows the rest of a path from a module on. A name that is not found there (what a macro makes) is in its file.
+    /// Follows the rest of a path from a module on. A name that is not found there (what a macro
+    /// makes) is in its file.
     fn descend(&self, module: &[String], rest: &[String], followed: usize) -> Option<Target> {
         if rest.is_empty() {
             return Some(Target::Module(module.to_vec()));
@@ -130,7 +133,8 @@ impl<'a> Modules<'a> {
         self.named(module, rest, followed).or(file)
     }
 
-    /// Follows a path whose first part is a name in `module`: of a child, an item or an import. Nothing where it is none.
+    /// Follows a path whose first part is a name in `module`: of a child, an item or an import.
+    /// Nothing where it is none.
     fn named(&self, module: &[String], path: &[String], followed: usize) -> Option<Target> {
         let (first, rest) = path.split_first()?;
         let child = [module, std::slice::from_ref(first)].concat();
@@ -157,7 +161,8 @@ impl<'a> Modules<'a> {
     }
 }
 
-/// `cli/args.rs` is `cli::args`, `cli/mod.rs` is `cli`, `lib.rs` and `main.rs` are the crate itself.
+/// `cli/args.rs` is `cli::args`, `cli/mod.rs` is `cli`, `lib.rs` and `main.rs` are the crate
+/// itself.
 fn module_of(file: &str) -> ModulePath {
     let mut parts: ModulePath = file.trim_end_matches(".rs").split('/').map(str::to_owned).collect();
     let is_root = matches!(&parts[..], [one] if one == "lib" || one == "main");

@@ -1,4 +1,5 @@
-//! The paths in a file's code: of its `use` declarations, and those written out in expressions and types.
+//! The paths in a file's code: of its `use` declarations, and those written out in expressions and
+//! types.
 
 use super::code::{Token, blank, tokens};
 

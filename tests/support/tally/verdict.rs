@@ -8,8 +8,8 @@ use std::path::Path;
 use super::{Line, Run, State, Tally};
 
 impl Tally {
-    /// The longest that any one key was silent between two of its numbers, the second of them after `since` (Unix
-    /// milliseconds), in milliseconds.
+    /// The longest that any one key was silent between two of its numbers, the second of them after
+    /// `since` (Unix milliseconds), in milliseconds.
     pub fn largest_gap(&self, since: u64) -> u64 {
         gaps(&self.emitted).filter(|(at, _)| *at > since).map(|(_, gap)| gap).max().unwrap_or(0)
     }
@@ -72,7 +72,8 @@ impl Occurrences {
     }
 }
 
-/// For how long each key was silent before each of its numbers but the first, in milliseconds, with when that ended.
+/// For how long each key was silent before each of its numbers but the first, in milliseconds, with
+/// when that ended.
 fn gaps(by_time: &[Line]) -> impl Iterator<Item = (u64, u64)> {
     let mut latest: BTreeMap<u32, u64> = BTreeMap::new();
     by_time
@@ -87,7 +88,8 @@ pub struct Verdict {
     pub emitted: u64,
     /// Numbers committed, repeated ones counted each time.
     pub committed: u64,
-    /// Numbers (key, seq) up to the last one that are missing in *emitted*, or (once the job has ended) in *committed*.
+    /// Numbers (key, seq) up to the last one that are missing in *emitted*, or (once the job has
+    /// ended) in *committed*.
     pub lost: BTreeSet<(u32, u64)>,
     /// Numbers emitted more than once, with how often too often.
     pub repeated_emitted: BTreeMap<(u32, u64), u64>,
@@ -95,7 +97,8 @@ pub struct Verdict {
     pub repeated_committed: BTreeMap<(u32, u64), u64>,
     /// The longest that any one key was silent, in milliseconds.
     pub largest_gap_ms: u64,
-    /// Numbers whose count is not the number plus one: the keyed state was lost, the source's position was not.
+    /// Numbers whose count is not the number plus one: the keyed state was lost, the source's
+    /// position was not.
     pub miscounted: BTreeSet<(u32, u64)>,
     /// Keys that emitted at all.
     pub keys: usize,
@@ -210,8 +213,8 @@ impl Default for Expect {
     }
 }
 
-/// Reads the tally of `job` below `folders`, prints its line and panics, with all that tells why, where it is not as
-/// expected. Every test of state ends with it.
+/// Reads the tally of `job` below `folders`, prints its line and panics, with all that tells why,
+/// where it is not as expected. Every test of state ends with it.
 #[track_caller]
 pub fn assert_tally(folders: &[&Path], job: &str, state: State, expected: &Expect) -> Verdict {
     let verdict = match Tally::read(folders, job) {

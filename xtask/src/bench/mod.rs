@@ -1,6 +1,8 @@
-//! `cargo xtask bench`: the plugin beside its real peers, in one run: Helm, and a person who moves a job by hand.
+//! `cargo xtask bench`: the plugin beside its real peers, in one run: Helm, and a person who moves
+//! a job by hand.
 //!
-//! A release build, everything in turn: what disturbs the machine disturbs all. Fails where a target is missed.
+//! A release build, everything in turn: what disturbs the machine disturbs all. Fails where a
+//! target is missed.
 
 mod moves;
 mod template;

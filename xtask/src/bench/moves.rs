@@ -1,10 +1,13 @@
-//! The downtime of `kubectl flink upgrade --with-savepoint`, beside the order that a person follows by hand.
+//! The downtime of `kubectl flink upgrade --with-savepoint`, beside the order that a person follows
+//! by hand.
 //!
-//! A job that counts is moved in each way in turn, on the same cluster: by the plugin, warm and recreate, as a release; and the
-//! same job on the same objects, made by `kubectl flink template` and `kubectl apply`, by the two scripts in `benches/`. What a
-//! move changes is an environment variable of all Pods, which stands for a new image that is on the node already.
-//! The downtime is the job's own record: the largest gap between two numbers of a key, less their usual interval. Fails where
-//! a warm upgrade takes a tenth of the time by hand or more, or more than three times the bare requests.
+//! A job that counts is moved in each way in turn, on the same cluster: by the plugin, warm and
+//! recreate, as a release; and the same job on the same objects, made by `kubectl flink template`
+//! and `kubectl apply`, by the two scripts in `benches/`. What a move changes is an environment
+//! variable of all Pods, which stands for a new image that is on the node already. The downtime is
+//! the job's own record: the largest gap between two numbers of a key, less their usual interval.
+//! Fails where a warm upgrade takes a tenth of the time by hand or more, or more than three times
+//! the bare requests.
 
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -25,7 +28,8 @@ const OF_BARE: f64 = 3.0;
 const CLASS: &str = "tally.Counter";
 const KEYS: usize = 4;
 const SLOTS: u32 = 2;
-/// Numbers of each key that the job gets on by after a move, before the next: some seconds, and some checkpoints.
+/// Numbers of each key that the job gets on by after a move, before the next: some seconds, and
+/// some checkpoints.
 const FURTHER: u64 = 300;
 const PATIENCE: Duration = Duration::from_mins(2);
 
@@ -131,7 +135,8 @@ pub fn run(project: &Path, plugin: &Path, moves: u32, context: Option<&str>) -> 
 struct Bench<'a> {
     stage: &'a Stage<'a>,
     scripts: &'a Path,
-    /// Flink's id of the job that is moved by hand. It runs on generation 1 but for the moment between two bare moves.
+    /// Flink's id of the job that is moved by hand. It runs on generation 1 but for the moment
+    /// between two bare moves.
     job: String,
 }
 
@@ -150,7 +155,8 @@ impl<'a> Bench<'a> {
 
     /// Moves the job that way; for how long it was silent, and in which parts.
     fn gap(&mut self, way: Way, round: u32) -> Result<(Duration, String)> {
-        // The bare move back follows on its forerunner at once: what is in between belongs to neither.
+        // The bare move back follows on its forerunner at once: what is in between belongs to
+        // neither.
         let job = if matches!(way, Way::Warm | Way::Recreate) { RELEASE } else { BY_HAND };
         if way == Way::Bare {
             self.write_manifests("g2.yaml", "2", &round.to_string())?;
@@ -222,7 +228,8 @@ impl<'a> Bench<'a> {
         printed.lines().last().map(ToOwned::to_owned).context("the script printed no job")
     }
 
-    /// Waits until each key has got further by some seconds, so that the JVM has run the job for a while.
+    /// Waits until each key has got further by some seconds, so that the JVM has run the job for a
+    /// while.
     fn await_further(&self, job: &str) -> Result<()> {
         let begun = std::time::Instant::now();
         let first = self.tally(job)?.position();
@@ -245,7 +252,8 @@ impl<'a> Bench<'a> {
         }
     }
 
-    /// The usual interval of a key's numbers in milliseconds, once nothing was lost or repeated in either job.
+    /// The usual interval of a key's numbers in milliseconds, once nothing was lost or repeated in
+    /// either job.
     fn interval(&self) -> Result<u64> {
         for job in [RELEASE, BY_HAND] {
             let verdict = self.tally(job)?.judge(State::Running);
@@ -265,7 +273,8 @@ impl<'a> Bench<'a> {
     }
 }
 
-/// Where the time of the last move went: up to the start of the new job's tasks, and from there to its first number.
+/// Where the time of the last move went: up to the start of the new job's tasks, and from there to
+/// its first number.
 fn profile(tally: &Tally) -> Result<String> {
     let [.., old, new] = tally.runs.as_slice() else {
         bail!("the job was not moved");

@@ -1,12 +1,15 @@
 //! How long the plugin takes to render its package, beside the real Helm on the same objects.
 //!
-//! Whole processes, a release build, in turn one run of each: what disturbs the machine disturbs all. Fails where the plugin
-//! takes a fifth of Helm's time or more, or its binary has 30 MB or more.
+//! Whole processes, a release build, in turn one run of each: what disturbs the machine disturbs
+//! all. Fails where the plugin takes a fifth of Helm's time or more, or its binary has 30 MB or
+//! more.
 //!
-//! Helm gets two charts of the objects that the plugin renders. `plain` holds them as they come out, nothing is left to
-//! compute: the easiest case for Helm. `values` has the package's own values and schema, which Helm reads, merges and
-//! checks as the plugin does, and the release's name, the namespace and the image in the templates; what else the package
-//! derives from its values (memory, configuration, affinity) is there as text, so Helm still computes less than the plugin.
+//! Helm gets two charts of the objects that the plugin renders. `plain` holds them as they come
+//! out, nothing is left to compute: the easiest case for Helm. `values` has the package's own
+//! values and schema, which Helm reads, merges and checks as the plugin does, and the release's
+//! name, the namespace and the image in the templates; what else the package derives from its
+//! values (memory, configuration, affinity) is there as text, so Helm still computes less than the
+//! plugin.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -80,7 +83,8 @@ fn charts(cache: &Cache, project: &Path, manifest: &str) -> Result<PathBuf> {
     }
     cache.entry("charts", "making charts of the same objects", inputs, |building| {
         write_chart(building, "plain", manifest)?;
-        // What stands for the values. `default` is the namespace without -n, and a word of its own nowhere else.
+        // What stands for the values. `default` is the namespace without -n, and a word of its own
+        // nowhere else.
         let templates = manifest
             .replace("demo", "{{ .Release.Name }}")
             .replace("namespace: default", "namespace: {{ .Release.Namespace }}")

@@ -1,4 +1,5 @@
-//! The processes of a cluster: their arguments and configuration files, starting them, and whether they run.
+//! The processes of a cluster: their arguments and configuration files, starting them, and whether
+//! they run.
 
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
@@ -10,8 +11,8 @@ use super::{Cluster, network};
 use crate::files::write_whole;
 use crate::process::Identity;
 
-/// In the order in which they are ended: clients first, then the API server, then etcd. The other way round the API server
-/// waits for etcd on its way out.
+/// In the order in which they are ended: clients first, then the API server, then etcd. The other
+/// way round the API server waits for etcd on its way out.
 pub const ALL: &[&str] = &[
     "relay",
     "provisioner",
@@ -28,14 +29,16 @@ pub const ALL: &[&str] = &[
 const CLUSTER_IPS: &str = "10.96.0.0/16";
 const PODS: &str = "10.244.0.0/24";
 
-/// Starts a program inside the cluster's network namespace, in the background and on its own, its output in its log.
+/// Starts a program inside the cluster's network namespace, in the background and on its own, its
+/// output in its log.
 pub fn start(
     cluster: &Cluster,
     name: &str,
     program: impl AsRef<std::ffi::OsStr>,
     arguments: &[String],
 ) -> Result<()> {
-    // nsenter and not `ip netns exec`, which mounts /sys anew and so hides the control groups from the kubelet.
+    // nsenter and not `ip netns exec`, which mounts /sys anew and so hides the control groups from
+    // the kubelet.
     let mut command = Command::new("nsenter");
     command.arg(format!("--net={}", network::file(cluster).display())).arg("--").arg(program).args(arguments);
     command.env("PATH", crate::install::full_path());
@@ -111,8 +114,9 @@ fn with_kubeconfig(cluster: &Cluster) -> Vec<String> {
         .collect()
 }
 
-/// Writes the kubelet's configuration. Its own port asks nobody who he is: only the API server can reach it, and that has
-/// asked already. So logs, exec, port-forward and the proxy work for those whom RBAC lets.
+/// Writes the kubelet's configuration. Its own port asks nobody who he is: only the API server can
+/// reach it, and that has asked already. So logs, exec, port-forward and the proxy work for those
+/// whom RBAC lets.
 pub fn kubelet(cluster: &Cluster) -> Result<Vec<String>> {
     let config = format!(
         "apiVersion: kubelet.config.k8s.io/v1beta1
@@ -219,8 +223,8 @@ pub fn write_credentials(cluster: &Cluster) -> Result<()> {
     write_whole(&cluster.folder.join("tokens.csv"), "admin,admin,admin,system:masters\n")
 }
 
-/// A kubeconfig for the administrator, with the API server at this port of loopback. The certificate is the one that the
-/// API server made for itself; it names `localhost`.
+/// A kubeconfig for the administrator, with the API server at this port of loopback. The
+/// certificate is the one that the API server made for itself; it names `localhost`.
 pub fn write_kubeconfig(cluster: &Cluster, file: &Path, port: u16) -> Result<()> {
     let name = cluster.system_name();
     let config = serde_json::json!({

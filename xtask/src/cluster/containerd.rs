@@ -1,6 +1,8 @@
-//! The cluster's own containerd: its configuration, the images in it, and the leftovers of an earlier life.
+//! The cluster's own containerd: its configuration, the images in it, and the leftovers of an
+//! earlier life.
 //!
-//! Its store of images outlives the cluster, so that the next `up` imports nothing. All else is new with each `up`.
+//! Its store of images outlives the cluster, so that the next `up` imports nothing. All else is new
+//! with each `up`.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -82,7 +84,8 @@ pub fn mark_used(cluster: &Cluster) -> Result<()> {
     Ok(fs_err::write(used(cluster), "")?)
 }
 
-/// The containers of an earlier life, and their snapshots: their processes are gone, and the kubelet would only find out slowly.
+/// The containers of an earlier life, and their snapshots: their processes are gone, and the
+/// kubelet would only find out slowly.
 fn remove_containers(cluster: &Cluster) -> Result<()> {
     let list = output(ctr(cluster).args(["containers", "list", "--quiet"]))?;
     let containers: Vec<&str> = list.split_whitespace().collect();
@@ -98,8 +101,9 @@ fn remove_containers(cluster: &Cluster) -> Result<()> {
 fn configuration(folder: &Path, serves_kubelet: bool) -> String {
     let folder = folder.display();
     let disabled = if serves_kubelet { "" } else { "\"io.containerd.grpc.v1.cri\"" };
-    // restrict_oom_score_adj: where the machine withholds CAP_SYS_RESOURCE, runc fails without it ("can't get final child's
-    // PID from pipe"). netns_mounts_under_state_dir: so that the Pods' namespaces are known as ours by their place.
+    // restrict_oom_score_adj: where the machine withholds CAP_SYS_RESOURCE, runc fails without it
+    // ("can't get final child's PID from pipe"). netns_mounts_under_state_dir: so that the Pods'
+    // namespaces are known as ours by their place.
     format!(
         "version = 2
 root = \"{folder}/containerd/root\"
@@ -139,8 +143,8 @@ fn names_and_digests(list: &str) -> Vec<(String, String)> {
     found
 }
 
-/// Images that were made from other inputs keep gigabytes. (Each is there under its names, and as containerd's own note of
-/// it under a digest.)
+/// Images that were made from other inputs keep gigabytes. (Each is there under its names, and as
+/// containerd's own note of it under a digest.)
 fn remove_other_images(cluster: &Cluster, images: &[Image]) -> Result<()> {
     let wanted: BTreeSet<String> = images.iter().map(Image::digest).collect();
     let mut others = listed(cluster)?;
@@ -179,12 +183,14 @@ pub fn import(cluster: &Cluster, images: &[Image]) -> Result<()> {
     })
 }
 
-/// Ends what outlives containerd: the shims' processes are ended by their network namespace; here go their sockets.
+/// Ends what outlives containerd: the shims' processes are ended by their network namespace; here
+/// go their sockets.
 pub fn remove_shim_sockets(sockets: &[PathBuf]) -> Result<()> {
     sockets.iter().try_for_each(|socket| remove(socket))
 }
 
-/// The sockets of the shims that serve this cluster, from the containers that containerd has written down.
+/// The sockets of the shims that serve this cluster, from the containers that containerd has
+/// written down.
 pub fn shim_sockets(cluster: &Cluster) -> Vec<PathBuf> {
     let tasks = state(cluster).join("io.containerd.runtime.v2.task/k8s.io");
     folders_in(&tasks)

@@ -1,7 +1,8 @@
-//! Taking a cluster down: no process, mount, network namespace, control group or socket of it stays.
+//! Taking a cluster down: no process, mount, network namespace, control group or socket of it
+//! stays.
 //!
-//! What is a cluster's is told by where it is, never by a name: processes by the network namespace or the control group
-//! that they are in, mounts by their place in the cluster's folder.
+//! What is a cluster's is told by where it is, never by a name: processes by the network namespace
+//! or the control group that they are in, mounts by their place in the cluster's folder.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,8 +18,8 @@ use crate::files::folders_in;
 use crate::process::{self, Identity};
 use crate::progress::say;
 
-/// What is kept in the cluster's folder: the store of images, and what is written anew anyway but is good to read afterwards.
-/// All else is the cluster's state.
+/// What is kept in the cluster's folder: the store of images, and what is written anew anyway but
+/// is good to read afterwards. All else is the cluster's state.
 const STATE: &[&str] = &[
     "etcd",
     "certs",
@@ -62,7 +63,8 @@ pub fn down(cluster: &Cluster) -> Result<()> {
     Ok(())
 }
 
-/// Removes whatever a cluster may have left, however it ended. Nothing of it may be wanted any more.
+/// Removes whatever a cluster may have left, however it ended. Nothing of it may be wanted any
+/// more.
 pub fn clear(cluster: &Cluster) -> Result<()> {
     let sockets = containerd::shim_sockets(cluster);
     end_all(cluster)?;
@@ -81,8 +83,9 @@ pub fn clear(cluster: &Cluster) -> Result<()> {
     Ok(())
 }
 
-/// Ends every process in the cluster's network namespace (the components, containerd's shims, what was run by `exec`) and in
-/// its control groups (its containers). Again and again, until there is none: one may have started another meanwhile.
+/// Ends every process in the cluster's network namespace (the components, containerd's shims, what
+/// was run by `exec`) and in its control groups (its containers). Again and again, until there is
+/// none: one may have started another meanwhile.
 fn end_all(cluster: &Cluster) -> Result<()> {
     for _ in 0..100 {
         let mut found = Vec::new();
@@ -155,7 +158,8 @@ pub fn cgroup_hierarchies() -> Vec<PathBuf> {
     roots
 }
 
-/// Removes a control group with those below it. A process that is just ending keeps it for a moment.
+/// Removes a control group with those below it. A process that is just ending keeps it for a
+/// moment.
 fn remove_cgroup(folder: &Path) -> Result<()> {
     if !folder.exists() {
         return Ok(());

@@ -1,8 +1,9 @@
 //! A real Kubernetes on this machine, in a network namespace of its own that has no way out.
 //!
-//! etcd, API server, controllers, scheduler, kubelet, kube-proxy and DNS are one program (`tests/cluster/kube`), the
-//! container runtime is the machine's containerd, started a second time with folders of our own. Everything that a cluster
-//! has is in its folder in the cache; what it has outside is named after it (network namespace, control group) and goes with `down`.
+//! etcd, API server, controllers, scheduler, kubelet, kube-proxy and DNS are one program
+//! (`tests/cluster/kube`), the container runtime is the machine's containerd, started a second time
+//! with folders of our own. Everything that a cluster has is in its folder in the cache; what it
+//! has outside is named after it (network namespace, control group) and goes with `down`.
 
 mod components;
 mod containerd;
@@ -98,7 +99,8 @@ impl Cluster {
         up::up(self)
     }
 
-    /// Ends it and removes all that it has on the machine, but for what the next `up` is quicker with.
+    /// Ends it and removes all that it has on the machine, but for what the next `up` is quicker
+    /// with.
     pub fn down(&self) -> Result<()> {
         install::require_root("the cluster")?;
         let _lock = self.lock()?;
@@ -118,8 +120,8 @@ impl Cluster {
         bail!("the cluster `{}` is not up: cargo xtask cluster up", self.name);
     }
 
-    /// A command that will run inside the cluster's network namespace, as users run theirs: KUBECONFIG set, kubectl and the
-    /// plugin (which must have been built) on PATH.
+    /// A command that will run inside the cluster's network namespace, as users run theirs:
+    /// KUBECONFIG set, kubectl and the plugin (which must have been built) on PATH.
     pub fn inside(&self, program: impl AsRef<std::ffi::OsStr>) -> Result<Command> {
         let bin = self.folder.join("bin");
         plugin::link(&bin, &self.project)?;

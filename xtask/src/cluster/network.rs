@@ -1,4 +1,5 @@
-//! The cluster's network namespace: loopback, and a bridge with the node's address. No packet finds a way out of it.
+//! The cluster's network namespace: loopback, and a bridge with the node's address. No packet finds
+//! a way out of it.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -21,7 +22,8 @@ pub fn exists(cluster: &Cluster) -> bool {
     file(cluster).exists()
 }
 
-/// Written before the namespace is made, so that nobody ends a cluster of the same name in another cache folder.
+/// Written before the namespace is made, so that nobody ends a cluster of the same name in another
+/// cache folder.
 fn owner(cluster: &Cluster) -> PathBuf {
     PathBuf::from("/run").join(format!("{}.owner", cluster.system_name()))
 }

@@ -1,7 +1,9 @@
-//! The way in from outside: a port on the host's loopback that leads to the API server inside the cluster's network.
+//! The way in from outside: a port on the host's loopback that leads to the API server inside the
+//! cluster's network.
 //!
-//! A process of its own (`cargo xtask relay`, hidden). A socket belongs to the network namespace that it was made in: so
-//! the process listens first, then enters the cluster's namespace and makes its connections there.
+//! A process of its own (`cargo xtask relay`, hidden). A socket belongs to the network namespace
+//! that it was made in: so the process listens first, then enters the cluster's namespace and makes
+//! its connections there.
 
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
@@ -16,7 +18,8 @@ use crate::progress::say;
 /// The API server's port inside.
 pub const API_SERVER: u16 = 6443;
 
-/// Serves until it is ended. The port is the one written in `port_file` if it is free, else any, which is then written there.
+/// Serves until it is ended. The port is the one written in `port_file` if it is free, else any,
+/// which is then written there.
 pub fn serve(namespace: &Path, port_file: &Path) -> Result<()> {
     let wanted = port(port_file).unwrap_or(0);
     let listener = match TcpListener::bind((Ipv4Addr::LOCALHOST, wanted)) {

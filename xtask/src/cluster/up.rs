@@ -1,4 +1,5 @@
-//! Bringing a cluster up. What is up and well stays as it is; what is not whole is taken down first and begun anew.
+//! Bringing a cluster up. What is up and well stays as it is; what is not whole is taken down first
+//! and begun anew.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -53,8 +54,8 @@ pub fn up(cluster: &Cluster) -> Result<()> {
     Ok(())
 }
 
-/// What the cluster is made of: the folder with its program, and its images. Both at once, where they have to be built: the
-/// one computes, the other mostly waits for downloads.
+/// What the cluster is made of: the folder with its program, and its images. Both at once, where
+/// they have to be built: the one computes, the other mostly waits for downloads.
 fn build(cluster: &Cluster) -> Result<(PathBuf, Vec<Image>)> {
     std::thread::scope(|scope| {
         let images = scope.spawn(|| images::all(&cluster.cache, &cluster.project));
@@ -174,7 +175,8 @@ fn wait_for(cluster: &Cluster, component: &str, is_so: impl Fn() -> bool) -> Res
 fn make_cgroups(cluster: &Cluster) -> Result<()> {
     for root in down::cgroup_hierarchies() {
         for controller in ["cpu", "cpuset", "io", "memory", "pids", "hugetlb"] {
-            // With v1 there is no such file; with v2 one that the kernel lacks is refused, and then not asked for either.
+            // With v1 there is no such file; with v2 one that the kernel lacks is refused, and then
+            // not asked for either.
             let _ = std::fs::OpenOptions::new()
                 .write(true)
                 .open(root.join("cgroup.subtree_control"))
@@ -182,7 +184,8 @@ fn make_cgroups(cluster: &Cluster) -> Result<()> {
         }
         let group = root.join(cluster.system_name());
         fs_err::create_dir_all(&group)?;
-        // By default all Pods together get as much as one compiler thread, and under a build Flink gives its start up.
+        // By default all Pods together get as much as one compiler thread, and under a build Flink
+        // gives its start up.
         for (file, share) in [("cpu.shares", "8192"), ("cpu.weight", "800")] {
             if group.join(file).exists() {
                 fs_err::write(group.join(file), share)?;

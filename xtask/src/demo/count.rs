@@ -31,7 +31,8 @@ impl<'a> Count<'a> {
         Self { stage, release, position: BTreeMap::new() }
     }
 
-    /// Shows the numbers that the job emits until each key has got further; fails where it does not.
+    /// Shows the numbers that the job emits until each key has got further; fails where it does
+    /// not.
     pub fn watch(&mut self, text: &str) -> Result<()> {
         self.stage.tell(text);
         let begun = Instant::now();
@@ -46,7 +47,8 @@ impl<'a> Count<'a> {
                 say(format_args!("  {}", keys.join("   ")));
                 shown = Some(position.clone());
             }
-            // From where it was when it was looked at last, and from where it is now: it counts on while it is watched.
+            // From where it was when it was looked at last, and from where it is now: it counts on
+            // while it is watched.
             if first.is_none() && position.len() == KEYS {
                 first = Some(position.clone());
             }

@@ -1,7 +1,7 @@
 //! The container images of the test cluster, made without a container engine.
 //!
-//! Layers are made by the scripts in `tests/cluster/image` and cached; Debian with its Java is one layer that all Flink
-//! images share. No image is pulled from anywhere: the cluster has no way out.
+//! Layers are made by the scripts in `tests/cluster/image` and cached; Debian with its Java is one
+//! layer that all Flink images share. No image is pulled from anywhere: the cluster has no way out.
 
 mod oci;
 
@@ -84,7 +84,8 @@ struct Scripts<'a> {
 }
 
 impl Scripts<'_> {
-    /// The layer that a script makes: `SCRIPT OUT ARGUMENTS…` writes `OUT/layer.tar`. The first of `files` is the script.
+    /// The layer that a script makes: `SCRIPT OUT ARGUMENTS…` writes `OUT/layer.tar`. The first of
+    /// `files` is the script.
     fn layer(&self, kind: &str, what: &str, files: &[&str], arguments: &[&str]) -> Result<Layer> {
         let mut inputs = Inputs::new().word(architecture());
         for file in files {
@@ -128,8 +129,8 @@ impl Scripts<'_> {
     }
 }
 
-/// The layer with the test job, or none where the project has none. One for all versions: what is compiled with the newest
-/// runs on the older too.
+/// The layer with the test job, or none where the project has none. One for all versions: what is
+/// compiled with the newest runs on the older too.
 fn job(cache: &Cache, project: &Path, flink: &Layer) -> Result<Option<Layer>> {
     let sources = project.join("tests/job");
     let script = sources.join("build.sh");

@@ -1,7 +1,8 @@
 //! OCI images put together from layers on disk, as a stream that containerd imports.
 //!
-//! Layers stay uncompressed: compressing and decompressing 700 MB costs more than writing them, and nothing is sent anywhere.
-//! An image's digest is known before it is imported, so what is there already is not imported again.
+//! Layers stay uncompressed: compressing and decompressing 700 MB costs more than writing them, and
+//! nothing is sent anywhere. An image's digest is known before it is imported, so what is there
+//! already is not imported again.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -30,7 +31,8 @@ pub struct Layer {
 impl Layer {
     /// Looks over `FOLDER/layer.tar` and writes its digest beside it, for [`Layer::read`].
     pub fn seal(folder: &Path) -> Result<()> {
-        // The program, and not the crate: this one is compiled without optimization, the layers are large.
+        // The program, and not the crate: this one is compiled without optimization, the layers are
+        // large.
         let line = output(Command::new("sha256sum").arg(folder.join("layer.tar")))?;
         let digest = line.split_whitespace().next().context("sha256sum printed nothing")?;
         Ok(fs_err::write(folder.join("digest"), digest)?)
@@ -99,8 +101,8 @@ impl Image {
     }
 }
 
-/// Writes images as one OCI archive, each blob once, however many images share it, and none whose digest (`sha256:…`) is
-/// in `known`: the reader has it.
+/// Writes images as one OCI archive, each blob once, however many images share it, and none whose
+/// digest (`sha256:…`) is in `known`: the reader has it.
 pub fn write_archive(images: &[Image], known: &BTreeSet<String>, out: impl Write) -> Result<()> {
     let mut archive = tar::Builder::new(out);
     let mut written: BTreeSet<String> =

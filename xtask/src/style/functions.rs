@@ -33,7 +33,8 @@ impl Functions {
         percent(self.0.iter().filter(|function| function.lines > limit).count(), self.0.len())
     }
 
-    /// Counts the pairs of functions that share nearly all of their lines, whatever their names and literals.
+    /// Counts the pairs of functions that share nearly all of their lines, whatever their names and
+    /// literals.
     pub fn alike_pairs(&self) -> usize {
         let compared: Vec<&BTreeSet<String>> =
             self.0.iter().map(|function| &function.body).filter(|body| body.len() >= COMPARED).collect();
@@ -82,7 +83,8 @@ fn in_text(text: &str) -> Vec<Function> {
     found
 }
 
-/// Returns the braces of the function whose `fn` is at `at`; nothing for a declaration without a body.
+/// Returns the braces of the function whose `fn` is at `at`; nothing for a declaration without a
+/// body.
 fn body(tokens: &[Token<'_>], at: usize) -> Option<(usize, usize)> {
     let mut nested = 0;
     let mut open = None;

@@ -1,7 +1,8 @@
 //! `cargo xtask test`: all tests, those that need a cluster too, run where users run the plugin.
 //!
-//! Tests that need a cluster look for [`CLUSTER`]; a plain `cargo test` does not set it, and they say that they were left out.
-//! To Rust's test runner such a test has passed; here it has not. That is also how it is known which tests they are.
+//! Tests that need a cluster look for [`CLUSTER`]; a plain `cargo test` does not set it, and they
+//! say that they were left out. To Rust's test runner such a test has passed; here it has not. That
+//! is also how it is known which tests they are.
 
 mod side_by_side;
 
@@ -21,9 +22,11 @@ use crate::plugin;
 use crate::progress::{duration, say};
 use crate::target::Target;
 
-/// Set to 1 where there is a cluster: KUBECONFIG leads to it, and kubectl with the plugin is on PATH.
+/// Set to 1 where there is a cluster: KUBECONFIG leads to it, and kubectl with the plugin is on
+/// PATH.
 const CLUSTER: &str = "KUBECTL_FLINK_TEST_CLUSTER";
-/// The host's folder of the cluster's volumes (`NAMESPACE/CLAIM-UID`), where the tests' host has it.
+/// The host's folder of the cluster's volumes (`NAMESPACE/CLAIM-UID`), where the tests' host has
+/// it.
 const STORAGE: &str = "KUBECTL_FLINK_STORAGE";
 /// Set to 1 where tests that take minutes are wanted.
 const LONG: &str = "KUBECTL_FLINK_TEST_LONG";
@@ -114,7 +117,8 @@ impl Counts {
         self.ignored += other.ignored;
     }
 
-    /// Adds a line like `test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; …`; any other line changes nothing.
+    /// Adds a line like `test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; …`; any other
+    /// line changes nothing.
     fn add(&mut self, line: &str) {
         let Some((_, counts)) = line.strip_prefix("test result: ").and_then(|result| result.split_once(". "))
         else {
@@ -135,8 +139,9 @@ impl Counts {
     }
 }
 
-/// Runs all tests once: first what needs no cluster, as a plain `cargo test` does. The tests that say there that they need one
-/// come after, for the machine's processors are then free for what waits most of its time.
+/// Runs all tests once: first what needs no cluster, as a plain `cargo test` does. The tests that
+/// say there that they need one come after, for the machine's processors are then free for what
+/// waits most of its time.
 fn once(project: &Path, target: &Target, options: &Options) -> Result<Counts> {
     let cargo = plugin::cargo(project);
     let left_out = tempfile::NamedTempFile::new()?;
@@ -152,7 +157,8 @@ fn once(project: &Path, target: &Target, options: &Options) -> Result<Counts> {
     };
     let processors = available_parallelism().context("cannot tell the number of processors")?.get();
     let mut command = prepared(cargo.get_program())?;
-    // Offline: inside the cluster's network there is no way to a registry, and all was built before.
+    // Offline: inside the cluster's network there is no way to a registry, and all was built
+    // before.
     command.args(["test", "--offline", "--workspace", "--no-fail-fast", "--quiet", "--"]);
     command.args(&options.filters).args(&options.more);
     if std::io::stdout().is_terminal() {
@@ -230,7 +236,8 @@ fn test_program(project: &Path) -> Result<PathBuf> {
     program.context("cargo does not say where the test program `main` is")
 }
 
-/// The slowest tests, of lines with milliseconds and a name each. A test with several namespaces has one line for each.
+/// The slowest tests, of lines with milliseconds and a name each. A test with several namespaces
+/// has one line for each.
 fn slowest(times: &str) -> Vec<String> {
     let mut tests = BTreeMap::<&str, u64>::new();
     for (millis, name) in times.lines().filter_map(|line| line.split_once(' ')) {

@@ -1,7 +1,8 @@
 //! The tests that need the cluster: a process each, some side by side, the longest first.
 //!
-//! Each waits most of its time, for Pods and for Flink, so more of them run than there are processors. Rust's test runner
-//! takes tests by their names; the longest would then begin when all others are done.
+//! Each waits most of its time, for Pods and for Flink, so more of them run than there are
+//! processors. Rust's test runner takes tests by their names; the longest would then begin when all
+//! others are done.
 
 use std::collections::VecDeque;
 use std::path::Path;
@@ -14,7 +15,8 @@ use anyhow::{Context as _, Result};
 use super::Counts;
 use crate::progress::say;
 
-/// What takes longest, so begins first; the order matters, a name that is missing costs a minute at the end at most.
+/// What takes longest, so begins first; the order matters, a name that is missing costs a minute at
+/// the end at most.
 pub const LONGEST: &[&str] = &[
     "application::what_pods_committed_after_the_run_had_died_is_not_undone",
     "recover::killed_at_any_transition_the_next_run_goes_on",
@@ -28,8 +30,9 @@ pub const LONGEST: &[&str] = &[
     "upgrade::a_warm_upgrade_that_cannot_start_never_stops_the_job",
 ];
 
-/// Runs each of these tests in a process of its own, `at_once` of them side by side. `command` gives the test program with
-/// all that it needs; a test's output is shown where it fails, or where `more` asks the test runner for it.
+/// Runs each of these tests in a process of its own, `at_once` of them side by side. `command`
+/// gives the test program with all that it needs; a test's output is shown where it fails, or where
+/// `more` asks the test runner for it.
 pub fn run(
     tests: Vec<String>,
     at_once: usize,
@@ -96,7 +99,8 @@ fn longest_first(mut tests: Vec<String>) -> Vec<String> {
     tests
 }
 
-/// How many run at once: two for each processor, as far as the memory goes that each takes (GiB, at its most).
+/// How many run at once: two for each processor, as far as the memory goes that each takes (GiB, at
+/// its most).
 pub fn at_once(processors: usize, memory: usize) -> usize {
     const EACH: usize = 5; // two generations of two Pods with 1 GiB each, and some
     (2 * processors).min(memory / EACH).max(1)

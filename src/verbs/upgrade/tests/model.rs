@@ -1,6 +1,8 @@
-//! An API server in memory, a controller that starts the jobs which its `JobCluster`s ask for, and their Flink's REST API.
+//! An API server in memory, a controller that starts the jobs which its `JobCluster`s ask for, and
+//! their Flink's REST API.
 //!
-//! Nothing is at once: the controller acts when a `JobCluster` was looked at some times, and starts no job before it is up.
+//! Nothing is at once: the controller acts when a `JobCluster` was looked at some times, and starts
+//! no job before it is up.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -234,7 +236,8 @@ impl Inner {
     }
 
     fn changed(&mut self, change: String) {
-        // What is sent at once arrives in any order: objects of a kind that are applied, and all that are deleted.
+        // What is sent at once arrives in any order: objects of a kind that are applied, and all
+        // that are deleted.
         let at_once = |change: &str| match change.split_once(' ') {
             Some(("delete", _)) => Some("delete".to_owned()),
             Some(("apply", place)) => place.split('/').next().map(str::to_owned),
