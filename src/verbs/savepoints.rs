@@ -61,6 +61,13 @@ pub async fn trigger(
     let Some(descriptor) = situation.descriptor_of(recorded) else {
         return Err(Failure::refused(Cause::Precondition(format!("release {name:?} runs no Flink cluster"))));
     };
+    if !descriptor.traits().savepoint_beside {
+        let reason = "in this layout it can only be taken by stopping the job".to_owned();
+        return Err(Failure::refused(Cause::NoSavepoint { job: job_name, reason }).next([
+            NextStep::flink(["upgrade", name, "--with-savepoint"]).remark("the job goes on from it"),
+            NextStep::flink(["uninstall", name, "--with-savepoint"]).remark("the job ends"),
+        ]));
+    }
     let trigger = savepoint_trigger(context, Some(descriptor), live, base.revision).map_err(|reason| {
         Failure::refused(Cause::NoSavepoint { job: job_name.clone(), reason })
             .next([NextStep::flink(["status", name])])

@@ -28,7 +28,7 @@ pub(super) const TRAITS: ControlTraits = ControlTraits {
     starts_with_pods: false,
     side_by_side: true,
     preflight: false,
-    savepoint_beside: true,
+    savepoint_beside: false,
 };
 
 /// What its generations are made of. Without a status the controller has not looked at one yet.

@@ -8,12 +8,13 @@ use serde_json::json;
 
 use self::model::{Model, package};
 use super::*;
+use crate::failure::Phase;
 use crate::flink::Access;
-use crate::operation::{ControlTraits, Journal, StartId, Strategy};
+use crate::operation::{ControlTraits, Journal, SavepointFormat, StartId, Strategy};
 use crate::progress::{Cancellation, Progress};
 use crate::release::testing::cluster_but_for;
 use crate::release::{JobRecord, JobState, Record, Status};
-use crate::verbs::{install, uninstall};
+use crate::verbs::{install, savepoints, uninstall};
 
 const NAME: &str = "demo";
 
@@ -111,7 +112,12 @@ async fn a_job_moves_with_its_savepoint_to_a_generation_where_a_controller_start
     let (plan, changes) = release.upgrade().await;
 
     let decided = &journal(&plan).decided;
-    let assigned = ControlTraits { chooses_job_id: false, preflight: false, ..ControlTraits::default() };
+    let assigned = ControlTraits {
+        chooses_job_id: false,
+        preflight: false,
+        savepoint_beside: false,
+        ..ControlTraits::default()
+    };
     assert_eq!((decided.source, decided.destination), (assigned, assigned));
     assert_eq!((decided.strategy, decided.old, decided.new), (Strategy::Warm, Some(1), 2));
     let [moved] = journal(&plan).jobs.as_slice() else { panic!("{:?}", plan.operation.journal) };
@@ -143,6 +149,20 @@ async fn a_job_moves_with_its_savepoint_to_a_generation_where_a_controller_start
     assert_eq!(only_job(&before).ended_by, Some(path.clone()));
     let known = release.context.store.savepoints(NAME).await.unwrap();
     assert_eq!(known.newest("orders").map(|savepoint| savepoint.path.clone()), Some(path));
+}
+
+/// Expected: refused before anything is asked for, where a savepoint ends the job.
+#[tokio::test(start_paused = true)]
+async fn a_savepoint_beside_the_running_job_is_refused_where_there_is_none() {
+    let release = Release::new();
+    release.install().await;
+    release.model.forget_requests();
+    let options =
+        savepoints::TriggerOptions { name: NAME.to_owned(), job: None, format: SavepointFormat::Canonical };
+    let failure = savepoints::trigger(&release.context, &options, &|_: Progress| {}).await.unwrap_err();
+    assert!(matches!(*failure.cause, Cause::NoSavepoint { .. }), "{failure:?}");
+    assert_eq!(failure.phase, Phase::Refused);
+    assert_eq!(release.model.changes(), Vec::<String>::new());
 }
 
 #[tokio::test(start_paused = true)]
