@@ -46,7 +46,11 @@ fn a_release_comes_back_from_its_recorded_savepoint() {
     assert!(listed.stdout.contains(", drained)"), "{listed}");
     tally.check(State::Ended, &Expect { runs: 2..=2, ..Expect::default() });
 
-    namespace.flink(["uninstall", "demo", "--purge"]).exits(3).says(&path).says("--purge --yes");
+    namespace
+        .flink(["uninstall", "demo", "--purge"])
+        .exits(3)
+        .says(&path)
+        .says("the same command with --yes");
     assert_eq!(claim("before the purge"), uid);
     namespace.flink(["uninstall", "demo", "--purge", "--yes"]).ok().says(&path);
     assert!(namespace.get("persistentvolumeclaim", "demo-storage").is_none(), "the claim after --purge");

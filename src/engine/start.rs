@@ -46,6 +46,10 @@ impl<W: World> Engine<W> {
                 reason: "the path of its savepoint is not known".to_owned(),
             });
         };
+        // The file is there in this run only: whoever goes on, and the record, know the jar by its id.
+        if target == Target::New && change.forward.jar.is_none() {
+            self.record(Event::Jar(index, jar.clone())).await?;
+        }
         let path = request.savepoint.clone();
         // An interrupted run may have asked before: what this one could not send says nothing about
         // that.

@@ -40,6 +40,7 @@ pub(crate) async fn build(
     let wanted = wanted_strategy(options, &desired.values);
     let (strategy, strategy_reason) = draft.strategy(wanted, &target, &demand).await?;
     let decided = draft.jobs(&target, strategy).await?;
+    refuse_start_without_pods(&target, &decided.moves)?;
     let record = draft.record(&target, decided.jobs)?;
     let objects = object_changes(&situation.objects, &target.objects);
     let unchanged = decided.moves.is_empty() && draft.is_unchanged(&target, &record, &objects);
@@ -74,6 +75,17 @@ pub(crate) async fn build(
         may_recreate: wanted == StrategyChoice::Auto && strategy == Strategy::Warm,
         ..plan
     })
+}
+
+/// Where Pods start the job, a start without new ones would stop it and then wait in vain.
+fn refuse_start_without_pods(target: &Rendered, moves: &[JobMove]) -> Result<(), Failure> {
+    let starts_with_pods = target.traits().is_some_and(|traits| traits.starts_with_pods);
+    let moved = moves.iter().find(|moved| moved.start().is_some());
+    let Some(moved) = moved.filter(|_| starts_with_pods && target.pods == Pods::Same) else { return Ok(()) };
+    let reason = "only new Pods start it in this layout, and nothing that was asked for changes them";
+    Err(Failure::refused(Cause::CannotStart { job: moved.name.clone(), reason: reason.to_owned() }).next([
+        NextStep::say("change in the same command what its Pods are made of: the image, job.jar, job.args"),
+    ]))
 }
 
 /// A plan in the making.
@@ -138,7 +150,8 @@ impl Draft<'_> {
         if let Some(descriptor) = running {
             let now = start_of(self.situation.base.as_ref().map_or(&[], |base| &base.jobs));
             let same = self.render_under(descriptor.generation, now).refused()?;
-            let starts = descriptor.traits().starts_with_pods && self.starts_again();
+            let starts = descriptor.traits().starts_with_pods
+                && (self.starts_again() || self.has_another_job(&same.objects).refused()?);
             if same_pods(&same.objects, &self.situation.objects) && !starts {
                 (number, pods, rendered) = (descriptor.generation, Pods::Same, same);
             }
@@ -187,6 +200,14 @@ impl Draft<'_> {
         let answers = matches!(situation.live, Live::Jobs(_));
         let any_failed = situation.base.iter().flat_map(|base| &base.jobs).any(failed);
         self.kind != Kind::Jobs && (named || answers && any_failed)
+    }
+
+    /// Returns whether objects declare a job that the running revision does not know: its name is in
+    /// no Pod, and yet it is started by a new one.
+    fn has_another_job(&self, objects: &[Object]) -> Result<bool, Cause> {
+        let known: Vec<_> = self.situation.base.iter().flat_map(|base| &base.jobs).collect();
+        let declared = Descriptor::find(objects)?.map_or_else(Vec::new, |descriptor| descriptor.jobs);
+        Ok(declared.iter().any(|job| !known.iter().any(|known| known.name == job.name)))
     }
 
     fn refuse_target(&self, target: &Rendered) -> Result<(), Failure> {
@@ -401,4 +422,48 @@ fn on_failure(
         );
     }
     "back to the revision that runs now".to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::Id;
+    use crate::operation::{Start, StartId, StateFrom};
+
+    /// Expected: refused where the stop would come and no Pod would ever be told of the start.
+    #[test]
+    fn a_job_that_pods_start_is_never_stopped_without_new_ones() {
+        let rendered = |pods, starts_with_pods| Rendered {
+            number: 1,
+            pods,
+            objects: Vec::new(),
+            manifest: String::new(),
+            notes: String::new(),
+            descriptor: Some(descriptor(starts_with_pods)),
+        };
+        let mut moved = JobMove::new("orders");
+        moved.decided.old = Some(Id::from_bytes([1; 16]));
+        let stopped = [moved.clone()];
+        moved.decided.start =
+            Some(Start { id: StartId::Chosen(Id::from_bytes([2; 16])), from: StateFrom::ItsStop });
+        let started = [moved];
+        let refused = |pods, starts, moves: &[JobMove]| {
+            refuse_start_without_pods(&rendered(pods, starts), moves).is_err()
+        };
+        assert!(refused(Pods::Same, true, &started));
+        assert!(!refused(Pods::New, true, &started));
+        assert!(!refused(Pods::Same, false, &started), "a request starts it");
+        assert!(!refused(Pods::Same, true, &stopped), "it is not to run again");
+    }
+
+    fn descriptor(starts_with_pods: bool) -> Descriptor {
+        let control = if starts_with_pods { "pods" } else { "rest" };
+        let text = format!(
+            "{{generation: 1, name: demo-g1, kind: job, control: {control}, service: {{name: a, port: 8081}}, \
+             stableService: {{name: b, port: 8081}}, jobManagerSelector: a, taskManagerSelector: b, \
+             haSelector: c, taskManagers: 1, slotsPerTaskManager: 1, flinkVersion: 2.3.0, durable: true, \
+             highAvailability: true}}"
+        );
+        crate::yaml::from_str(&text, "the test").unwrap()
+    }
 }

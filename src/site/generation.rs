@@ -102,7 +102,10 @@ impl Site<'_> {
 
     /// Waits until the JobManager answers and the TaskManagers have registered their slots.
     pub(super) async fn await_generation(&self, target: Target) -> Result<String, Cause> {
-        let (objects, kinds) = (self.objects(target).to_vec(), owned_kinds());
+        let (mut objects, kinds) = (self.objects(target).to_vec(), owned_kinds());
+        if target == Target::New && self.operation.journal.is_warm() {
+            objects.retain(|object| !switches(object)); // not applied before the jobs have moved
+        }
         let descriptor = self.descriptor(target).cloned();
         let begun = Instant::now();
         let mut fatal_since: Option<Instant> = None;

@@ -63,10 +63,8 @@ pub async fn trigger(
     };
     if !descriptor.traits().savepoint_beside {
         let reason = "in this layout it can only be taken by stopping the job".to_owned();
-        return Err(Failure::refused(Cause::NoSavepoint { job: job_name, reason }).next([
-            NextStep::flink(["upgrade", name, "--with-savepoint"]).remark("the job goes on from it"),
-            NextStep::flink(["uninstall", name, "--with-savepoint"]).remark("the job ends"),
-        ]));
+        return Err(Failure::refused(Cause::NoSavepoint { job: job_name, reason })
+            .next([NextStep::flink(["uninstall", name, "--with-savepoint"]).remark("the job ends")]));
     }
     let trigger = savepoint_trigger(context, Some(descriptor), live, base.revision).map_err(|reason| {
         Failure::refused(Cause::NoSavepoint { job: job_name.clone(), reason })

@@ -123,12 +123,25 @@ fn ways_to_restore(base: &Record, kept: &Kept, with_savepoint: bool) -> Vec<Next
         install = install.args(["--from-savepoint", "recorded"]);
     }
     let submit = |job: &JobRecord| {
-        NextStep::flink(["job", "submit", name]).placeholder("JAR").args([
+        let mut submit = NextStep::flink(["job", "submit", name]).placeholder("JAR").args([
             "--name",
             &job.name,
             "--from-savepoint",
             "recorded",
-        ])
+        ]);
+        if let Some(class) = &job.entry_class {
+            submit = submit.args(["--class", class]);
+        }
+        if let Some(parallelism) = job.parallelism {
+            submit = submit.args(["--parallelism", &parallelism.to_string()]);
+        }
+        if job.allow_non_restored_state {
+            submit = submit.args(["--allow-non-restored-state"]);
+        }
+        if !job.args.is_empty() {
+            submit = submit.args(["--"]).args(job.args.iter().map(String::as_str));
+        }
+        submit
     };
     let mut ways = vec![install];
     ways.extend(submitted.into_iter().filter(|job| leaves_state(job)).map(submit));
@@ -304,5 +317,41 @@ async fn gone_with_state(context: &Context, situation: &Situation, job: &JobReco
     match context.flink(descriptor).checkpoints(id).await {
         Ok(known) if known.latest.completed.is_none() && job.restored_from.is_none() => None,
         _ => Some(reason),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::live::jobs::unknown;
+    use crate::release::testing::record;
+
+    /// Expected: the job comes back as it was started, with its class, parallelism and arguments.
+    #[test]
+    fn a_submitted_job_comes_back_as_it_ran() {
+        let job = JobRecord {
+            entry_class: Some("com.example.Orders".to_owned()),
+            parallelism: Some(4),
+            args: vec!["--topic".to_owned(), "a b".to_owned()],
+            allow_non_restored_state: true,
+            ..unknown("orders".to_owned(), crate::id::Id::from_bytes([1; 16]))
+        };
+        let base = Record { jobs: vec![JobRecord { state: JobState::Running, ..job }], ..record(1) };
+        let ways = ways_to_restore(&base, &Kept::default(), true);
+        let expected = NextStep::flink(["job", "submit", "demo"]).placeholder("JAR").args([
+            "--name",
+            "orders",
+            "--from-savepoint",
+            "recorded",
+            "--class",
+            "com.example.Orders",
+            "--parallelism",
+            "4",
+            "--allow-non-restored-state",
+            "--",
+            "--topic",
+            "a b",
+        ]);
+        assert_eq!(ways.last(), Some(&expected));
     }
 }

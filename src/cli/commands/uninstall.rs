@@ -158,7 +158,7 @@ fn confirm_purge(args: &UninstallArgs, kept: &Kept, output: &Output) -> Result<(
         code: exit::REFUSED,
         lines: vec![format!("not purged: {} recorded savepoints would be lost", kept.savepoints.len())],
         left_behind: vec![],
-        hints: vec![NextStep::flink(["uninstall", &args.name, "--purge", "--yes"])],
+        hints: vec![NextStep::again(["--yes"])],
     })
 }
 

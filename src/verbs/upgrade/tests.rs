@@ -4,7 +4,7 @@
 
 mod model;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use self::model::{Model, package};
 use super::*;
@@ -52,13 +52,13 @@ impl Release {
         self.carry_out(async || install::plan(&self.context, &options).await).await
     }
 
-    async fn upgrade(&self) -> (Plan, Vec<String>) {
+    async fn upgrade(&self, user_values: Value) -> (Plan, Vec<String>) {
         let choice = Some(StateChoice::Savepoint);
         let options = Options {
             change: ChangeOptions { choice, ..ChangeOptions::new(NAME) },
             package: None,
             layout: None,
-            user_values: json!({"image": "two"}),
+            user_values,
             carry: Carry::default(),
         };
         self.carry_out(async || plan(&self.context, &options).await).await
@@ -109,7 +109,7 @@ async fn a_job_moves_with_its_savepoint_to_a_generation_where_a_controller_start
     let release = Release::new();
     release.install().await;
     let old = release.model.job_in("demo-g1").unwrap();
-    let (plan, changes) = release.upgrade().await;
+    let (plan, changes) = release.upgrade(json!({"image": "two"})).await;
 
     let decided = &journal(&plan).decided;
     let assigned = ControlTraits {
@@ -149,6 +149,16 @@ async fn a_job_moves_with_its_savepoint_to_a_generation_where_a_controller_start
     assert_eq!(only_job(&before).ended_by, Some(path.clone()));
     let known = release.context.store.savepoints(NAME).await.unwrap();
     assert_eq!(known.newest("orders").map(|savepoint| savepoint.path.clone()), Some(path));
+}
+
+/// Expected: what is applied when the jobs have moved is not waited for before.
+#[tokio::test(start_paused = true)]
+async fn an_object_that_stays_with_the_release_may_come_with_new_pods() {
+    let release = Release::new();
+    release.install().await;
+    let (_, changes) = release.upgrade(json!({"image": "two", "ui": true})).await;
+    assert!(changes.contains(&"apply services/demo-ui".to_owned()), "{changes:?}");
+    assert_eq!(release.record(2).await.status, Status::Deployed);
 }
 
 /// Expected: refused before anything is asked for, where a savepoint ends the job.

@@ -17,7 +17,7 @@ use crate::package::Package;
 const LOOKS: u32 = 3;
 const NAMESPACE: &str = "namespaces/team/";
 
-/// A package whose only layout has a `JobCluster`, and `image` to change it by.
+/// A package whose only layout has a `JobCluster`, `image` to change it by and `ui` for one object more.
 const PACKAGE: [(&str, &str); 5] = [
     (
         "package.yaml",
@@ -29,7 +29,7 @@ flinkVersion: 2.3.0
 layouts: {operated: {kind: operator}}
 ",
     ),
-    ("values.yaml", "image: none"),
+    ("values.yaml", "image: none\nui: false"),
     (
         "layouts/operated/jobcluster.yaml",
         r#"
@@ -54,6 +54,13 @@ apiVersion: v1
 kind: Service
 metadata: {name: {{ release.name }}-rest, labels: {flink.kubectl/release: {{ release.name }}}}
 spec: {selector: {cluster: {{ cluster.name }}}}
+{% if values.ui %}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: {{ release.name }}-ui, labels: {flink.kubectl/release: {{ release.name }}}}
+spec: {selector: {cluster: {{ cluster.name }}}}
+{% endif %}
 "#,
     ),
     (
