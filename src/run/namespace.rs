@@ -2,8 +2,9 @@
 //! comes into it.
 
 use crate::context::Context;
-use crate::failure::{Failure, InPhase};
+use crate::failure::{Cause, Failure, InPhase};
 use crate::progress::{Observer, Progress};
+use crate::release::LockError;
 
 /// Makes the namespace first, where that is wanted and there is none. It goes again where the
 /// operation changes nothing, unless another client has put one of its own in its place.
@@ -18,6 +19,7 @@ pub(super) async fn within<T>(
     let done = operation().await;
     if let (Err(failure), Some(uid)) = (&done, made)
         && failure.changed_nothing()
+        && !says_that_another_came(&failure.cause)
         && let Err(error) = context.cluster.delete_namespace(name, &uid).await
         && !error.is_not_found()
         && !error.is_conflict()
@@ -28,6 +30,16 @@ pub(super) async fn within<T>(
     done
 }
 
+/// Returns whether a refusal says that another client has begun, or has, a release of this name in
+/// the namespace: it is theirs as well then.
+fn says_that_another_came(cause: &Cause) -> bool {
+    match cause {
+        Cause::Exists { .. } | Cause::ChangedMeanwhile { .. } | Cause::LeftBehind { .. } => true,
+        Cause::Lock(error) => !matches!(error, LockError::Release(_)),
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
@@ -36,7 +48,6 @@ mod tests {
 
     use super::*;
     use crate::context::testing::{Log, Reply, cluster};
-    use crate::failure::Cause;
 
     /// A namespace that is made with the uid `ours`, and is `there` when it is deleted.
     fn context(there: &'static str) -> (Context, Log) {
@@ -71,6 +82,28 @@ mod tests {
         assert_eq!(outcome("ours", Ok(())).await, (vec![MADE.to_owned()], vec![]));
         let failed = Err(Failure::failed(Cause::Interrupted, vec![]));
         assert_eq!(outcome("ours", failed).await, (vec![MADE.to_owned()], vec![]));
+    }
+
+    /// Expected: of two installs at once, the one that comes too late takes nothing away.
+    #[tokio::test]
+    async fn a_namespace_into_which_another_client_came_stays() {
+        let now = jiff::Timestamp::UNIX_EPOCH;
+        let held = LockError::Held {
+            release: "demo".to_owned(),
+            holder: "another".to_owned(),
+            since: now,
+            expires: now,
+        };
+        let exists = Cause::Exists {
+            name: "demo".to_owned(),
+            namespace: "team".to_owned(),
+            revision: 1,
+            status: "deployed".to_owned(),
+        };
+        for cause in [Cause::from(held), exists] {
+            let refused = Err(Failure::refused(cause));
+            assert_eq!(outcome("ours", refused).await, (vec![MADE.to_owned()], vec![]));
+        }
     }
 
     #[tokio::test]

@@ -14,7 +14,7 @@ use std::process::{Command, Stdio};
 use std::thread::available_parallelism;
 use std::time::Instant;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 
 use crate::command::{output, shown_as};
@@ -169,8 +169,13 @@ fn once(project: &Path, target: &Target, options: &Options) -> Result<Counts> {
 
     let said = |file: &Path| -> Result<Vec<(String, String)>> {
         let lines = fs_err::read_to_string(file)?;
-        let lines = lines.lines().filter_map(|line| line.split_once(": "));
-        Ok(lines.map(|(test, why)| (test.to_owned(), why.to_owned())).collect())
+        // A line that cannot be read is a test that would count as passed.
+        let read = |line: &str| {
+            let (test, why) = line.split_once(": ").with_context(|| format!("no left-out test: {line:?}"))?;
+            ensure!(!test.contains(' ') && !why.contains(": "), "two left-out tests in one line: {line:?}");
+            Ok((test.to_owned(), why.to_owned()))
+        };
+        lines.lines().map(read).collect()
     };
     let (want_cluster, mut others): (Vec<_>, Vec<_>) =
         said(left_out.path())?.into_iter().partition(|(_, why)| why.starts_with(NEEDS_CLUSTER));
