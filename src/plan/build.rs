@@ -80,12 +80,14 @@ pub(crate) async fn build(
 /// Where Pods start the job, a start without new ones would stop it and then wait in vain.
 fn refuse_start_without_pods(target: &Rendered, moves: &[JobMove]) -> Result<(), Failure> {
     let starts_with_pods = target.traits().is_some_and(|traits| traits.starts_with_pods);
-    let moved = moves.iter().find(|moved| moved.start().is_some());
-    let Some(moved) = moved.filter(|_| starts_with_pods && target.pods == Pods::Same) else { return Ok(()) };
+    let starting = moves.iter().find(|job| job.start().is_some());
+    let Some(starting) = starting.filter(|_| starts_with_pods && target.pods == Pods::Same) else {
+        return Ok(());
+    };
     let reason = "only new Pods start it in this layout, and nothing that was asked for changes them";
-    Err(Failure::refused(Cause::CannotStart { job: moved.name.clone(), reason: reason.to_owned() }).next([
-        NextStep::say("change in the same command what its Pods are made of: the image, job.jar, job.args"),
-    ]))
+    Err(Failure::refused(Cause::CannotStart { job: starting.name.clone(), reason: reason.to_owned() }).next(
+        [NextStep::say("change in the same command what its Pods are made of: the image, job.jar, job.args")],
+    ))
 }
 
 /// A plan in the making.
