@@ -46,7 +46,8 @@ impl<W: World> Engine<W> {
                 reason: "the path of its savepoint is not known".to_owned(),
             });
         };
-        // The file is there in this run only: whoever goes on, and the record, know the jar by its id.
+        // The file is there in this run only: the next run, and the record, know the jar by its
+        // id.
         if target == Target::New && change.forward.jar.is_none() {
             self.record(Event::Jar(index, jar.clone())).await?;
         }

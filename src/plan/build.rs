@@ -204,8 +204,8 @@ impl Draft<'_> {
         self.kind != Kind::Jobs && (named || answers && any_failed)
     }
 
-    /// Returns whether objects declare a job that the running revision does not know: its name is in
-    /// no Pod, and yet it is started by a new one.
+    /// Returns whether objects declare a job that the running revision does not know: its name is
+    /// in no Pod, and yet it is started by a new one.
     fn has_another_job(&self, objects: &[Object]) -> Result<bool, Cause> {
         let known: Vec<_> = self.situation.base.iter().flat_map(|base| &base.jobs).collect();
         let declared = Descriptor::find(objects)?.map_or_else(Vec::new, |descriptor| descriptor.jobs);

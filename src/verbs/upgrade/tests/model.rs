@@ -17,7 +17,8 @@ use crate::package::Package;
 const LOOKS: u32 = 3;
 const NAMESPACE: &str = "namespaces/team/";
 
-/// A package whose only layout has a `JobCluster`, `image` to change it by and `ui` for one object more.
+/// A package whose only layout has a `JobCluster`, `image` to change it by and `ui` for one object
+/// more.
 const PACKAGE: [(&str, &str); 5] = [
     (
         "package.yaml",
