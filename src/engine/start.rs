@@ -47,9 +47,9 @@ impl<W: World> Engine<W> {
             });
         };
         // The file is there in this run only: the next run, and the record, know the jar by its
-        // id.
-        if target == Target::New && change.forward.jar.is_none() {
-            self.record(Event::Jar(index, jar.clone())).await?;
+        // id. It is written with the start that is asked for.
+        if target == Target::New {
+            self.journal.record(Event::Jar(index, jar.clone()));
         }
         let path = request.savepoint.clone();
         // An interrupted run may have asked before: what this one could not send says nothing about

@@ -15,7 +15,7 @@ use crate::id::JobId;
 /// application, whose `main()` submits its jobs anew (`Constants.JOB_GRAPH_STORE_KEY_PREFIX`,
 /// `EXECUTION_PLAN_STORE_KEY_PREFIX` and `APPLICATION_STORE_KEY_PREFIX` of
 /// `org.apache.flink.kubernetes.utils`).
-pub const JOB_KEYS: [&str; 3] = ["jobGraph-", "executionPlan-", "application-"];
+const JOB_KEYS: [&str; 3] = ["jobGraph-", "executionPlan-", "application-"];
 
 /// How the keys of completed checkpoints begin in a job's ConfigMap
 /// (`Constants.CHECKPOINT_ID_KEY_PREFIX`; zeros and the checkpoint's number follow).
@@ -28,7 +28,7 @@ pub const RESULT_FILES: [&str; 2] = [".json", "_DIRTY.json"];
 
 /// How the folders of checkpoints begin; the checkpoint's number follows
 /// (`AbstractFsCheckpointStorageAccess.CHECKPOINT_DIR_PREFIX`).
-pub const CHECKPOINT_FOLDER: &str = "chk-";
+const CHECKPOINT_FOLDER: &str = "chk-";
 
 /// The file that makes a savepoint or checkpoint whole: it is written last
 /// (`AbstractFsCheckpointStorageAccess.METADATA_FILE_NAME`).
