@@ -95,6 +95,10 @@ impl Session<'_> {
                 "The {} savepoints that the interrupted operation had yet to delete are deleted.",
                 paths.len()
             )),
+            Recovered::Purged => {
+                self.output
+                    .talk("The interrupted uninstallation is complete: the rest of its records is deleted.");
+            }
             Recovered::Undone { reason } => self.output.talk(&format!(
                 "The interrupted operation is undone ({reason}): the release is as it was before."
             )),

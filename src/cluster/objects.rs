@@ -12,6 +12,10 @@ const PAGE: u32 = 500;
 const METADATA_ONLY: &str =
     "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
 
+/// What Kubernetes, or its distribution, puts into each namespace.
+const IN_EVERY_NAMESPACE: &[(&str, &str)] =
+    &[("configmaps", "kube-root-ca.crt"), ("configmaps", "openshift-service-ca.crt")];
+
 /// What to list.
 #[derive(Clone, Debug, Default)]
 pub struct Selection<'a> {
@@ -118,6 +122,22 @@ impl Cluster {
             Err(error) if error.is_conflict() => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Returns something that clients have put into a namespace, as `secrets/name`; `None` where
+    /// there is nothing but what Kubernetes puts into a new one. Looks at the kinds that a release,
+    /// or work of any kind, has some of.
+    pub async fn anything_in(&self, namespace: &str) -> Result<Option<String>, ClusterError> {
+        for kind in ["secrets", "pods", "persistentvolumeclaims", "configmaps", "services"] {
+            let selection = Selection { metadata_only: true, ..Selection::default() };
+            let found = self.list(&Resource::known("v1", kind), Some(namespace), &selection).await?;
+            let names = found.iter().filter_map(|object| object.pointer("/metadata/name")?.as_str());
+            let mut of_clients = names.filter(|name| !IN_EVERY_NAMESPACE.contains(&(kind, *name)));
+            if let Some(name) = of_clients.next() {
+                return Ok(Some(format!("{kind}/{name}")));
+            }
+        }
+        Ok(None)
     }
 
     /// Deletes a namespace with all that is in it, if it is still the one of that uid: for one that

@@ -57,6 +57,8 @@ pub(crate) trait World {
     async fn write(&self, journal: &Journal) -> Result<(), Cause>;
     /// The control over a generation's jobs; an error where the layout renders no Flink.
     fn control(&self, target: Target) -> Result<Self::Control, Cause>;
+    /// Returns whether there is a Flink in it: not where the layout has none.
+    fn has_flink(&self, target: Target) -> bool;
     /// Returns what a generation is called.
     fn name(&self, target: Target) -> String;
     /// How a job is started there.

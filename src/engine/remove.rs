@@ -22,6 +22,11 @@ impl<W: World> Engine<W> {
     /// that Flink removes its own HA files; the Deployments and the rest; last the HA ConfigMaps,
     /// which a dying JobManager may make anew.
     pub(super) async fn remove(&mut self, target: Target) -> Result<Option<String>, Cause> {
+        if !self.world.has_flink(target) {
+            // It has objects of the release alone, which go as those that are not wanted.
+            self.record(Event::Removed(target)).await?;
+            return Ok(None);
+        }
         let (name, cluster) = (self.world.name(target), self.world.control(target)?);
         let mut jobs = self.jobs_of(&cluster, target).await;
         if let (Some(ours), Ok(listed)) = (self.world.warm_up(target), &jobs)

@@ -135,6 +135,13 @@ impl Situation {
             .map(|summary| summary.revision)
     }
 
+    /// Returns whether an install may be the next operation: there is no release of the name yet or
+    /// any more, or all that there is of it is an install that failed and left nothing that runs.
+    pub fn is_installable(&self) -> bool {
+        let ended = |last: &Summary| matches!(last.status, Status::Uninstalled | Status::Failed);
+        self.base.is_none() && self.history.last().is_none_or(ended)
+    }
+
     /// Returns the revision that runs, or a refusal that says what there is instead.
     pub fn current(&self, context: &Context, name: &str) -> Result<&Record, Failure> {
         self.base.as_ref().ok_or_else(|| {

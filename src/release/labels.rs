@@ -23,6 +23,8 @@ const STORAGE: &str = "flink.kubectl/storage-id";
 const ARCHIVE: &str = "flink.kubectl/archive";
 /// Longest description kept, in characters: all annotations of an object share 256 KiB.
 const LONGEST_DESCRIPTION: usize = 4096;
+/// What stands for the middle of a longer one.
+const CUT: &str = " … ";
 
 /// The labels of a record.
 pub(super) fn labels(record: &Record) -> Value {
@@ -72,8 +74,16 @@ pub(super) fn status_metadata(status: Status, description: &str, updated: jiff::
     })
 }
 
+/// A text that is too long loses its middle: how it began is at its start, and what was added last,
+/// such as where a savepoint would be, at its end.
 fn short(text: &str) -> String {
-    text.chars().take(LONGEST_DESCRIPTION).collect()
+    let length = text.chars().count();
+    if length <= LONGEST_DESCRIPTION {
+        return text.to_owned();
+    }
+    let start = LONGEST_DESCRIPTION / 4;
+    let end = length - (LONGEST_DESCRIPTION - start - CUT.chars().count());
+    text.chars().take(start).chain(CUT.chars()).chain(text.chars().skip(end)).collect()
 }
 
 /// A text as a label can hold it: `+` becomes `_`, as Helm writes versions; at most 63 characters.
@@ -180,6 +190,15 @@ mod tests {
         assert_eq!(highest_generation(&object), 7);
         assert_eq!(archive(&object).unwrap(), "00");
         assert_eq!(summary.storage_id, record.storage_id);
+    }
+
+    #[test]
+    fn a_description_that_is_too_long_keeps_how_it_began_and_what_came_last() {
+        let said = format!("could not start: {}; a savepoint is in file:///s/7", "é".repeat(5000));
+        let kept = short(&said);
+        assert_eq!(kept.chars().count(), LONGEST_DESCRIPTION);
+        assert!(kept.starts_with("could not start: é") && kept.ends_with("é; a savepoint is in file:///s/7"));
+        assert_eq!(short("é"), "é");
     }
 
     #[test]

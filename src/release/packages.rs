@@ -40,7 +40,8 @@ impl Packages {
             }
             Some(head) => match self.secrets.read_blob(head).await {
                 Ok(_) => return Ok(digest),
-                Err(ReleaseError::Cluster(error)) => return Err(error.into()),
+                Err(error @ ReleaseError::Cluster(_)) => return Err(error),
+                Err(error) if error.is_another_version() => return Err(error),
                 // Its content is known here, so what is damaged can be made good.
                 Err(_) => self.secrets.delete(&name).await?,
             },
@@ -105,6 +106,7 @@ fn label<'a>(object: &'a Value, name: &str) -> &'a str {
 
 #[cfg(test)]
 mod tests {
+    use super::super::secrets::base64;
     use super::super::testing::{self, Fault, Server};
     use super::*;
 
@@ -127,6 +129,18 @@ mod tests {
         assert_eq!(server.lock().unwrap().all, written);
         assert_eq!(packages.get("demo", &digest).await.unwrap(), [7; 100]);
         assert!(written.values().all(|secret| secret["immutable"] == true));
+    }
+
+    #[tokio::test]
+    async fn an_archive_that_a_later_version_wrote_is_left_alone() {
+        let (packages, server) = packages(30);
+        packages.keep("demo", &[7; 100]).await.unwrap();
+        let head = names(&server)[0].clone();
+        let later = br#"{"format": 2, "writtenBy": "0.3.0", "content": {}}"#;
+        server.lock().unwrap().all.get_mut(&head).unwrap()["data"]["index"] = base64(later);
+        let refused = packages.keep("demo", &[7; 100]).await.unwrap_err();
+        assert!(refused.is_another_version(), "{refused}");
+        assert_eq!(names(&server).len(), 4);
     }
 
     #[tokio::test]

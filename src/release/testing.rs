@@ -124,6 +124,11 @@ pub(crate) fn record(revision: u32) -> Record {
     super::codec::tests::record(revision)
 }
 
+/// A savepoint of a job, told apart by its number.
+pub(crate) fn savepoint(job: &str, number: u32) -> super::Savepoint {
+    super::savepoints::tests::savepoint(job, number)
+}
+
 /// A cluster that holds Secrets only, in the namespace `team`.
 pub(crate) fn cluster() -> (Cluster, Log, Server) {
     cluster_but_for(|_| None)

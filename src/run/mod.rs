@@ -16,7 +16,7 @@ use outcome::Ended;
 
 use crate::context::Context;
 use crate::engine::{Engine, World};
-use crate::failure::{Cause, Failure, NextStep};
+use crate::failure::{Cause, Failure, NextStep, Phase};
 use crate::live::pending::held;
 use crate::operation::Journal;
 use crate::plan::Plan;
@@ -33,17 +33,18 @@ pub async fn run(
     observer: &dyn Observer,
     cancellation: &Cancellation,
 ) -> Result<Report, Failure> {
-    let nothing = async |_: &Context, _: &mut Operation| Ok(());
+    let nothing = async |_: &Context, _: &mut Operation| Ok(Vec::new());
     run_prepared(context, shown, planner, nothing, observer, cancellation).await
 }
 
 /// Does the same; what the operation needs first is made ready under the lock, by requests through
-/// the context that `prepare` is given, once it is decided that the plan is carried out.
+/// the context that `prepare` is given, once it is decided that the plan is carried out. `prepare`
+/// gives what it left, in words: with it, nothing that fails later has changed nothing.
 pub(crate) async fn run_prepared(
     context: &Context,
     shown: &Plan,
     planner: impl AsyncFn() -> Result<Plan, Failure>,
-    prepare: impl AsyncFn(&Context, &mut Operation) -> Result<(), Failure>,
+    prepare: impl AsyncFn(&Context, &mut Operation) -> Result<Vec<String>, Failure>,
     observer: &dyn Observer,
     cancellation: &Cancellation,
 ) -> Result<Report, Failure> {
@@ -52,9 +53,15 @@ pub(crate) async fn run_prepared(
     }
     refuse_missing_choice(shown)?;
     namespace::within(context, shown.options.create_namespace, observer, async || {
-        let (lock, plan) = plan_under_lock(context, shown, &planner, &prepare).await?;
+        let (lock, plan, prepared) = plan_under_lock(context, shown, &planner, &prepare).await?;
         let changes = plan.summary.objects;
-        let mut report = carry_out(context, lock, plan.operation, observer, cancellation).await?;
+        let carried_out = carry_out(context, lock, plan.operation, observer, cancellation).await;
+        let mut report = carried_out.map_err(|mut failure| {
+            if failure.changed_nothing() && !prepared.is_empty() {
+                failure.phase = Phase::Failed { left_behind: prepared };
+            }
+            failure
+        })?;
         report.objects = changes;
         Ok(report)
     })
@@ -67,8 +74,8 @@ async fn plan_under_lock(
     context: &Context,
     shown: &Plan,
     planner: impl AsyncFn() -> Result<Plan, Failure>,
-    prepare: impl AsyncFn(&Context, &mut Operation) -> Result<(), Failure>,
-) -> Result<(Lock, Plan), Failure> {
+    prepare: impl AsyncFn(&Context, &mut Operation) -> Result<Vec<String>, Failure>,
+) -> Result<(Lock, Plan, Vec<String>), Failure> {
     let name = &shown.options.name;
     let journal = Journal { begun: false, ..shown.operation.journal.clone() };
     let acquired = Lock::acquire(&context.store, name, &context.holder, &Pending::from(&journal)).await;
@@ -87,12 +94,12 @@ async fn plan_under_lock(
             .next([NextStep::again([]).remark("plans anew")]));
         }
         refuse_missing_choice(&plan)?;
-        prepare(&context.under(&lock), &mut plan.operation).await?;
-        Ok(plan)
+        let prepared = prepare(&context.under(&lock), &mut plan.operation).await?;
+        Ok((plan, prepared))
     }
     .await;
     match decided {
-        Ok(plan) => Ok((lock, plan)),
+        Ok((plan, prepared)) => Ok((lock, plan, prepared)),
         Err(failure) => {
             lock.release().await.ok();
             Err(failure)

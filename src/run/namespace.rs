@@ -2,12 +2,12 @@
 //! comes into it.
 
 use crate::context::Context;
-use crate::failure::{Cause, Failure, InPhase};
+use crate::failure::{Failure, InPhase};
 use crate::progress::{Observer, Progress};
-use crate::release::LockError;
 
 /// Makes the namespace first, where that is wanted and there is none. It goes again where the
-/// operation changes nothing, unless another client has put one of its own in its place.
+/// operation changes nothing, unless another client has put one of its own in its place or
+/// something into it.
 pub(super) async fn within<T>(
     context: &Context,
     wanted: bool,
@@ -19,24 +19,25 @@ pub(super) async fn within<T>(
     let done = operation().await;
     if let (Err(failure), Some(uid)) = (&done, made)
         && failure.changed_nothing()
-        && !says_that_another_came(&failure.cause)
-        && let Err(error) = context.cluster.delete_namespace(name, &uid).await
-        && !error.is_not_found()
-        && !error.is_conflict()
+        && let Err(why) = remove(context, &uid).await
     {
-        let warning = format!("the namespace {name} was made and could not be removed again: {error}");
+        let warning = format!("the namespace {name} was made and stays: {why}");
         observer.progress(Progress::Warning(warning));
     }
     done
 }
 
-/// Returns whether a refusal says that another client has begun, or has, a release of this name in
-/// the namespace: it is theirs as well then.
-fn says_that_another_came(cause: &Cause) -> bool {
-    match cause {
-        Cause::Exists { .. } | Cause::ChangedMeanwhile { .. } | Cause::LeftBehind { .. } => true,
-        Cause::Lock(error) => !matches!(error, LockError::Release(_)),
-        _ => false,
+/// Removes the namespace of that uid where nothing is in it; an error says why it stays.
+async fn remove(context: &Context, uid: &str) -> Result<(), String> {
+    let name = &context.namespace;
+    match context.cluster.anything_in(name).await {
+        Ok(None) => {}
+        Ok(Some(other)) => return Err(format!("{other} has come into it")),
+        Err(error) => return Err(format!("what is in it is not known ({error})")),
+    }
+    match context.cluster.delete_namespace(name, uid).await {
+        Err(error) if !error.is_not_found() && !error.is_conflict() => Err(error.to_string()),
+        _ => Ok(()),
     }
 }
 
@@ -48,67 +49,78 @@ mod tests {
 
     use super::*;
     use crate::context::testing::{Log, Reply, cluster};
+    use crate::failure::Cause;
 
-    /// A namespace that is made with the uid `ours`, and is `there` when it is deleted.
-    fn context(there: &'static str) -> (Context, Log) {
+    /// A namespace that is made with the uid `ours`, is `there` when it is deleted, and has such
+    /// objects in it.
+    fn context(there: &'static str, objects: &'static [(&'static str, &'static str)]) -> (Context, Log) {
         let (cluster, log) = cluster(move |seen| match (seen.method.as_str(), seen.path.as_str()) {
             ("POST", "/api/v1/namespaces") => Reply::json(201, &json!({"metadata": {"uid": "ours"}})),
             ("DELETE", "/api/v1/namespaces/team") if seen.body["preconditions"]["uid"] == there => {
                 Reply::text(200, "{}")
             }
             ("DELETE", "/api/v1/namespaces/team") => Reply::no(409, "the UID in the precondition differs"),
+            ("GET", path) => {
+                let kind = path.trim_start_matches("/api/v1/namespaces/team/").split('?').next().unwrap();
+                if objects.contains(&(kind, "forbidden")) {
+                    return Reply::no(403, "not allowed");
+                }
+                let of_kind = objects.iter().filter(|(of, _)| *of == kind);
+                let items: Vec<_> = of_kind.map(|(_, name)| json!({"metadata": {"name": name}})).collect();
+                Reply::json(200, &json!({"items": items}))
+            }
             other => panic!("{other:?}"),
         });
         (Context::new(cluster, "team".to_owned(), "test".to_owned()), log)
     }
 
-    async fn outcome(there: &'static str, done: Result<(), Failure>) -> (Vec<String>, Vec<String>) {
-        let (context, log) = context(there);
+    /// Whether the namespace was asked to be removed, and what was said.
+    async fn outcome(context: (Context, Log), done: Result<(), Failure>) -> (bool, Vec<String>) {
+        let (context, log) = context;
         let said = Mutex::new(Vec::new());
         let observer = |progress: Progress| said.lock().unwrap().push(format!("{progress:?}"));
         let expected = done.as_ref().err().map(|failure| failure.phase.clone());
         let ended = within(&context, true, &observer, async || done).await;
         assert_eq!(ended.err().map(|failure| failure.phase), expected);
-        (log.lines(), said.into_inner().unwrap())
+        let removed = log.lines().iter().any(|line| line == "DELETE /api/v1/namespaces/team");
+        (removed, said.into_inner().unwrap())
     }
 
-    const MADE: &str = "POST /api/v1/namespaces";
-    const REMOVED: &str = "DELETE /api/v1/namespaces/team";
+    const EMPTY: &[(&str, &str)] = &[("configmaps", "kube-root-ca.crt")];
 
     #[tokio::test]
     async fn a_namespace_goes_again_where_nothing_changed() {
         let refused = || Err(Failure::refused(Cause::Interrupted));
-        assert_eq!(outcome("ours", refused()).await, (vec![MADE.to_owned(), REMOVED.to_owned()], vec![]));
-        assert_eq!(outcome("ours", Ok(())).await, (vec![MADE.to_owned()], vec![]));
+        assert_eq!(outcome(context("ours", EMPTY), refused()).await, (true, vec![]));
+        assert_eq!(outcome(context("ours", EMPTY), Ok(())).await, (false, vec![]));
         let failed = Err(Failure::failed(Cause::Interrupted, vec![]));
-        assert_eq!(outcome("ours", failed).await, (vec![MADE.to_owned()], vec![]));
+        assert_eq!(outcome(context("ours", EMPTY), failed).await, (false, vec![]));
     }
 
     /// Expected: of two installs at once, the one that comes too late takes nothing away.
     #[tokio::test]
-    async fn a_namespace_into_which_another_client_came_stays() {
-        let now = jiff::Timestamp::UNIX_EPOCH;
-        let held = LockError::Held {
-            release: "demo".to_owned(),
-            holder: "another".to_owned(),
-            since: now,
-            expires: now,
-        };
-        let exists = Cause::Exists {
-            name: "demo".to_owned(),
-            namespace: "team".to_owned(),
-            revision: 1,
-            status: "deployed".to_owned(),
-        };
-        for cause in [Cause::from(held), exists] {
-            let refused = Err(Failure::refused(cause));
-            assert_eq!(outcome("ours", refused).await, (vec![MADE.to_owned()], vec![]));
+    async fn a_namespace_into_which_something_has_come_stays_and_so_does_one_that_cannot_be_seen() {
+        for (objects, why) in [
+            (
+                &[("secrets", "flink.operation.v1.demo")][..],
+                "secrets/flink.operation.v1.demo has come into it",
+            ),
+            (&[("pods", "one")], "pods/one has come into it"),
+            (
+                &[("configmaps", "kube-root-ca.crt"), ("configmaps", "mine")],
+                "configmaps/mine has come into it",
+            ),
+            (&[("services", "forbidden")], "what is in it is not known"),
+        ] {
+            let refused = Err(Failure::refused(Cause::Interrupted));
+            let (removed, said) = outcome(context("ours", objects), refused).await;
+            assert!(!removed && said[0].contains(why), "{said:?}");
         }
     }
 
     #[tokio::test]
     async fn a_namespace_that_another_client_has_made_since_stays() {
         let refused = Err(Failure::refused(Cause::Interrupted));
-        assert_eq!(outcome("theirs", refused).await, (vec![MADE.to_owned(), REMOVED.to_owned()], vec![]));
+        assert_eq!(outcome(context("theirs", EMPTY), refused).await, (true, vec![]));
     }
 }

@@ -172,6 +172,10 @@ impl World for Site<'_> {
         Ok(Driver::of(&self.context, self.operation.name(), &descriptor, self.objects(target)))
     }
 
+    fn has_flink(&self, target: Target) -> bool {
+        self.descriptor(target).is_some()
+    }
+
     fn name(&self, target: Target) -> String {
         self.descriptor(target).map_or_else(|| "?".to_owned(), |descriptor| descriptor.name.clone())
     }

@@ -37,7 +37,7 @@ impl Site<'_> {
             }
             Outcome::Uninstalled => self.close_uninstalled(journal, now).await?,
             Outcome::Undone | Outcome::Failed => {
-                if journal.forward.recorded && journal.decided.kind != Kind::Uninstall {
+                if journal.decided.kind != Kind::Uninstall && self.is_recorded(journal).await? {
                     record.status = Status::Failed;
                     Self::forget_unstarted(journal, &mut record);
                     record.description = journal.forward.setback.as_ref().map_or_else(
@@ -71,6 +71,16 @@ impl Site<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Returns whether the revision is there: also where the answer to its writing was lost.
+    async fn is_recorded(&self, journal: &Journal) -> Result<bool, Cause> {
+        if journal.forward.recorded {
+            return Ok(true);
+        }
+        let history = self.context.store.history(self.operation.name()).await?;
+        let to = journal.decided.to;
+        Ok(history.iter().any(|summary| summary.revision == to && summary.status.is_pending()))
     }
 
     /// Records the savepoints of the current revision's jobs, and which of them ended a job; but

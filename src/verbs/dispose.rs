@@ -21,6 +21,7 @@ use crate::plan::rights;
 use crate::progress::{Observer, Progress};
 use crate::release::operation::{Disposing, Pending};
 use crate::release::{JobRecord, JobState, Lock, Record, Status};
+use crate::run::journal_left;
 use crate::run::savepoint::describe;
 
 /// Between two looks at a disposal.
@@ -203,68 +204,97 @@ pub async fn execute(context: &Context, shown: &Plan, observer: &dyn Observer) -
     let lock = Lock::acquire(&context.store, name, &context.holder, &pending)
         .await
         .map_err(|error| held(name, error))?;
-    carry_out(context, lock, shown, observer).await
+    match carry_out(context, &lock, shown, observer).await {
+        Ok(done) => {
+            lock.release().await.ok();
+            Ok(done)
+        }
+        Err(Broken { failure, unfinished }) => {
+            // The lock keeps the journal of what may be deleted in part, for the next command.
+            if unfinished.is_none() {
+                lock.release().await.ok();
+            }
+            Err(failure)
+        }
+    }
 }
 
-/// Deletes what the plan names under a lock that is held.
+/// A disposal that broke off.
+pub(crate) struct Broken {
+    pub(crate) failure: Failure,
+    /// The savepoint of which Flink may have deleted a part, or all.
+    pub(crate) unfinished: Option<String>,
+}
+
+impl From<Failure> for Broken {
+    fn from(failure: Failure) -> Self {
+        Self { failure, unfinished: None }
+    }
+}
+
+/// Deletes what the plan names under a lock that is held, and stays so.
 pub(crate) async fn carry_out(
-    context: &Context,
-    lock: Lock,
-    shown: &Plan,
-    observer: &dyn Observer,
-) -> Result<Plan, Failure> {
-    let done = under_lock(&context.under(&lock), &lock, shown, observer).await;
-    lock.release().await.ok();
-    done
-}
-
-async fn under_lock(
     context: &Context,
     lock: &Lock,
     shown: &Plan,
     observer: &dyn Observer,
-) -> Result<Plan, Failure> {
-    let name = &shown.name;
+) -> Result<Plan, Broken> {
+    let (context, name) = (&context.under(lock), &shown.name);
     let (mut plan, flink) = decide(context, name, &shown.which).await?;
     let wanted: BTreeSet<&str> = shown.dispose.iter().map(|row| row.path.as_str()).collect();
     plan.dispose.retain(|row| wanted.contains(row.path.as_str()));
     let paths: Vec<String> = plan.dispose.iter().map(|row| row.path.clone()).collect();
     for (index, row) in plan.dispose.iter().enumerate() {
         observer.progress(Progress::Begun(format!("delete the savepoint {}", row.path)));
-        let disposing = Disposing { paths: paths.clone(), asked: index + 1 };
-        let done = async {
-            lock.write(&Pending::Dispose(disposing)).await?;
-            dispose(&flink, &row.path, context.timeout).await.map_err(|source| Cause::Flink {
-                doing: format!("the savepoint {} could not be deleted", row.path),
-                source,
-            })?;
+        let disposing = Pending::Dispose(Disposing { paths: paths.clone(), asked: index + 1 });
+        lock.write(&disposing).await.map_err(|error| broken(name, error.into(), None))?;
+        dispose(&flink, &row.path, context.timeout).await.map_err(|(source, asked)| {
+            let doing = format!("the savepoint {} could not be deleted", row.path);
+            broken(name, Cause::Flink { doing, source }, asked.then_some(row))
+        })?;
+        let recorded = async {
             context.store.dispose_savepoints(name, std::slice::from_ref(&row.path)).await?;
             describe(context, name, row.revision, &format!("a savepoint of {} was disposed of", row.job))
                 .await
         };
-        done.await.map_err(|cause| {
-            Failure::failed(cause, vec![]).next([
-                NextStep::flink(["savepoint", "list", name]).remark("what is left"),
-                NextStep::again([]),
-            ])
-        })?;
+        recorded.await.map_err(|cause| broken(name, cause, Some(row)))?;
     }
     Ok(plan)
 }
 
+fn broken(name: &str, cause: Cause, unfinished: Option<&SavepointRow>) -> Broken {
+    let Some(row) = unfinished else {
+        let failure = Failure::failed(cause, vec![])
+            .next([NextStep::flink(["savepoint", "list", name]).remark("what is left"), NextStep::again([])]);
+        return failure.into();
+    };
+    let left = format!("the savepoint {}, of which a part may be deleted", row.path);
+    let failure = Failure::failed(cause, [vec![left], journal_left()].concat()).next([
+        NextStep::flink(["recover", name]).remark("deletes it, and the rest"),
+        NextStep::flink(["recover", name, "--abandon"]).remark("it counts as deleted, the rest stays"),
+    ]);
+    Broken { failure, unfinished: Some(row.path.clone()) }
+}
+
 /// One that is gone already is no error: an interrupted run may have deleted it. A JobManager that
-/// restarted is asked again.
-async fn dispose(flink: &Client, path: &str, timeout: Duration) -> Result<(), FlinkError> {
+/// restarted is asked again. An error says whether Flink may have begun.
+async fn dispose(flink: &Client, path: &str, timeout: Duration) -> Result<(), (FlinkError, bool)> {
     let gone = |error: &FlinkError| error.to_string().contains("Cannot find checkpoint or savepoint");
     let begun = Instant::now();
-    let mut request = flink.dispose(path).await?;
+    let asked = flink.dispose(path).await;
+    let mut request = asked.map_err(|error| {
+        let may_have_acted = error.may_have_acted();
+        (error, may_have_acted)
+    })?;
     loop {
         match flink.disposal(request).await {
             Ok(true) => return Ok(()),
             Err(error) if gone(&error) => return Ok(()),
-            Err(error) if begun.elapsed() >= timeout => return Err(error),
-            Err(error) if error.is_not_found() => request = flink.dispose(path).await?,
-            Err(error) if !error.is_passing() => return Err(error),
+            Err(error) if begun.elapsed() >= timeout => return Err((error, true)),
+            Err(error) if error.is_not_found() => {
+                request = flink.dispose(path).await.map_err(|error| (error, true))?;
+            }
+            Err(error) if !error.is_passing() => return Err((error, true)),
             Ok(false) | Err(_) => {}
         }
         tokio::time::sleep(POLL).await;

@@ -8,7 +8,6 @@ use crate::live::Situation;
 use crate::operation::Kind;
 use crate::package::Package;
 use crate::plan::{self, ChangeOptions, Desired, Plan, rights};
-use crate::release::Status;
 use crate::render::Capabilities;
 use crate::values;
 
@@ -55,9 +54,7 @@ pub async fn plan(context: &Context, options: &Options) -> Result<Plan, Failure>
         rights::check(context, rights::Verb::Install).await?;
     }
     let situation = Situation::read(context, &options.change.name).await.refused()?;
-    if let Some(last) = situation.history.last()
-        && last.status != Status::Uninstalled
-    {
+    if let Some(last) = situation.history.last().filter(|_| !situation.is_installable()) {
         let name = &options.change.name;
         return Err(Failure::refused(Cause::Exists {
             name: name.clone(),
@@ -74,6 +71,11 @@ pub async fn plan(context: &Context, options: &Options) -> Result<Plan, Failure>
     let mut change = options.change.clone();
     change.server_dry_run &= exists;
     plan::build(context, Kind::Install, &change, &situation, desired).await
+}
+
+/// Returns whether there is a release of the name that an install would be refused for.
+pub async fn is_installed(context: &Context, name: &str) -> Result<bool, Failure> {
+    Ok(!Situation::read(context, name).await.refused()?.is_installable())
 }
 
 pub(crate) async fn desired(context: &Context, options: &Options) -> Result<Desired, Failure> {

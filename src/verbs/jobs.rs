@@ -72,30 +72,33 @@ impl SubmitOptions {
         }
     }
 
-    /// Uploads the jar; its id goes into the record before the job is started.
+    /// Uploads the jar; its id goes into the record before the job is started. Gives what is left
+    /// in the cluster where the job is not started.
     async fn upload(
         &self,
         context: &Context,
         descriptor: &Descriptor,
         operation: &mut Operation,
         observer: &dyn Observer,
-    ) -> Result<(), Failure> {
+    ) -> Result<Vec<String>, Failure> {
         let size = self.jar.len() / 1024;
         observer.progress(Progress::Begun(format!("upload {} ({size} KiB)", self.jar_name)));
         let file = Content::Bytes(self.jar.clone().into());
-        let jar = context
-            .flink(descriptor)
-            .upload(&self.jar_name, file)
-            .await
-            .map_err(|source| Cause::Flink {
-                doing: format!("{} could not be uploaded", self.jar_name),
-                source,
-            })
-            .refused()?;
+        let uploaded = context.flink(descriptor).upload(&self.jar_name, file).await;
+        let jar = uploaded.map_err(|source| {
+            let may_be_there = source.may_have_acted();
+            let doing = format!("{} could not be uploaded", self.jar_name);
+            let cause = Cause::Flink { doing, source };
+            if !may_be_there {
+                return Failure::refused(cause);
+            }
+            let left = format!("perhaps {} in the cluster, which no job runs", self.jar_name);
+            Failure::failed(cause, vec![left]).next([NextStep::again([])])
+        })?;
         for job in operation.record.jobs.iter_mut().filter(|job| job.name == self.job) {
             job.jar = JarRef::Upload(jar.clone());
         }
-        Ok(())
+        Ok(vec![format!("the uploaded jar {jar}, which no job runs")])
     }
 }
 

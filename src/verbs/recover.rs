@@ -44,6 +44,8 @@ pub enum Recovered {
     Savepoint { path: String },
     /// Savepoints were being deleted, and these were left.
     Disposed { paths: Vec<String> },
+    /// Records were being deleted, and the rest of them is now: the release is gone.
+    Purged,
     /// Undone: the release is as it was before that run.
     Undone { reason: String },
 }
@@ -93,9 +95,11 @@ pub async fn recover(
     let mut journal = match &left.pending {
         Some(Pending::Change(journal)) => Journal::clone(journal),
         Some(Pending::Savepoint(taking)) => {
+            refuse_other_savepoints(&options.savepoints, Some(&taking.job))?;
             return recover_savepoint(context, options, &left, taking, observer).await;
         }
         Some(Pending::Dispose(disposing)) => {
+            refuse_other_savepoints(&options.savepoints, None)?;
             return recover_disposal(context, options, &left, disposing, observer).await;
         }
         None => return Err(held(name, LockError::LeftBehind(left))),
@@ -121,8 +125,13 @@ pub async fn recover(
         .await
         .map_err(|error| held(name, error))?;
     let Some(mut operation) = operation else {
-        lock.release().await.refused()?;
-        return Ok(Recovered::Nothing); // it died before it wrote its revision: nothing had changed
+        let purged = journal.decided.purge && journal.forward.committed.is_some();
+        if purged {
+            context.under(&lock).store.delete_release(name).await.failed(run::journal_left)?;
+        }
+        lock.release().await.failed(Vec::new)?;
+        // Else it died before it wrote its revision: nothing had changed.
+        return Ok(if purged { Recovered::Purged } else { Recovered::Nothing });
     };
     observer.progress(Progress::Begun(go_on(&left, &journal)));
     if options.abandon {
@@ -195,32 +204,65 @@ async fn recover_disposal(
     observer: &dyn Observer,
 ) -> Result<Recovered, Failure> {
     let name = &options.change.name;
-    let plan = match dispose::plan_rest(context, name, disposing).await {
-        _ if options.abandon => None,
-        Ok(plan) => Some(plan),
-        Err(failure) if failure.phase == Phase::Unreachable => return Err(failure),
-        Err(failure) => {
-            observer
-                .progress(Progress::Warning(format!("the rest is not deleted: {}", chain(&*failure.cause))));
+    let rest = if options.abandon { None } else { Some(dispose::plan_rest(context, name, disposing).await) };
+    let plan = match rest {
+        Some(Err(failure)) if failure.phase == Phase::Unreachable => return Err(failure),
+        Some(Err(failure)) => {
+            let why = format!("the rest is not deleted: {}", chain(&*failure.cause));
+            observer.progress(Progress::Warning(why));
             None
         }
+        rest => rest.and_then(Result::ok),
     };
     let pending = Pending::Dispose(disposing.clone());
     let lock = Lock::take_over(&context.store, name, &context.holder, &left.claim, &pending)
         .await
         .map_err(|error| held(name, error))?;
     observer.progress(Progress::Begun(format!("resume the interrupted operation by {}", left.holder)));
-    let Some(plan) = plan else {
-        let asked = disposing.may_be_gone();
-        let last = asked.last().map_or_else(|| "none".to_owned(), Clone::clone);
-        context.under(&lock).store.dispose_savepoints(name, asked).await.failed(run::journal_left)?;
-        lock.release().await.failed(run::journal_left)?;
-        let reason =
-            format!("no more savepoints are deleted; one counts as deleted, and may still be there: {last}");
-        return Ok(Recovered::Undone { reason });
+    let mut asked = disposing.may_be_gone().to_vec();
+    let done = match &plan {
+        None => None,
+        Some(plan) => match dispose::carry_out(context, &lock, plan, observer).await {
+            Ok(done) => Some(done),
+            Err(broken) if matches!(*broken.failure.cause, Cause::Lock(_)) => return Err(broken.failure),
+            Err(broken) => {
+                let why = format!("the rest is not deleted: {}", chain(&*broken.failure.cause));
+                observer.progress(Progress::Warning(why));
+                asked.extend(broken.unfinished);
+                None
+            }
+        },
     };
-    let done = dispose::carry_out(context, lock, &plan, observer).await?;
-    Ok(Recovered::Disposed { paths: done.dispose.into_iter().map(|row| row.path).collect() })
+    // Those too that are needed by now, and so were not deleted again.
+    context.under(&lock).store.dispose_savepoints(name, &asked).await.failed(run::journal_left)?;
+    lock.release().await.failed(run::journal_left)?;
+    if let Some(done) = done {
+        if let Some((path, reason)) = done.keep.iter().find(|(kept, _)| asked.contains(kept)) {
+            let warning = format!("{path} counts as deleted, though {reason}: a part may be gone");
+            observer.progress(Progress::Warning(warning));
+        }
+        return Ok(Recovered::Disposed { paths: done.dispose.into_iter().map(|row| row.path).collect() });
+    }
+    let last = asked.last().map_or("none", String::as_str);
+    let reason =
+        format!("no more savepoints are deleted; one counts as deleted, and may still be there: {last}");
+    Ok(Recovered::Undone { reason })
+}
+
+/// What is told of another job's savepoint than the one that was being taken has no place to go.
+fn refuse_other_savepoints(told: &[(Option<String>, String)], job: Option<&str>) -> Result<(), Failure> {
+    let fits =
+        |(of, _): &(Option<String>, String)| job.is_some() && of.as_deref().is_none_or(|of| job == Some(of));
+    let Some((_, path)) = told.iter().skip(1).chain(told.iter().find(|told| !fits(told))).next() else {
+        return Ok(());
+    };
+    let known = job.unwrap_or("none");
+    Err(not_asked_for(path, known))
+}
+
+fn not_asked_for(path: &str, jobs: &str) -> Failure {
+    let reason = format!("--savepoint {path}: jobs whose savepoint is not known: {jobs}");
+    Failure::refused(Cause::Precondition(reason))
 }
 
 fn go_on(left: &LeftBehind, journal: &Journal) -> String {
@@ -243,9 +285,7 @@ fn tell_savepoint(journal: &mut Journal, job: Option<&str>, path: &str) -> Resul
     }
     let names: Vec<_> = open.into_iter().map(|(_, name)| name).collect();
     let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-    Err(Failure::refused(Cause::Precondition(format!(
-        "--savepoint {path}: jobs whose savepoint is not known: {names}"
-    ))))
+    Err(not_asked_for(path, &names))
 }
 
 /// The operation that the journal belongs to, from the records; `None` where its revision was never
@@ -331,25 +371,25 @@ async fn record_known(
     let history = context.store.history(name).await?;
     let known = |revision: u32| history.iter().find(|summary| summary.revision == revision);
     if known(dead.decided.to).is_some_and(|summary| summary.status.is_pending()) {
-        let (status, text) = match dead.forward.committed {
+        // In one write: the revision is not pending any more, so nothing is added to it later.
+        let mut record = context.store.get(name, dead.decided.to).await?;
+        (record.status, record.description) = match dead.forward.committed {
             Some(_) => (Status::Deployed, "Completed; interrupted while the records were closed".to_owned()),
             None => (Status::Failed, format!("interrupted: {}{open}", dead.position())),
         };
-        context.store.set_status(name, dead.decided.to, status, &text).await?;
         if dead.leaves_old_in_charge() || dead.stays_with_old() {
-            let mut record = context.store.get(name, dead.decided.to).await?;
             record.generation = 0; // at most Pods of it are left, or jobs that the old one knows to be there
             for job in &mut record.jobs {
                 (job.id, job.restored_from) = (None, None);
             }
-            context.store.update(&record).await?;
         }
-        if dead.forward.committed.is_some()
-            && let Some(from) = dead.decided.from.and_then(known)
-            && from.status == Status::Deployed
-        {
-            context.store.set_status(name, from.revision, Status::Superseded, &from.description).await?;
-        }
+        context.store.update(&record).await?;
+    }
+    if dead.forward.committed.is_some()
+        && let Some(from) = dead.decided.from.and_then(known)
+        && from.status == Status::Deployed
+    {
+        context.store.set_status(name, from.revision, Status::Superseded, &from.description).await?;
     }
     Ok(())
 }

@@ -109,7 +109,9 @@ impl Render for Outcome<'_> {
             Recovered::Nothing => Vec::new(),
             Recovered::Savepoint { path } => vec![path.clone()],
             Recovered::Disposed { paths } => paths.clone(),
-            Recovered::Completed(_) | Recovered::Undone { .. } => vec![format!("release/{}", self.release)],
+            Recovered::Completed(_) | Recovered::Purged | Recovered::Undone { .. } => {
+                vec![format!("release/{}", self.release)]
+            }
         }
     }
 
@@ -117,6 +119,7 @@ impl Render for Outcome<'_> {
         match &self.recovered {
             Recovered::Nothing => Some(NOTHING.to_owned()),
             Recovered::Completed(_) => None,
+            Recovered::Purged => Some("Deleted: the rest of its records. The release is gone.".to_owned()),
             Recovered::Savepoint { path } => Some(format!("Recorded: the savepoint {path}.")),
             Recovered::Disposed { paths } => {
                 let lines = paths.iter().map(|path| format!("Deleted: the savepoint {path}."));
@@ -144,6 +147,7 @@ mod tests {
             (Recovered::Completed(Box::new(changed())), &["release/demo"]),
             (Recovered::Savepoint { path: text() }, &["file:///s/1"]),
             (Recovered::Disposed { paths: vec![text()] }, &["file:///s/1"]),
+            (Recovered::Purged, &["release/demo"]),
             (Recovered::Undone { reason: text() }, &["release/demo"]),
         ] {
             assert_eq!(every_format(&Outcome { release: "demo", recovered }), names);

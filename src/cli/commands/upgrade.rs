@@ -14,9 +14,8 @@ use crate::cli::session::Session;
 use crate::context::Context;
 use crate::failure::{Cause, Failure, NextStep};
 use crate::plan::ChangeOptions;
-use crate::release::Status;
 use crate::source::Resolver;
-use crate::verbs::{install, query, upgrade};
+use crate::verbs::{install, upgrade};
 
 /// Flags of `upgrade`.
 #[derive(Args, Clone)]
@@ -90,7 +89,7 @@ impl UpgradeTarget {
         let planner = async move |context: &Context, change: &ChangeOptions| {
             let (change, layout) = (change.clone(), self.layout.clone());
             let (package, user_values) = (package.clone(), user_values.clone());
-            if self.install && !exists(context, &self.name).await? {
+            if self.install && !install::is_installed(context, &self.name).await? {
                 let package = package.ok_or_else(|| self.needs_package())?;
                 let options = install::Options { change, package, layout, user_values, capabilities: None };
                 return install::plan(context, &options).await;
@@ -129,12 +128,4 @@ pub async fn run(args: &UpgradeArgs, session: &Session<'_>) -> Result<(), Comman
         return change.show(session).await;
     }
     change.carry_out(args.change.yes, session).await
-}
-
-async fn exists(context: &Context, name: &str) -> Result<bool, Failure> {
-    match query::history(context, name, 0).await {
-        Ok(history) => Ok(history.last().is_some_and(|last| last.status != Status::Uninstalled)),
-        Err(failure) if matches!(*failure.cause, Cause::NotFound { .. }) => Ok(false),
-        Err(failure) => Err(failure),
-    }
 }

@@ -12,7 +12,7 @@ use super::discovery::Resource;
 use super::{Cluster, ClusterError, Selection};
 use crate::render::{Object, ObjectKey};
 use futures::{StreamExt, TryStreamExt};
-use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Event, PersistentVolumeClaim};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
@@ -183,6 +183,22 @@ async fn look(
             let selector = set.spec.as_ref().map(|spec| selector(&spec.selector)).unwrap_or_default();
             workload(cluster, namespace, &selector, waiting).await.map(Some)
         }
+        ("apps", "DaemonSet") => {
+            let set: DaemonSet = typed(key, live)?;
+            let Some(waiting) = daemon_set_waits(&set) else {
+                return Ok(None);
+            };
+            let selector = set.spec.as_ref().map(|spec| selector(&spec.selector)).unwrap_or_default();
+            workload(cluster, namespace, &selector, waiting).await.map(Some)
+        }
+        ("apps", "ReplicaSet") => {
+            let set: ReplicaSet = typed(key, live)?;
+            let Some(waiting) = replica_set_waits(&set) else {
+                return Ok(None);
+            };
+            let selector = set.spec.as_ref().map(|spec| selector(&spec.selector)).unwrap_or_default();
+            workload(cluster, namespace, &selector, waiting).await.map(Some)
+        }
         ("batch", "Job") => {
             let job: Job = typed(key, live)?;
             let Some(waiting) = job_waits(&job) else {
@@ -237,6 +253,31 @@ fn stateful_set_waits(set: &StatefulSet) -> Option<Waiting> {
     }
     let wanted = set.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
     let ready = status.ready_replicas.unwrap_or(0).min(status.updated_replicas.unwrap_or(0));
+    (ready < wanted).then(|| Waiting::of_pods(format!("{ready} of {wanted} Pods are ready"), ready, wanted))
+}
+
+/// One Pod a node that takes it; how many these are its controller says.
+fn daemon_set_waits(set: &DaemonSet) -> Option<Waiting> {
+    let status = set.status.clone().unwrap_or_default();
+    if status.observed_generation < set.metadata.generation {
+        return Some(Waiting::new("its change was not seen yet"));
+    }
+    let wanted = status.desired_number_scheduled;
+    let ready = status.updated_number_scheduled.unwrap_or(0).min(status.number_available.unwrap_or(0));
+    (ready < wanted).then(|| Waiting::of_pods(format!("{ready} of {wanted} Pods are ready"), ready, wanted))
+}
+
+fn replica_set_waits(set: &ReplicaSet) -> Option<Waiting> {
+    let status = set.status.clone().unwrap_or_default();
+    if status.observed_generation < set.metadata.generation {
+        return Some(Waiting::new("its change was not seen yet"));
+    }
+    let refused = status.conditions.iter().flatten().find(|one| one.type_ == "ReplicaFailure");
+    if let Some(condition) = refused.filter(|one| one.status == "True") {
+        return Some(pods_refused(condition.message.as_deref().unwrap_or_default()));
+    }
+    let wanted = set.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
+    let ready = status.available_replicas.unwrap_or(0);
     (ready < wanted).then(|| Waiting::of_pods(format!("{ready} of {wanted} Pods are ready"), ready, wanted))
 }
 
@@ -374,4 +415,50 @@ fn selector(selector: &LabelSelector) -> String {
 fn typed<T: serde::de::DeserializeOwned>(key: &ObjectKey, live: Value) -> Result<T, ClusterError> {
     serde_json::from_value(live)
         .map_err(|error| ClusterError::Answer { what: format!("GET {key}"), reason: error.to_string() })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn said(kind: &str, spec: &Value, status: &Value) -> Option<String> {
+        let value = json!({"metadata": {"generation": 2}, "spec": spec, "status": status});
+        let waiting = match kind {
+            "DaemonSet" => daemon_set_waits(&serde_json::from_value(value).unwrap()),
+            _ => replica_set_waits(&serde_json::from_value(value).unwrap()),
+        };
+        waiting.map(|waiting| waiting.reason)
+    }
+
+    #[test]
+    fn sets_of_pods_are_ready_when_their_pods_are() {
+        let template = json!({"metadata": {"labels": {"a": "b"}}, "spec": {"containers": []}});
+        let spec = json!({"replicas": 2, "selector": {"matchLabels": {"a": "b"}}, "template": template});
+        let daemons = |seen: i64, updated: i64, available: i64| {
+            json!({
+                "observedGeneration": seen, "currentNumberScheduled": 2, "desiredNumberScheduled": 2,
+                "numberMisscheduled": 0, "numberReady": available, "updatedNumberScheduled": updated,
+                "numberAvailable": available,
+            })
+        };
+        let replicas = |seen: i64, available: i64| json!({"observedGeneration": seen, "replicas": 2, "availableReplicas": available});
+        let refused = json!({
+            "observedGeneration": 2, "replicas": 0,
+            "conditions": [{"type": "ReplicaFailure", "status": "True", "message": "no such account"}],
+        });
+        for (kind, status, expected) in [
+            ("DaemonSet", daemons(1, 2, 2), Some("its change was not seen yet")),
+            ("DaemonSet", daemons(2, 1, 2), Some("1 of 2 Pods are ready")),
+            ("DaemonSet", daemons(2, 2, 0), Some("0 of 2 Pods are ready")),
+            ("DaemonSet", daemons(2, 2, 2), None),
+            ("ReplicaSet", replicas(1, 2), Some("its change was not seen yet")),
+            ("ReplicaSet", replicas(2, 1), Some("1 of 2 Pods are ready")),
+            ("ReplicaSet", replicas(2, 2), None),
+            ("ReplicaSet", refused, Some("its Pods are refused: no such account")),
+        ] {
+            assert_eq!(said(kind, &spec, &status).as_deref(), expected, "{kind}: {status}");
+        }
+    }
 }

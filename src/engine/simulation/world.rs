@@ -677,6 +677,10 @@ impl World for Model {
         Ok(Control { api, rest, target })
     }
 
+    fn has_flink(&self, _: Target) -> bool {
+        true
+    }
+
     fn name(&self, target: Target) -> String {
         format!("demo-g{}", self.number(target))
     }

@@ -6,7 +6,7 @@ use crate::cluster::readiness::{OwnedKind, Ready};
 
 /// Kubernetes' own kinds, which any layout may render. Records and locks of releases are Secrets
 /// too, but have no release label.
-const COMMON: [OwnedKind; 15] = [
+const COMMON: [OwnedKind; 17] = [
     common("v1", "ConfigMap", "configmaps"),
     common("v1", "Secret", "secrets"),
     common("v1", "Service", "services"),
@@ -14,6 +14,8 @@ const COMMON: [OwnedKind; 15] = [
     common("v1", "PersistentVolumeClaim", "persistentvolumeclaims"),
     common("apps/v1", "Deployment", "deployments"),
     common("apps/v1", "StatefulSet", "statefulsets"),
+    common("apps/v1", "DaemonSet", "daemonsets"),
+    common("apps/v1", "ReplicaSet", "replicasets"),
     common("batch/v1", "Job", "jobs"),
     common("batch/v1", "CronJob", "cronjobs"),
     common("rbac.authorization.k8s.io/v1", "Role", "roles"),

@@ -80,7 +80,8 @@ impl Moves<'_> {
             };
             let example = takers.first().map_or("JOB", |job| *job);
             return Err(Failure::refused(Cause::Precondition(wrong)).next([
-                NextStep::again([format!("{example}={path}").as_str()]),
+                NextStep::again(["--from-savepoint", &format!("{example}={path}")])
+                    .remark("or --from-checkpoint, where it is one"),
                 NextStep::flink(["job", "list", &self.options.name]),
             ]));
         }

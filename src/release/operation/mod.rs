@@ -180,6 +180,7 @@ impl Lock {
         let place = Place::new(store, release);
         let packed = Packed::new(release, pending)?;
         let token = token();
+        let mut sent = None;
         for _ in 0..ATTEMPTS {
             let (found, clock) = place.look().await?;
             let Some(found) = found else {
@@ -187,18 +188,17 @@ impl Lock {
                 match place.create(&draft).await {
                     Ok(written) => return Ok(Self::start(store, place, draft, written)),
                     Err(error) if error.is_conflict() || error.is_uncertain() => {
-                        if let Some((found, clock)) = place.read().await?
-                            && found.content.token == token
-                        {
-                            let written = Written { version: found.version, clock: Some(clock) };
-                            return Ok(Self::start(store, place, draft, written));
-                        }
+                        sent.get_or_insert(draft); // the next look says whether it was carried out
                         continue;
                     }
                     Err(error) => return Err(error.into()),
                 }
             };
             let content = found.content;
+            if let Some(draft) = sent.take_if(|_| content.token == token) {
+                let written = Written { version: found.version, clock: place::clock_of(clock).into() };
+                return Ok(Self::start(store, place, draft, written));
+            }
             if !is_expired(&content, place::clock_of(clock)) {
                 return Err(LockError::Held {
                     release: release.to_owned(),
@@ -352,6 +352,10 @@ impl Shared {
             return Err(self.lost(to.clone()));
         }
         let pending = pending.unwrap_or_else(|| state.pending.clone());
+        // An epoch for each call, even for one that fails: what an earlier call wrote after all is
+        // not taken for what this one was to write.
+        state.epoch += 1;
+        let mut first = None;
         let mut attempt = 1;
         loop {
             let draft = Draft::new(
@@ -359,14 +363,14 @@ impl Shared {
                 (&self.holder, &self.token),
                 state.clock,
                 Some(self.since),
-                state.epoch + 1,
+                state.epoch,
                 &pending,
             )?;
+            let first = *first.get_or_insert(draft.at);
             let error = match self.place.replace(&draft, &state.version).await {
                 Ok(written) => {
                     state.version = written.version;
                     state.clock = written.clock.or(state.clock);
-                    state.epoch = draft.content.epoch;
                     state.pending = pending;
                     self.set_valid_until(draft.at.plus(EXPIRY));
                     return Ok(());
@@ -378,9 +382,8 @@ impl Shared {
                     Some((found, _)) if found.content.token == self.token => {
                         state.version = found.version;
                         if found.content.epoch == draft.content.epoch {
-                            state.epoch = found.content.epoch;
                             state.pending = pending;
-                            self.set_valid_until(draft.at.plus(EXPIRY));
+                            self.set_valid_until(first.plus(EXPIRY)); // of whichever attempt it is
                             return Ok(());
                         }
                     }

@@ -1,6 +1,9 @@
 //! The lock over an API server in memory, and what it writes.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::*;
+use crate::cluster::testing::Reply;
 use crate::operation::{
     JobDecision, JobForward, JobMove, Journal, Kind, SavepointFormat, Start, StartId, StateFrom, Stop,
     Trigger,
@@ -112,6 +115,26 @@ async fn a_lost_answer_to_a_later_write_is_looked_up_and_a_lost_write_repeated()
         lock.release().await.unwrap();
         assert!(in_progress(&store, "demo").await.unwrap().is_none(), "{fault:?}");
     }
+}
+
+/// Expected: what an earlier call wrote, and could not see written, is not taken for this one's.
+#[tokio::test]
+async fn a_write_after_one_that_is_not_known_to_be_done_is_done() {
+    let looks_fail = Arc::new(AtomicBool::new(false));
+    let fails = looks_fail.clone();
+    let (cluster, _, secrets) = testing::cluster_but_for(move |seen| {
+        (seen.method == "GET" && fails.load(Ordering::SeqCst)).then(|| Reply::text(500, "{}"))
+    });
+    let store = Store::new(&cluster, "team");
+    let lock = acquire(&store, "one", &step(0)).await.unwrap();
+    secrets.lock().unwrap().fault = Some(Fault::AnswerLost);
+    looks_fail.store(true, Ordering::SeqCst);
+    lock.write(&step(1)).await.unwrap_err();
+    looks_fail.store(false, Ordering::SeqCst);
+    assert_eq!(seen(&store).await.pending, Some(step(1)));
+    lock.write(&step(2)).await.unwrap();
+    assert_eq!(seen(&store).await.pending, Some(step(2)));
+    lock.release().await.unwrap();
 }
 
 #[tokio::test]

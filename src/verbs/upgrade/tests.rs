@@ -4,33 +4,45 @@
 
 mod model;
 
+use std::sync::{Arc, Mutex};
+
 use serde_json::{Value, json};
 
 use self::model::{Model, package};
 use super::*;
+use crate::context::testing::{Reply, Seen};
 use crate::failure::Phase;
 use crate::flink::Access;
 use crate::operation::{ControlTraits, Journal, SavepointFormat, StartId, Strategy};
 use crate::progress::{Cancellation, Progress};
-use crate::release::testing::cluster_but_for;
-use crate::release::{JobRecord, JobState, Record, Status};
-use crate::verbs::{install, savepoints, uninstall};
+use crate::release::testing::{Fault, Server, cluster_but_for, savepoint};
+use crate::release::{JobRecord, JobState, Record, Status, Store};
+use crate::verbs::{dispose, install, recover, savepoints, uninstall};
 
 const NAME: &str = "demo";
 
 struct Release {
     context: Context,
+    /// Without the fence that the context's has.
+    store: Store,
+    secrets: Server,
     model: Model,
 }
 
 impl Release {
     fn new() -> Self {
+        Self::hindered(|_| None)
+    }
+
+    /// With a server that asks `first` what it answers.
+    fn hindered(mut first: impl FnMut(&Seen) -> Option<Reply> + Send + 'static) -> Self {
         let model = Model::default();
         let answers = model.clone();
-        let (cluster, _, _) = cluster_but_for(move |seen| answers.answer(seen));
+        let (cluster, _, secrets) = cluster_but_for(move |seen| first(seen).or_else(|| answers.answer(seen)));
+        let store = Store::new(&cluster, "team");
         let mut context = Context::new(cluster, "team".to_owned(), "test".to_owned());
         context.access = Access::Proxy;
-        Self { context, model }
+        Self { context, store, secrets, model }
     }
 
     async fn carry_out(&self, plan: impl AsyncFn() -> Result<Plan, Failure>) -> (Plan, Vec<String>) {
@@ -45,7 +57,7 @@ impl Release {
         let options = install::Options {
             change: ChangeOptions::new(NAME),
             package: package(),
-            layout: None,
+            layout: Some("operated".to_owned()),
             user_values: json!({"image": "one"}),
             capabilities: None,
         };
@@ -151,6 +163,96 @@ async fn a_job_moves_with_its_savepoint_to_a_generation_where_a_controller_start
     assert_eq!(known.newest("orders").map(|savepoint| savepoint.path.clone()), Some(path));
 }
 
+impl Release {
+    /// Carries out what may fail.
+    async fn carry_out_or_fail(&self, plan: impl AsyncFn() -> Result<Plan, Failure>) -> Result<(), Failure> {
+        let shown = plan().await?;
+        let cancellation = Cancellation::default();
+        crate::run::run(&self.context, &shown, plan, &|_: Progress| {}, &cancellation).await.map(drop)
+    }
+
+    async fn without_flink(&self) -> Result<(), Failure> {
+        let choice = Some(StateChoice::Savepoint);
+        let options = Options {
+            change: ChangeOptions { choice, ..ChangeOptions::new(NAME) },
+            package: None,
+            layout: Some("without".to_owned()),
+            user_values: json!({}),
+            carry: Carry::default(),
+        };
+        self.carry_out_or_fail(async || plan(&self.context, &options).await).await
+    }
+
+    async fn install_without_flink(&self) -> Result<(), Failure> {
+        let options = install::Options {
+            change: ChangeOptions::new(NAME),
+            package: package(),
+            layout: Some("without".to_owned()),
+            user_values: json!({}),
+            capabilities: None,
+        };
+        self.carry_out_or_fail(async || install::plan(&self.context, &options).await).await
+    }
+}
+
+/// Expected: the revision is there, though no answer says so, and it is said how it ended.
+#[tokio::test(start_paused = true)]
+async fn a_revision_whose_writing_is_not_known_does_not_stay_pending() {
+    let server: Arc<Mutex<Option<Server>>> = Arc::default();
+    let (of_server, mut lost) = (server.clone(), false);
+    let release = Release::hindered(move |seen| {
+        let is_head = |name: &str| name == "flink.release.v1.demo.v2";
+        if seen.method == "POST" && seen.body["metadata"]["name"].as_str().is_some_and(is_head) {
+            let server = of_server.lock().unwrap();
+            server.as_ref().unwrap().lock().unwrap().fault = Some(Fault::AnswerLost);
+            lost = true;
+            return None;
+        }
+        let looks = seen.method == "GET" && seen.path.rsplit('/').next().is_some_and(is_head);
+        (looks && std::mem::take(&mut lost)).then(|| Reply::no(403, "no"))
+    });
+    *server.lock().unwrap() = Some(release.secrets.clone());
+    release.install().await;
+    release.without_flink().await.unwrap_err();
+    let (before, after) = (release.record(1).await, release.record(2).await);
+    assert_eq!((before.status, after.status), (Status::Deployed, Status::Failed));
+    assert_eq!(after.generation, 0);
+    assert!(recover::left(&release.context, NAME).await.unwrap().is_none());
+}
+
+/// Expected: undone, and the job goes on from the savepoint with which it was stopped.
+#[tokio::test(start_paused = true)]
+async fn a_change_to_a_layout_without_flink_can_be_undone() {
+    let release = Release::new();
+    release.install().await;
+    release.model.refuses(Some("configmaps/demo-map"));
+    let failure = release.without_flink().await.unwrap_err();
+    assert_eq!(failure.phase, Phase::Undone, "{failure:?}");
+    let record = release.record(1).await;
+    assert_eq!(record.status, Status::Deployed);
+    assert_eq!(only_job(&record).state, JobState::Running);
+
+    release.model.refuses(None);
+    release.without_flink().await.unwrap();
+    assert_eq!(release.record(3).await.status, Status::Deployed);
+    assert!(release.record(1).await.jobs[0].ended_by.is_some());
+}
+
+/// Expected: an install that failed and left nothing that runs is no dead end.
+#[tokio::test(start_paused = true)]
+async fn what_has_no_flink_is_installed_again_after_a_failure() {
+    let release = Release::new();
+    release.model.refuses(Some("configmaps/demo-map"));
+    release.install_without_flink().await.unwrap_err();
+    assert!(!install::is_installed(&release.context, NAME).await.unwrap());
+    release.model.refuses(None);
+    release.install_without_flink().await.unwrap();
+    assert!(install::is_installed(&release.context, NAME).await.unwrap());
+    assert_eq!(release.record(2).await.status, Status::Deployed);
+    let again = release.install_without_flink().await.unwrap_err();
+    assert!(matches!(*again.cause, Cause::Exists { .. }), "{again:?}");
+}
+
 /// Expected: what is applied when the jobs have moved is not waited for before.
 #[tokio::test(start_paused = true)]
 async fn an_object_that_stays_with_the_release_may_come_with_new_pods() {
@@ -198,4 +300,66 @@ async fn an_uninstall_asks_the_controller_too() {
     let record = release.record(1).await;
     assert_eq!(record.status, Status::Uninstalled);
     assert_eq!(only_job(&record).ended_by, release.model.savepoint_of(old));
+}
+
+impl Release {
+    async fn recover(&self, abandon: bool) -> Result<recover::Recovered, Failure> {
+        let options = recover::Options { change: ChangeOptions::new(NAME), savepoints: Vec::new(), abandon };
+        recover::recover(&self.context, &options, &|_: Progress| {}, &Cancellation::default()).await
+    }
+
+    /// Deletes all but the newest of three savepoints; its end, and the next paths that were asked
+    /// for.
+    async fn prune(&self) -> (Result<dispose::Plan, Failure>, Vec<String>) {
+        let plan = dispose::plan(&self.context, NAME, &dispose::Which::AllBut(1)).await.unwrap();
+        self.model.forget_requests();
+        let done = dispose::execute(&self.context, &plan, &|_: Progress| {}).await;
+        (done, self.model.changes())
+    }
+
+    /// The numbers of the savepoints that count as there.
+    async fn known(&self) -> Vec<bool> {
+        let known = self.context.store.savepoints(NAME).await.unwrap();
+        let there = |number| {
+            let path = savepoint("orders", number).path;
+            known.of_job("orders").any(|one| one.path == path && !one.disposed)
+        };
+        [1, 2, 3].map(there).to_vec()
+    }
+}
+
+/// Expected: what Flink may have deleted in part is nothing to restore from, and the journal says so
+/// until that is recorded.
+#[tokio::test(start_paused = true)]
+async fn a_savepoint_whose_deletion_fails_is_deleted_by_the_next_command_or_counts_as_deleted() {
+    for mended in [true, false] {
+        let release = Release::new();
+        release.install().await;
+        let three = [1, 2, 3].map(|number| savepoint("orders", number));
+        release.store.record_savepoints(NAME, &three).await.unwrap();
+        release.model.deletes(Some("java.io.IOException: Permission denied"));
+        let (done, asked) = release.prune().await;
+        let failure = done.unwrap_err();
+        assert_eq!(asked, [format!("dispose {}", three[0].path)]);
+        let Phase::Failed { left_behind } = &failure.phase else { panic!("{failure:?}") };
+        assert!(left_behind[0].contains(&three[0].path), "{failure:?}");
+        assert_eq!(release.known().await, [true, true, true]);
+        let left = recover::left(&release.context, NAME).await.unwrap();
+        assert!(left.is_some_and(|left| left.contains(&three[0].path)));
+
+        release.model.deletes((!mended).then_some("java.io.IOException: Permission denied"));
+        "Fri, 02 Jan 2026 03:14:05 GMT".clone_into(&mut release.secrets.lock().unwrap().date);
+        match release.recover(false).await.unwrap() {
+            recover::Recovered::Disposed { paths } if mended => {
+                assert_eq!(paths, [three[0].path.clone(), three[1].path.clone()]);
+                assert_eq!(release.known().await, [false, false, true]);
+            }
+            recover::Recovered::Undone { reason } if !mended => {
+                assert!(reason.contains(&three[0].path), "{reason}");
+                assert_eq!(release.known().await, [false, true, true]);
+            }
+            other => panic!("{other:?}"),
+        }
+        assert!(recover::left(&release.context, NAME).await.unwrap().is_none());
+    }
 }

@@ -46,7 +46,6 @@ pub fn down(cluster: &Cluster) -> Result<()> {
         bail!("this runs inside the cluster's network; take it down from outside");
     }
     let was_up = network::exists(cluster);
-    network::refuse_others(cluster)?;
     for component in components::ALL {
         if let Some(process) = Identity::read(&cluster.note(component)) {
             let first = if *component == "etcd" { Signal::TERM } else { Signal::KILL };
@@ -54,9 +53,6 @@ pub fn down(cluster: &Cluster) -> Result<()> {
         }
     }
     clear(cluster)?;
-    if network::is_ours(cluster) {
-        network::release(cluster)?;
-    }
     if was_up {
         say(format_args!("the cluster `{}` is down", cluster.name));
     }
@@ -73,9 +69,7 @@ pub fn clear(cluster: &Cluster) -> Result<()> {
     for hierarchy in cgroup_hierarchies() {
         remove_cgroup(&hierarchy.join(cluster.system_name()))?;
     }
-    if network::is_ours(cluster) {
-        network::remove_namespace(cluster)?;
-    }
+    network::remove_namespace(cluster)?;
     remove_log_links(cluster)?;
     for name in STATE {
         remove(&cluster.folder.join(name))?;
@@ -88,10 +82,7 @@ pub fn clear(cluster: &Cluster) -> Result<()> {
 /// none: one may have started another meanwhile.
 fn end_all(cluster: &Cluster) -> Result<()> {
     for _ in 0..100 {
-        let mut found = Vec::new();
-        if network::is_ours(cluster) {
-            found.extend(process::in_network_namespace(&network::file(cluster)));
-        }
+        let mut found = process::in_network_namespace(&network::file(cluster));
         for hierarchy in cgroup_hierarchies() {
             found.extend(process::in_cgroup(&hierarchy.join(cluster.system_name())));
         }

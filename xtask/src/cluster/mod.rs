@@ -19,7 +19,7 @@ use std::process::Command;
 
 use anyhow::{Result, bail};
 
-use crate::cache::{Cache, lock};
+use crate::cache::{Cache, Inputs, lock};
 use crate::{install, plugin};
 
 /// The variable that names the cluster, where several are wanted side by side.
@@ -58,8 +58,10 @@ impl Cluster {
     }
 
     /// What is named on this machine for the cluster: its network namespace and its control group.
+    /// No cluster in another cache folder has the same.
     pub fn system_name(&self) -> String {
-        format!("kubectl-flink-{}", self.name)
+        let place = Inputs::new().word(&*self.folder.to_string_lossy()).key();
+        format!("kubectl-flink-{}-{}", self.name, &place[..8])
     }
 
     /// The kubeconfig that is right inside the cluster's network namespace.

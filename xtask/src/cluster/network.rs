@@ -4,12 +4,11 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
 use super::Cluster;
 use crate::cache::remove;
 use crate::command::{output, succeeds};
-use crate::files::write_whole;
 
 /// The node's address. It exists inside the namespace only (198.18.0.0/15 is set aside for tests).
 pub const NODE: &str = "198.18.0.1";
@@ -20,41 +19,6 @@ pub fn file(cluster: &Cluster) -> PathBuf {
 
 pub fn exists(cluster: &Cluster) -> bool {
     file(cluster).exists()
-}
-
-/// Written before the namespace is made, so that nobody ends a cluster of the same name in another
-/// cache folder.
-fn owner(cluster: &Cluster) -> PathBuf {
-    PathBuf::from("/run").join(format!("{}.owner", cluster.system_name()))
-}
-
-/// Refuses where what is named after this cluster on the machine is somebody else's.
-pub fn refuse_others(cluster: &Cluster) -> Result<()> {
-    if !exists(cluster) || is_ours(cluster) {
-        return Ok(());
-    }
-    match fs_err::read_to_string(owner(cluster)) {
-        Ok(other) => bail!(
-            "a cluster of the name `{}` runs from {other}: end it there, or name another with {}=NAME",
-            cluster.name,
-            super::NAME
-        ),
-        Err(_) => bail!(
-            "the network namespace {0} is there, but nothing says whose it is; if nobody needs it: ip netns delete {0}",
-            cluster.system_name()
-        ),
-    }
-}
-
-/// Takes what will be named after this cluster on the machine.
-pub fn claim(cluster: &Cluster) -> Result<()> {
-    refuse_others(cluster)?;
-    write_whole(&owner(cluster), cluster.folder.to_string_lossy().as_bytes())
-}
-
-/// Whether what is named after this cluster on the machine is this cluster's.
-pub fn is_ours(cluster: &Cluster) -> bool {
-    fs_err::read_to_string(owner(cluster)).is_ok_and(|found| *found == *cluster.folder.to_string_lossy())
 }
 
 /// Makes the namespace with its addresses.
@@ -78,9 +42,4 @@ pub fn remove_namespace(cluster: &Cluster) -> Result<()> {
         remove(&file(cluster))?;
     }
     Ok(())
-}
-
-/// Gives up what [`claim`] took: nothing on the machine is named after the cluster any more.
-pub fn release(cluster: &Cluster) -> Result<()> {
-    remove(&owner(cluster))
 }

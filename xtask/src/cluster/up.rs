@@ -25,7 +25,6 @@ The first time on this machine a Kubernetes and the images of Flink are built, w
 Each part says what it is as it begins, and again while it runs; they are kept for later runs.";
 
 pub fn up(cluster: &Cluster) -> Result<()> {
-    network::refuse_others(cluster)?;
     if !cluster.cache.has_any("kubernetes") {
         say(FIRST_TIME);
     }
@@ -43,7 +42,6 @@ pub fn up(cluster: &Cluster) -> Result<()> {
             down::down(cluster)?;
         }
     }
-    network::claim(cluster)?;
     down::clear(cluster)?; // of a run that was killed, or of another boot
     step("starting Kubernetes", || start(cluster, &kubernetes, &images))
         .with_context(|| format!("see the logs in {}", cluster.folder.join("log").display()))?;

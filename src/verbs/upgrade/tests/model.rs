@@ -17,9 +17,9 @@ use crate::package::Package;
 const LOOKS: u32 = 3;
 const NAMESPACE: &str = "namespaces/team/";
 
-/// A package whose only layout has a `JobCluster`, `image` to change it by and `ui` for one object
-/// more.
-const PACKAGE: [(&str, &str); 5] = [
+/// A package with a layout that has a `JobCluster`, `image` to change it by and `ui` for one object
+/// more, and another one without Flink.
+const PACKAGE: [(&str, &str); 6] = [
     (
         "package.yaml",
         "
@@ -27,7 +27,15 @@ apiVersion: flink.kubectl/v1
 name: orders
 version: 1.0.0
 flinkVersion: 2.3.0
-layouts: {operated: {kind: operator}}
+layouts: {operated: {kind: operator}, without: {kind: plain}}
+",
+    ),
+    (
+        "layouts/without/map.yaml",
+        r"
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: {{ release.name }}-map, labels: {flink.kubectl/release: {{ release.name }}}}
 ",
     ),
     ("values.yaml", "image: none\nui: false"),
@@ -111,6 +119,10 @@ struct Inner {
     looks: BTreeMap<String, u32>,
     jobs: Vec<Job>,
     changes: Vec<String>,
+    /// What Flink says of a savepoint that it is to delete, where it cannot.
+    undeletable: Option<&'static str>,
+    /// An object that is refused.
+    refused: Option<&'static str>,
 }
 
 struct Job {
@@ -133,6 +145,16 @@ impl Model {
         let labels = json!({"flink.kubectl/release": release});
         let object = json!({"metadata": {"name": name, "namespace": "team", "uid": place, "labels": labels}});
         self.0.lock().unwrap().objects.insert(place.to_owned(), object);
+    }
+
+    /// Flink can, or cannot, delete savepoints.
+    pub(super) fn deletes(&self, refusal: Option<&'static str>) {
+        self.0.lock().unwrap().undeletable = refusal;
+    }
+
+    /// From now on refuses an object, or none.
+    pub(super) fn refuses(&self, place: Option<&'static str>) {
+        self.0.lock().unwrap().refused = place;
     }
 
     pub(super) fn forget_requests(&self) {
@@ -211,6 +233,7 @@ impl Inner {
                 self.objects.get(place).map_or(Reply::no(404, "not found"), |live| Reply::json(200, live))
             }
             "PATCH" if query.contains("dryRun") => Reply::json(200, &seen.body),
+            "PATCH" if self.refused == Some(place) => Reply::no(422, "invalid"),
             "PATCH" => {
                 let said = if query.contains("fieldManager") {
                     format!("apply {place}")
@@ -305,6 +328,10 @@ impl Inner {
             self.changed(format!("shut down {service}"));
             return Reply::text(202, "{}");
         }
+        if (seen.method.as_str(), path) == ("POST", "/savepoint-disposal") {
+            self.changed(format!("dispose {}", seen.body["savepoint-path"].as_str().unwrap()));
+            return Reply::json(202, &json!({"request-id": "07".repeat(16)}));
+        }
         assert_eq!(seen.method.as_str(), "GET", "{asked}: only the controller may change a job");
         let jobs = self.jobs.iter().filter(|job| job.cluster == service);
         let of_job = path.strip_prefix("/jobs/").map(|rest| rest.split_once('/').unwrap_or((rest, "")));
@@ -313,6 +340,10 @@ impl Inner {
                 json!({"taskmanagers": 1, "slots-total": 1, "slots-available": 1, "flink-version": "2.3.0"})
             }
             ("/config", _) => json!({"flink-version": "2.3.0", "refresh-interval": 0}),
+            _ if path.starts_with("/savepoint-disposal/") => {
+                let failure = self.undeletable.map(|why| json!({"class": "x", "stack-trace": why}));
+                json!({"status": {"id": "COMPLETED"}, "operation": {"failure-cause": failure}})
+            }
             ("/jobs/overview", _) => json!({"jobs": jobs.map(Job::overview).collect::<Vec<_>>()}),
             (_, Some((id, of))) => {
                 let found = self.jobs.iter().find(|job| job.cluster == service && job.id.to_string() == id);
