@@ -328,8 +328,8 @@ impl Release {
     }
 }
 
-/// Expected: what Flink may have deleted in part is nothing to restore from, and the journal says so
-/// until that is recorded.
+/// Expected: what Flink may have deleted in part is nothing to restore from, and the journal says
+/// so until that is recorded.
 #[tokio::test(start_paused = true)]
 async fn a_savepoint_whose_deletion_fails_is_deleted_by_the_next_command_or_counts_as_deleted() {
     for mended in [true, false] {
