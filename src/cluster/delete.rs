@@ -157,7 +157,8 @@ pub struct Owned {
     pub unread: Vec<String>,
 }
 
-/// Lists the live objects of a release, by label, of these kinds.
+/// Lists the live objects of a release, by label, of these kinds; but for those that another object
+/// controls.
 pub async fn list_owned(
     cluster: &Cluster,
     namespace: &str,
@@ -181,7 +182,10 @@ pub async fn list_owned(
     let mut owned = Owned::default();
     for (api_version, kind, found) in lists {
         match found {
-            Ok(items) => owned.objects.extend(items.into_iter().map(|item| typed(item, api_version, kind))),
+            Ok(items) => {
+                let items = items.into_iter().filter(|item| !is_controlled(item));
+                owned.objects.extend(items.map(|item| typed(item, api_version, kind)));
+            }
             Err(error) if error.is_forbidden() => owned.unread.push(kind.to_owned()),
             // The server does not serve it.
             Err(error) if error.is_not_found() => (),
@@ -191,6 +195,13 @@ pub async fn list_owned(
     Ok(owned)
 }
 
+/// Returns whether an object is another one's, as the `ReplicaSet` of a Deployment is: it has its
+/// labels from there, and comes and goes with it.
+fn is_controlled(item: &Value) -> bool {
+    let owners = item.pointer("/metadata/ownerReferences").and_then(Value::as_array);
+    owners.into_iter().flatten().any(|owner| owner.get("controller").and_then(Value::as_bool) == Some(true))
+}
+
 /// Items of a list carry neither `apiVersion` nor `kind`.
 fn typed(mut item: Value, api_version: &str, kind: &str) -> Object {
     if let Some(item) = item.as_object_mut() {
@@ -198,4 +209,33 @@ fn typed(mut item: Value, api_version: &str, kind: &str) -> Object {
         item.insert("kind".to_owned(), kind.into());
     }
     Object { source: String::new(), value: item }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::readiness::Ready;
+    use super::super::testing::{Reply, cluster};
+    use super::*;
+
+    const KIND: OwnedKind =
+        OwnedKind { api_version: "apps/v1", kind: "ReplicaSet", plural: "replicasets", ready: Ready::ByKind };
+
+    /// Expected: the `ReplicaSet` of a Deployment has the labels of its Pods, and is not the
+    /// release's.
+    #[tokio::test]
+    async fn what_another_object_controls_is_not_the_releases_own() {
+        let owned_by =
+            |controller: bool| json!([{"kind": "Deployment", "name": "d", "controller": controller}]);
+        let object = move |name: &str, owners| json!({"metadata": {"name": name, "ownerReferences": owners}});
+        let (cluster, _) = cluster(move |_| {
+            let all =
+                [object("d-1", owned_by(true)), object("kept", owned_by(false)), object("own", json!([]))];
+            Reply::json(200, &json!({ "items": all }))
+        });
+        let owned = list_owned(&cluster, "team", "demo", &[KIND]).await.unwrap();
+        let names: Vec<_> = owned.objects.iter().map(|object| object.key().name).collect();
+        assert_eq!(names, ["kept", "own"]);
+    }
 }

@@ -70,6 +70,14 @@ impl Kinds {
         self.by_kind.get(&(api_version.to_owned(), kind.to_owned()))
     }
 
+    /// Returns where the kinds that live in namespaces are, each once, whatever versions of it are
+    /// served.
+    pub fn in_namespaces(&self) -> impl Iterator<Item = &Resource> {
+        let mut seen = BTreeSet::new();
+        let namespaced = self.by_kind.values().filter(|resource| resource.namespaced);
+        namespaced.filter(move |resource| seen.insert((resource.group().to_owned(), resource.plural.clone())))
+    }
+
     fn add(&mut self, list: APIGroupDiscoveryList) {
         for group in list.items {
             let name = group.metadata.and_then(|metadata| metadata.name).unwrap_or_default();

@@ -13,8 +13,11 @@ const METADATA_ONLY: &str =
     "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
 
 /// What Kubernetes, or its distribution, puts into each namespace.
-const IN_EVERY_NAMESPACE: &[(&str, &str)] =
-    &[("configmaps", "kube-root-ca.crt"), ("configmaps", "openshift-service-ca.crt")];
+const IN_EVERY_NAMESPACE: &[(&str, &str)] = &[
+    ("configmaps", "kube-root-ca.crt"),
+    ("configmaps", "openshift-service-ca.crt"),
+    ("serviceaccounts", "default"),
+];
 
 /// What to list.
 #[derive(Clone, Debug, Default)]
@@ -124,17 +127,22 @@ impl Cluster {
         }
     }
 
-    /// Returns something that clients have put into a namespace, as `secrets/name`; `None` where
-    /// there is nothing but what Kubernetes puts into a new one. Looks at the kinds that a release,
-    /// or work of any kind, has some of.
+    /// Returns something that clients have put into a namespace, as `secrets/name`, of whichever
+    /// kind; `None` where there is nothing but what Kubernetes puts into a new one.
     pub async fn anything_in(&self, namespace: &str) -> Result<Option<String>, ClusterError> {
-        for kind in ["secrets", "pods", "persistentvolumeclaims", "configmaps", "services"] {
+        let kinds = self.kinds().await?;
+        for resource in kinds.in_namespaces().filter(|resource| resource.plural != "events") {
             let selection = Selection { metadata_only: true, ..Selection::default() };
-            let found = self.list(&Resource::known("v1", kind), Some(namespace), &selection).await?;
+            let found = match self.list(resource, Some(namespace), &selection).await {
+                // What is only created, as reviews are, is not there to be listed.
+                Err(error) if error.is_not_found() || error.status() == Some(405) => continue,
+                found => found?,
+            };
+            let plural = resource.plural.as_str();
             let names = found.iter().filter_map(|object| object.pointer("/metadata/name")?.as_str());
-            let mut of_clients = names.filter(|name| !IN_EVERY_NAMESPACE.contains(&(kind, *name)));
+            let mut of_clients = names.filter(|name| !IN_EVERY_NAMESPACE.contains(&(plural, *name)));
             if let Some(name) = of_clients.next() {
-                return Ok(Some(format!("{kind}/{name}")));
+                return Ok(Some(format!("{plural}/{name}")));
             }
         }
         Ok(None)

@@ -22,7 +22,7 @@ impl<W: World> Engine<W> {
     /// that Flink removes its own HA files; the Deployments and the rest; last the HA ConfigMaps,
     /// which a dying JobManager may make anew.
     pub(super) async fn remove(&mut self, target: Target) -> Result<Option<String>, Cause> {
-        if !self.world.has_flink(target) {
+        if target == Target::New && !self.world.has_flink(target) {
             // It has objects of the release alone, which go as those that are not wanted.
             self.record(Event::Removed(target)).await?;
             return Ok(None);

@@ -136,9 +136,12 @@ impl Situation {
     }
 
     /// Returns whether an install may be the next operation: there is no release of the name yet or
-    /// any more, or all that there is of it is an install that failed and left nothing that runs.
+    /// any more, or all that there is of it is an install that failed, or was broken off, and left
+    /// nothing that runs. One that goes on has the lock.
     pub fn is_installable(&self) -> bool {
-        let ended = |last: &Summary| matches!(last.status, Status::Uninstalled | Status::Failed);
+        let ended = |last: &Summary| {
+            matches!(last.status, Status::Uninstalled | Status::Failed) || last.status.is_pending()
+        };
         self.base.is_none() && self.history.last().is_none_or(ended)
     }
 

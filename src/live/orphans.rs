@@ -36,10 +36,26 @@ pub(crate) async fn orphans(context: &Context, base: &Record, known: &[u32]) -> 
             Some(place) => Some(context.store.get(&base.name, place.revision).await?),
             None => None,
         };
-        // Of one without a job all that is needed is named after its number.
-        let descriptor = Descriptor::find(&render_record(made.as_ref().unwrap_or(base), number)?)?;
+        // Of one without a job all that is needed is named after its number; unless the running
+        // revision has no Flink.
+        let descriptor = match Descriptor::find(&render_record(made.as_ref().unwrap_or(base), number)?)? {
+            None => descriptor_of_maker(context, &base.name, number).await?,
+            found => found,
+        };
         let objects = owned.iter().filter(|object| object.generation() == Some(number)).cloned().collect();
         orphans.push(Orphan { number, objects, descriptor, archive: made.map(|record| record.archive) });
     }
     Ok(orphans)
+}
+
+/// The descriptor of a generation, by the newest revision on record that had it.
+async fn descriptor_of_maker(
+    context: &Context,
+    release: &str,
+    number: u32,
+) -> Result<Option<Descriptor>, Cause> {
+    let history = context.store.history(release).await?;
+    let Some(maker) = history.iter().rfind(|summary| summary.generation == number) else { return Ok(None) };
+    let record = context.store.get(release, maker.revision).await?;
+    Descriptor::find(&render_record(&record, number)?)
 }

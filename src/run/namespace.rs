@@ -48,7 +48,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::context::testing::{Log, Reply, cluster};
+    use crate::context::testing::{Log, Reply, cluster, discovery};
     use crate::failure::Cause;
 
     /// A namespace that is made with the uid `ours`, is `there` when it is deleted, and has such
@@ -60,8 +60,9 @@ mod tests {
                 Reply::text(200, "{}")
             }
             ("DELETE", "/api/v1/namespaces/team") => Reply::no(409, "the UID in the precondition differs"),
+            ("GET", path) if discovery(path).is_some() => discovery(path).unwrap(),
             ("GET", path) => {
-                let kind = path.trim_start_matches("/api/v1/namespaces/team/").split('?').next().unwrap();
+                let kind = path.split('?').next().unwrap().rsplit('/').next().unwrap();
                 if objects.contains(&(kind, "forbidden")) {
                     return Reply::no(403, "not allowed");
                 }
@@ -101,11 +102,8 @@ mod tests {
     #[tokio::test]
     async fn a_namespace_into_which_something_has_come_stays_and_so_does_one_that_cannot_be_seen() {
         for (objects, why) in [
-            (
-                &[("secrets", "flink.operation.v1.demo")][..],
-                "secrets/flink.operation.v1.demo has come into it",
-            ),
-            (&[("pods", "one")], "pods/one has come into it"),
+            (&[("widgets", "one")][..], "widgets/one has come into it"),
+            (&[("deployments", "one")], "deployments/one has come into it"),
             (
                 &[("configmaps", "kube-root-ca.crt"), ("configmaps", "mine")],
                 "configmaps/mine has come into it",

@@ -172,15 +172,17 @@ impl Site<'_> {
     }
 
     /// Where the running revision was a failed one, an older one still says `deployed`.
+    /// A revision that is pending beside this one came late from an operation that is over.
     async fn supersede_others(&self) -> Result<(), Cause> {
-        let name = self.operation.name();
-        for summary in self.context.store.history(name).await? {
-            if summary.status == Status::Deployed && summary.revision != self.operation.record.revision {
-                self.context
-                    .store
-                    .set_status(name, summary.revision, Status::Superseded, &summary.description)
-                    .await?;
-            }
+        let (name, store) = (self.operation.name(), &self.context.store);
+        for summary in store.history(name).await? {
+            let status = match summary.status {
+                _ if summary.revision == self.operation.record.revision => continue,
+                Status::Deployed => Status::Superseded,
+                status if status.is_pending() => Status::Failed,
+                _ => continue,
+            };
+            store.set_status(name, summary.revision, status, &summary.description).await?;
         }
         Ok(())
     }

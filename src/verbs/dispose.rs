@@ -128,6 +128,11 @@ async fn decide(context: &Context, name: &str, which: &Which) -> Result<(Plan, C
 }
 
 impl Plan {
+    /// Returns whether a savepoint stays because it is needed.
+    pub(crate) fn keeps(&self, path: &str) -> bool {
+        self.keep.iter().any(|(kept, _)| same_path(kept, path))
+    }
+
     /// Adds a savepoint that goes, unless there is a reason why it is needed.
     fn add(&mut self, row: &SavepointRow, needed: Option<String>) {
         match needed {
@@ -281,10 +286,11 @@ fn broken(name: &str, cause: Cause, unfinished: Option<&SavepointRow>) -> Broken
 async fn dispose(flink: &Client, path: &str, timeout: Duration) -> Result<(), (FlinkError, bool)> {
     let gone = |error: &FlinkError| error.to_string().contains("Cannot find checkpoint or savepoint");
     let begun = Instant::now();
-    let asked = flink.dispose(path).await;
-    let mut request = asked.map_err(|error| {
-        let may_have_acted = error.may_have_acted();
-        (error, may_have_acted)
+    let mut request = flink.dispose(path).await.map_err(|error| {
+        // An answer that is no request's id says that it was not begun, from whatever server.
+        let unanswered = matches!(error, FlinkError::Deadline { .. } | FlinkError::Unreachable { .. });
+        let may_have_begun = unanswered && error.may_have_acted();
+        (error, may_have_begun)
     })?;
     loop {
         match flink.disposal(request).await {

@@ -4,7 +4,7 @@
 use crate::context::Context;
 use crate::digest::sha256;
 use crate::failure::{Cause, Failure, InPhase, NextStep};
-use crate::flink::{Content, JarRef};
+use crate::flink::{Content, FlinkError, JarRef};
 use crate::id::JobId;
 use crate::layout::Descriptor;
 use crate::live::Situation;
@@ -86,7 +86,8 @@ impl SubmitOptions {
         let file = Content::Bytes(self.jar.clone().into());
         let uploaded = context.flink(descriptor).upload(&self.jar_name, file).await;
         let jar = uploaded.map_err(|source| {
-            let may_be_there = source.may_have_acted();
+            let refused = matches!(source, FlinkError::Refused { status: 400..=499, .. });
+            let may_be_there = source.may_have_acted() && !refused;
             let doing = format!("{} could not be uploaded", self.jar_name);
             let cause = Cause::Flink { doing, source };
             if !may_be_there {

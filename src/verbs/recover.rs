@@ -80,6 +80,7 @@ pub async fn recover(
     crate::release::check_name(name)?;
     rights::check(context, rights::Verb::Upgrade).await?;
     if left(context, name).await?.is_none() {
+        refuse_other_savepoints(&options.savepoints, None)?;
         return Ok(Recovered::Nothing);
     }
     let idle = Pending::from(&Journal::begin(Kind::Upgrade, 0));
@@ -125,7 +126,7 @@ pub async fn recover(
         .await
         .map_err(|error| held(name, error))?;
     let Some(mut operation) = operation else {
-        let purged = journal.decided.purge && journal.forward.committed.is_some();
+        let purged = journal.decided.kind == Kind::Uninstall && journal.forward.committed.is_some();
         if purged {
             context.under(&lock).store.delete_release(name).await.failed(run::journal_left)?;
         }
@@ -220,24 +221,37 @@ async fn recover_disposal(
         .map_err(|error| held(name, error))?;
     observer.progress(Progress::Begun(format!("resume the interrupted operation by {}", left.holder)));
     let mut asked = disposing.may_be_gone().to_vec();
+    let fenced = context.under(&lock);
     let done = match &plan {
         None => None,
-        Some(plan) => match dispose::carry_out(context, &lock, plan, observer).await {
-            Ok(done) => Some(done),
-            Err(broken) if matches!(*broken.failure.cause, Cause::Lock(_)) => return Err(broken.failure),
-            Err(broken) => {
-                let why = format!("the rest is not deleted: {}", chain(&*broken.failure.cause));
-                observer.progress(Progress::Warning(why));
-                asked.extend(broken.unfinished);
-                None
+        Some(plan) => {
+            // Those that are needed by now are not deleted again: the journal is about others next.
+            let kept: Vec<String> = asked.iter().filter(|path| plan.keeps(path)).cloned().collect();
+            fenced.store.dispose_savepoints(name, &kept).await.failed(run::journal_left)?;
+            match dispose::carry_out(context, &lock, plan, observer).await {
+                Ok(done) => Some(done),
+                Err(broken) if matches!(*broken.failure.cause, Cause::Lock(_)) => return Err(broken.failure),
+                // What cannot be asked now is not given up.
+                Err(broken) if broken.failure.cause.is_unreachable() => {
+                    let abandon = NextStep::flink(["recover", name, "--abandon"])
+                        .remark("counts it as deleted, and leaves the rest");
+                    let known = broken.unfinished.is_some(); // it is said already
+                    return Err(broken.failure.next((!known).then_some(abandon)));
+                }
+                Err(broken) => {
+                    let why = format!("the rest is not deleted: {}", chain(&*broken.failure.cause));
+                    observer.progress(Progress::Warning(why));
+                    asked.extend(broken.unfinished);
+                    None
+                }
             }
-        },
+        }
     };
-    // Those too that are needed by now, and so were not deleted again.
-    context.under(&lock).store.dispose_savepoints(name, &asked).await.failed(run::journal_left)?;
+    fenced.store.dispose_savepoints(name, &asked).await.failed(run::journal_left)?;
     lock.release().await.failed(run::journal_left)?;
     if let Some(done) = done {
-        if let Some((path, reason)) = done.keep.iter().find(|(kept, _)| asked.contains(kept)) {
+        let kept = plan.iter().flat_map(|plan| &plan.keep);
+        for (path, reason) in kept.filter(|(kept, _)| asked.contains(kept)) {
             let warning = format!("{path} counts as deleted, though {reason}: a part may be gone");
             observer.progress(Progress::Warning(warning));
         }
@@ -253,9 +267,8 @@ async fn recover_disposal(
 fn refuse_other_savepoints(told: &[(Option<String>, String)], job: Option<&str>) -> Result<(), Failure> {
     let fits =
         |(of, _): &(Option<String>, String)| job.is_some() && of.as_deref().is_none_or(|of| job == Some(of));
-    let Some((_, path)) = told.iter().skip(1).chain(told.iter().find(|told| !fits(told))).next() else {
-        return Ok(());
-    };
+    let misfit = told.iter().find(|told| !fits(told));
+    let Some((_, path)) = misfit.or(told.get(1)) else { return Ok(()) };
     let known = job.unwrap_or("none");
     Err(not_asked_for(path, known))
 }

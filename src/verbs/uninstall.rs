@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::cluster::RELEASE_LABEL;
 use crate::context::Context;
 use crate::failure::{Cause, Failure, InPhase, NextStep};
 use crate::flink::{self, JobOverview, Rest};
@@ -13,6 +14,7 @@ use crate::plan::savepoint::savepoint_trigger;
 use crate::plan::{ChangeOptions, JobChange, Plan, StateChoice, leave, rights};
 use crate::progress::{Cancellation, Observer};
 use crate::release::{JobRecord, JobState, Record, Status};
+use crate::render::GENERATION_LABEL;
 use crate::run::{self, Report};
 use crate::site::Operation;
 use crate::source;
@@ -156,7 +158,18 @@ async fn refuse_jobs_elsewhere(
     release: &str,
 ) -> Result<(), Failure> {
     for orphan in &situation.orphans {
-        let Some(descriptor) = &orphan.descriptor else { continue };
+        let Some(descriptor) = &orphan.descriptor else {
+            let reason = format!(
+                "generation {} of release {release:?} is still there, and no revision on record says whether jobs run in it",
+                orphan.number
+            );
+            let labels = format!("{RELEASE_LABEL}={release},{GENERATION_LABEL}={}", orphan.number);
+            return Err(Failure::refused(Cause::Precondition(reason)).next([
+                NextStep::kubectl(["get", "all", "-l", &labels]).remark("what it has"),
+                NextStep::kubectl(["delete", "deployment,statefulset,job,service,configmap", "-l", &labels])
+                    .remark("once no job of it is needed"),
+            ]));
+        };
         let jobs = context.flink(descriptor).jobs().await.ok();
         unmanaged::refuse(context, release, descriptor, jobs.as_deref()).await?;
         let jobs = jobs.unwrap_or_default();

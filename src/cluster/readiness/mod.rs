@@ -252,7 +252,9 @@ fn stateful_set_waits(set: &StatefulSet) -> Option<Waiting> {
         return Some(Waiting::new("its change was not seen yet"));
     }
     let wanted = set.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
-    let ready = status.ready_replicas.unwrap_or(0).min(status.updated_replicas.unwrap_or(0));
+    let strategy = set.spec.as_ref().and_then(|spec| spec.update_strategy.as_ref()?.type_.as_deref());
+    let updated = updated(strategy, status.updated_replicas);
+    let ready = status.ready_replicas.unwrap_or(0).min(updated);
     (ready < wanted).then(|| Waiting::of_pods(format!("{ready} of {wanted} Pods are ready"), ready, wanted))
 }
 
@@ -263,8 +265,16 @@ fn daemon_set_waits(set: &DaemonSet) -> Option<Waiting> {
         return Some(Waiting::new("its change was not seen yet"));
     }
     let wanted = status.desired_number_scheduled;
-    let ready = status.updated_number_scheduled.unwrap_or(0).min(status.number_available.unwrap_or(0));
+    let strategy = set.spec.as_ref().and_then(|spec| spec.update_strategy.as_ref()?.type_.as_deref());
+    let updated = updated(strategy, status.updated_number_scheduled);
+    let ready = status.number_available.unwrap_or(0).min(updated);
     (ready < wanted).then(|| Waiting::of_pods(format!("{ready} of {wanted} Pods are ready"), ready, wanted))
+}
+
+/// How many Pods are as the template has them, as far as that is waited for: with `OnDelete` each
+/// becomes so when the user deletes it.
+fn updated(strategy: Option<&str>, updated: Option<i32>) -> i32 {
+    if strategy == Some("OnDelete") { i32::MAX } else { updated.unwrap_or(0) }
 }
 
 fn replica_set_waits(set: &ReplicaSet) -> Option<Waiting> {
@@ -424,9 +434,12 @@ mod tests {
     use super::*;
 
     fn said(kind: &str, spec: &Value, status: &Value) -> Option<String> {
-        let value = json!({"metadata": {"generation": 2}, "spec": spec, "status": status});
+        let mut value = json!({"metadata": {"generation": 2}, "spec": spec, "status": status});
+        if kind.ends_with("on delete") {
+            value["spec"]["updateStrategy"] = json!({"type": "OnDelete"});
+        }
         let waiting = match kind {
-            "DaemonSet" => daemon_set_waits(&serde_json::from_value(value).unwrap()),
+            "DaemonSet" | "DaemonSet on delete" => daemon_set_waits(&serde_json::from_value(value).unwrap()),
             _ => replica_set_waits(&serde_json::from_value(value).unwrap()),
         };
         waiting.map(|waiting| waiting.reason)
@@ -453,6 +466,7 @@ mod tests {
             ("DaemonSet", daemons(2, 1, 2), Some("1 of 2 Pods are ready")),
             ("DaemonSet", daemons(2, 2, 0), Some("0 of 2 Pods are ready")),
             ("DaemonSet", daemons(2, 2, 2), None),
+            ("DaemonSet on delete", daemons(2, 0, 2), None),
             ("ReplicaSet", replicas(1, 2), Some("its change was not seen yet")),
             ("ReplicaSet", replicas(2, 1), Some("1 of 2 Pods are ready")),
             ("ReplicaSet", replicas(2, 2), None),

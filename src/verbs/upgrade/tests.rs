@@ -238,6 +238,31 @@ async fn a_change_to_a_layout_without_flink_can_be_undone() {
     assert!(release.record(1).await.jobs[0].ended_by.is_some());
 }
 
+/// Expected: though the revision that runs has no Flink, and cannot say how one is reached.
+#[tokio::test(start_paused = true)]
+async fn a_generation_in_which_a_job_may_run_is_not_taken_away_with_a_release_without_flink() {
+    for (place, number) in [("jobclusters/demo-g1", "1"), ("jobclusters/demo-g9", "9")] {
+        let release = Release::new();
+        release.install().await;
+        release.without_flink().await.unwrap();
+        let uninstall = async || {
+            let change = ChangeOptions { choice: Some(StateChoice::Stateless), ..ChangeOptions::new(NAME) };
+            let options = uninstall::Options { change, purge: false };
+            uninstall::plan(&release.context, &options).await.map(drop)
+        };
+        uninstall().await.unwrap();
+        release.model.leave_generation(place, number);
+        release.model.submit_by_hand("demo-g1");
+        let failure = uninstall().await.unwrap_err();
+        assert_eq!(failure.phase, Phase::Refused);
+        match &*failure.cause {
+            Cause::UnknownJob { job, .. } if number == "1" => assert_eq!(job, "Orders"),
+            Cause::Precondition(why) if number == "9" => assert!(why.contains("generation 9"), "{why}"),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
 /// Expected: an install that failed and left nothing that runs is no dead end.
 #[tokio::test(start_paused = true)]
 async fn what_has_no_flink_is_installed_again_after_a_failure() {

@@ -147,6 +147,21 @@ impl Model {
         self.0.lock().unwrap().objects.insert(place.to_owned(), object);
     }
 
+    /// An object of a generation, that an operation has left.
+    pub(super) fn leave_generation(&self, place: &str, number: &str) {
+        self.leave_behind(place, "demo");
+        let mut inner = self.0.lock().unwrap();
+        let object = inner.objects.get_mut(place).unwrap();
+        object["metadata"]["labels"]["flink.kubectl/generation"] = number.into();
+    }
+
+    /// A job that another client submits to a generation.
+    pub(super) fn submit_by_hand(&self, cluster: &str) {
+        let (cluster, id) = (cluster.to_owned(), JobId::from_bytes([0xee; 16]));
+        let job = Job { cluster, id, since: 1_767_323_045_000, restored: None, savepoint: None };
+        self.0.lock().unwrap().jobs.push(job);
+    }
+
     /// Flink can, or cannot, delete savepoints.
     pub(super) fn deletes(&self, refusal: Option<&'static str>) {
         self.0.lock().unwrap().undeletable = refusal;
