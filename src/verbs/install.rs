@@ -8,6 +8,7 @@ use crate::live::Situation;
 use crate::operation::Kind;
 use crate::package::Package;
 use crate::plan::{self, ChangeOptions, Desired, Plan, rights};
+use crate::release::Status;
 use crate::render::Capabilities;
 use crate::values;
 
@@ -75,7 +76,14 @@ pub async fn plan(context: &Context, options: &Options) -> Result<Plan, Failure>
 
 /// Returns whether there is a release of the name that an install would be refused for.
 pub async fn is_installed(context: &Context, name: &str) -> Result<bool, Failure> {
-    Ok(!Situation::read(context, name).await.refused()?.is_installable())
+    match context.store.history(name).await.refused()?.last().map(|last| last.status) {
+        None | Some(Status::Uninstalled) => Ok(false),
+        // Only here it matters whether anything of it runs.
+        Some(status) if status == Status::Failed || status.is_pending() => {
+            Ok(!Situation::read(context, name).await.refused()?.is_installable())
+        }
+        Some(_) => Ok(true),
+    }
 }
 
 pub(crate) async fn desired(context: &Context, options: &Options) -> Result<Desired, Failure> {

@@ -15,7 +15,6 @@ use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Event, PersistentVolumeClaim};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use serde_json::Value;
 
 const AT_ONCE: usize = 12;
@@ -166,52 +165,22 @@ async fn look(
     if let Ready::Reported(waits) = rule {
         return Ok(waits(&live));
     }
-    match (group(&key.api_version), key.kind.as_str()) {
-        ("apps", "Deployment") => {
-            let deployment: Deployment = typed(key, live)?;
-            let Some(waiting) = deployment_waits(&deployment) else {
-                return Ok(None);
-            };
-            let selector = deployment.spec.as_ref().map(|spec| selector(&spec.selector)).unwrap_or_default();
-            workload(cluster, namespace, &selector, waiting).await.map(Some)
-        }
-        ("apps", "StatefulSet") => {
-            let set: StatefulSet = typed(key, live)?;
-            let Some(waiting) = stateful_set_waits(&set) else {
-                return Ok(None);
-            };
-            let selector = set.spec.as_ref().map(|spec| selector(&spec.selector)).unwrap_or_default();
-            workload(cluster, namespace, &selector, waiting).await.map(Some)
-        }
-        ("apps", "DaemonSet") => {
-            let set: DaemonSet = typed(key, live)?;
-            let Some(waiting) = daemon_set_waits(&set) else {
-                return Ok(None);
-            };
-            let selector = set.spec.as_ref().map(|spec| selector(&spec.selector)).unwrap_or_default();
-            workload(cluster, namespace, &selector, waiting).await.map(Some)
-        }
-        ("apps", "ReplicaSet") => {
-            let set: ReplicaSet = typed(key, live)?;
-            let Some(waiting) = replica_set_waits(&set) else {
-                return Ok(None);
-            };
-            let selector = set.spec.as_ref().map(|spec| selector(&spec.selector)).unwrap_or_default();
-            workload(cluster, namespace, &selector, waiting).await.map(Some)
-        }
-        ("batch", "Job") => {
-            let job: Job = typed(key, live)?;
-            let Some(waiting) = job_waits(&job) else {
-                return Ok(None);
-            };
-            let selector = job.spec.and_then(|spec| spec.selector).map(|s| selector(&s)).unwrap_or_default();
-            workload(cluster, namespace, &selector, waiting).await.map(Some)
-        }
-        ("", "Pod") => pod::waits(cluster, namespace, &typed(key, live)?).await,
-        ("", "PersistentVolumeClaim") => claim(cluster, namespace, &typed(key, live)?).await,
-        ("", "Service") => Ok(service_waits(&live)),
-        ("apiextensions.k8s.io", "CustomResourceDefinition") => Ok(definition_waits(&live)),
-        _ => Ok(conditions::waits(&live)),
+    let selector = pod_selector(&live);
+    let waiting = match (group(&key.api_version), key.kind.as_str()) {
+        ("apps", "Deployment") => deployment_waits(&typed(key, live)?),
+        ("apps", "StatefulSet") => stateful_set_waits(&typed(key, live)?),
+        ("apps", "DaemonSet") => daemon_set_waits(&typed(key, live)?),
+        ("apps", "ReplicaSet") => replica_set_waits(&typed(key, live)?),
+        ("batch", "Job") => job_waits(&typed(key, live)?),
+        ("", "Pod") => return pod::waits(cluster, namespace, &typed(key, live)?).await,
+        ("", "PersistentVolumeClaim") => return claim(cluster, namespace, &typed(key, live)?).await,
+        ("", "Service") => return Ok(service_waits(&live)),
+        ("apiextensions.k8s.io", "CustomResourceDefinition") => return Ok(definition_waits(&live)),
+        _ => return Ok(conditions::waits(&live)),
+    };
+    match waiting {
+        Some(waiting) => workload(cluster, namespace, &selector, waiting).await.map(Some),
+        None => Ok(None),
     }
 }
 
@@ -255,7 +224,7 @@ fn stateful_set_waits(set: &StatefulSet) -> Option<Waiting> {
     let strategy = set.spec.as_ref().and_then(|spec| spec.update_strategy.as_ref()?.type_.as_deref());
     let updated = updated(strategy, status.updated_replicas);
     let ready = status.ready_replicas.unwrap_or(0).min(updated);
-    (ready < wanted).then(|| Waiting::of_pods(format!("{ready} of {wanted} Pods are ready"), ready, wanted))
+    pods_missing(ready, wanted)
 }
 
 /// One Pod a node that takes it; how many these are its controller says.
@@ -268,6 +237,10 @@ fn daemon_set_waits(set: &DaemonSet) -> Option<Waiting> {
     let strategy = set.spec.as_ref().and_then(|spec| spec.update_strategy.as_ref()?.type_.as_deref());
     let updated = updated(strategy, status.updated_number_scheduled);
     let ready = status.number_available.unwrap_or(0).min(updated);
+    pods_missing(ready, wanted)
+}
+
+fn pods_missing(ready: i32, wanted: i32) -> Option<Waiting> {
     (ready < wanted).then(|| Waiting::of_pods(format!("{ready} of {wanted} Pods are ready"), ready, wanted))
 }
 
@@ -288,7 +261,7 @@ fn replica_set_waits(set: &ReplicaSet) -> Option<Waiting> {
     }
     let wanted = set.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
     let ready = status.available_replicas.unwrap_or(0);
-    (ready < wanted).then(|| Waiting::of_pods(format!("{ready} of {wanted} Pods are ready"), ready, wanted))
+    pods_missing(ready, wanted)
 }
 
 /// A Job is ready when it has ended well, or its Pod is ready: a Flink application's Job lives as
@@ -417,9 +390,11 @@ async fn last_event(
     Ok(events.pop().map(|event| (event.reason.unwrap_or_default(), event.message.unwrap_or_default())))
 }
 
-fn selector(selector: &LabelSelector) -> String {
-    let labels = selector.match_labels.iter().flatten();
-    labels.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(",")
+/// The label selector of a workload's Pods; empty where it has none.
+fn pod_selector(live: &Value) -> String {
+    let labels = live.pointer("/spec/selector/matchLabels").and_then(Value::as_object);
+    let label = |(name, value): (&String, &Value)| format!("{name}={}", value.as_str().unwrap_or_default());
+    labels.into_iter().flatten().map(label).collect::<Vec<_>>().join(",")
 }
 
 fn typed<T: serde::de::DeserializeOwned>(key: &ObjectKey, live: Value) -> Result<T, ClusterError> {

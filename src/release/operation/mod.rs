@@ -196,7 +196,7 @@ impl Lock {
             };
             let content = found.content;
             if let Some(draft) = sent.take_if(|_| content.token == token) {
-                let written = Written { version: found.version, clock: place::clock_of(clock).into() };
+                let written = Written { version: found.version, clock: Some(place::clock_of(clock)) };
                 return Ok(Self::start(store, place, draft, written));
             }
             if !is_expired(&content, place::clock_of(clock)) {
